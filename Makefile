@@ -1,0 +1,34 @@
+# make demo   set up, check the theorem, train two settings on real digits, draw their figures (a few minutes)
+# make test   set up and run the whole suite
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint figures bench clean
+
+demo: $(READY)
+	@$(BIN)/python -m paper_figures.demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+figures: $(READY)
+	$(BIN)/python -m paper_figures
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# One environment for everything; made again when what it installs has changed.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "eigenkd needs Python 3.11 or newer, this is %d.%d; name another with: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@echo "Installing into $(VENV) (PyTorch and its CUDA libraries are about 3 GB; once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
