@@ -1,0 +1,131 @@
+"""The border of the package: what may come in, and in which library and precision it is computed.
+
+Everything behind this border is written against the array API standard, so that NumPy, JAX and PyTorch arrays come
+back as what they were. A value is checked where it can be seen: under a JAX or functorch transformation it cannot, and
+bad values then come out as NaN instead of raising.
+"""
+
+import sys
+from numbers import Real
+
+import numpy as np
+from array_api_compat import (
+    array_namespace,
+    is_array_api_obj,
+    is_jax_array,
+    is_numpy_array,
+    is_torch_array,
+)
+
+
+def is_concrete(x):
+    """Whether the values of x can be looked at: False for a JAX tracer or an array inside torch.func.vmap."""
+    if (jax := sys.modules.get("jax")) and isinstance(x, jax.core.Tracer):
+        return False
+    if (torch := sys.modules.get("torch")) and isinstance(x, torch.Tensor):
+        return not torch._C._functorch.is_batchedtensor(x)
+    return True
+
+
+def library(x):
+    """The name of the library that x belongs to, for messages and comparisons."""
+    if is_torch_array(x):
+        return "PyTorch"
+    if is_jax_array(x):
+        return "JAX"
+    return "NumPy" if is_numpy_array(x) or isinstance(x, np.generic) else type(x).__module__
+
+
+def leading(*values):
+    """The value whose library the others are converted to: the first array that is not NumPy's, else the first one."""
+    foreign = [v for v in values if is_array_api_obj(v) and not isinstance(v, np.generic) and not is_numpy_array(v)]
+    return foreign[0] if foreign else values[0]
+
+
+def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=True):
+    """`value` as a floating-point array, or an error that names the argument, what came and the mend.
+
+    name: the argument's name as its user typed it.
+    like: an array whose library, dtype and device the result takes; numbers, lists and NumPy arrays are converted to
+        it, an array of a third library is refused. Without it, integers become double precision (JAX: its default
+        float) and half precision becomes single.
+    ndim: the permitted numbers of dimensions, a tuple. nonnegative, finite: what the values must satisfy; NaN never
+        passes. The input is not changed, and not copied where that can be avoided.
+
+    Raises TypeError for what is not a real array, ValueError for wrong shapes and values.
+    """
+    x = _as_array(name, value)
+    xp = array_namespace(x)
+    if xp.isdtype(x.dtype, "complex floating"):
+        raise TypeError(f"{name}: expected real numbers, got dtype {x.dtype}; pass {name}.real if that is meant")
+    if like is not None and is_array_api_obj(like) and not isinstance(like, np.generic):
+        x = _convert(name, x, like)
+        xp = array_namespace(x)
+    else:
+        x = xp.astype(x, _working_dtype(x, xp), copy=False)
+    if ndim is not None and x.ndim not in ndim:
+        wanted = " or ".join(str(d) for d in ndim)
+        raise ValueError(f"{name}: expected {wanted} dimension(s), got shape {tuple(x.shape)}; reshape it")
+    _check_values(name, x, xp, nonnegative, finite)
+    return x
+
+
+def moved(x, like):
+    """The array x in the library and on the device of `like`, in its own precision where that library has it."""
+    if library(x) == library(like) and not is_torch_array(x):
+        return x
+    xp = array_namespace(like)
+    if is_torch_array(like):  # which has no negative strides
+        return xp.asarray(x if is_torch_array(x) else np.asarray(x, order="C"), device=like.device)
+    return xp.asarray(x)
+
+
+def _as_array(name, value):
+    if isinstance(value, str | bytes) or value is None:
+        raise TypeError(f"{name}: expected numbers, got {value!r}; pass an array, a list or a number")
+    if is_array_api_obj(value) and not isinstance(value, np.generic):
+        x = value
+    elif isinstance(value, Real | np.generic):
+        x = np.asarray(value)
+    else:
+        try:
+            x = np.asarray(value)
+        except (ValueError, TypeError) as error:
+            raise TypeError(f"{name}: expected an array of numbers, got {type(value).__name__} ({error}); "
+                            f"pass a rectangular array") from error
+    if is_numpy_array(x) and x.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: expected numbers, got {type(value).__name__} with dtype {x.dtype}; "
+                        "convert it with numpy.asarray(..., dtype=float)")
+    return x
+
+
+def _working_dtype(x, xp):
+    if is_jax_array(x):
+        return x.dtype if x.dtype in (xp.float32, xp.float64) else xp.asarray(0.0).dtype
+    if xp.isdtype(x.dtype, "real floating"):
+        return x.dtype if x.dtype in (xp.float32, xp.float64) else xp.float32 if x.dtype.itemsize < 4 else xp.float64
+    return xp.float64
+
+
+def _convert(name, x, like):
+    xp = array_namespace(like)
+    if not is_numpy_array(x) and library(x) != library(like):
+        raise TypeError(f"{name}: expected a {library(like)} array like the other arguments, got a {library(x)} array; "
+                        f"convert one of them")
+    return xp.astype(moved(x, like), like.dtype, copy=False)
+
+
+def _check_values(name, x, xp, nonnegative, finite):
+    if 0 in x.shape:
+        raise ValueError(f"{name}: expected at least one number, got an empty array of shape {tuple(x.shape)}")
+    if not is_concrete(x):
+        return
+    bad = ~xp.isfinite(x) if finite else xp.isnan(x)
+    if bool(xp.any(bad)):
+        wanted, came = ("finite numbers", "NaN or infinite") if finite else ("numbers", "NaN")
+        count = int(xp.sum(xp.astype(bad, xp.int32)))
+        raise ValueError(f"{name}: expected {wanted}, got {count} {came} value(s) in an array of shape "
+                         f"{tuple(x.shape)}; remove or impute them")
+    if nonnegative and bool(xp.any(x < 0)):
+        raise ValueError(f"{name}: expected numbers >= 0, got {float(xp.min(x))} as the smallest; negative values have "
+                         f"no meaning here")
