@@ -1,0 +1,161 @@
+"""The eigenbasis in which training decouples: K = X X^T = U diag(lambda) U^T, of features X or of a kernel K alone.
+
+With X = U diag(sigma) V^T, lambda = sigma^2. U (the sample basis) carries targets and predictions, V (the feature
+basis) carries weights. Eqs. (1)-(2), docs/theory.md.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace
+from array_api_compat import device as device_of
+
+from eigenkd.arrays import is_concrete, real_array
+from eigenkd.svd import graded_svd, thin_svd
+
+GRAM_CONDITION = 1e4  # above it, the Gram matrix no longer leaves 1e-11 standing: its rounding grows with cond(K)
+
+
+class Residual(NamedTuple):
+    """How far a computed decomposition is from one: relative Frobenius norms, of the order of eps where all is well."""
+
+    reconstruction: float  # ||X - U diag(sigma) V^T|| / ||X||, or ||K - U diag(lambda) U^T|| / ||K||
+    sample_orthogonality: float  # ||U^T U - I|| / sqrt(rank), over the directions that are not null
+    feature_orthogonality: float | None  # the same of V; None for a kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Eigenvalues and eigenvectors of K (n, n), k = min(n, p) of them from features X (n, p), n from a kernel.
+
+    eigenvalues (k,) and singular_values (k,): descending; null ones are exactly 0 and stay, so that shapes never depend
+    on the data. sample_basis (n, k): columns u_i. feature_basis (p, k): columns v_i; None for a kernel. method: how it
+    was computed, "svd", "gram" or "kernel". Rank threshold: sigma_i <= max(n, p) eps sigma_1 counts as null when X was
+    decomposed, lambda_i <= max(n, p) eps lambda_1 when K was.
+    """
+
+    singular_values: Any
+    sample_basis: Any
+    feature_basis: Any
+    method: str
+
+    @property
+    def eigenvalues(self):
+        return self.singular_values**2
+
+    @property
+    def rank(self):
+        """The number of eigenvalues that are not null: an int, or a traced integer under a transformation."""
+        xp = array_namespace(self.singular_values)
+        count = xp.sum(xp.astype(self.singular_values > 0, xp.int32))
+        return int(count) if is_concrete(count) else count
+
+    @property
+    def inverse(self):
+        """1/sigma (k,), and 0 for null directions."""
+        xp, s = array_namespace(self.singular_values), self.singular_values
+        return xp.where(s > 0, 1 / xp.where(s > 0, s, 1.0), 0.0)
+
+    def project(self, new):
+        """Coordinates of new inputs along the feature basis, (n_new, k): X_new V, or K_new U / sigma for a kernel."""
+        if self.feature_basis is not None:
+            return new @ self.feature_basis
+        return (new @ self.sample_basis) * self.inverse
+
+    def residual(self, matrix):
+        """`Residual` of this decomposition of `matrix`: the X or K it was made from."""
+        xp = array_namespace(self.sample_basis)
+        kernel = self.feature_basis is None
+        matrix = real_array("matrix", matrix, like=self.sample_basis, ndim=(2,))
+        right = self.sample_basis if kernel else self.feature_basis
+        if tuple(matrix.shape) != (self.sample_basis.shape[0], right.shape[0]):
+            raise ValueError(f"matrix: expected the {'K' if kernel else 'X'} of shape "
+                             f"{(self.sample_basis.shape[0], right.shape[0])} that this spectrum was made from, got "
+                             f"shape {tuple(matrix.shape)}")
+        values = self.eigenvalues if kernel else self.singular_values
+        norm = xp.linalg.vector_norm
+        distance = norm(matrix - (self.sample_basis * values) @ right.T) / norm(matrix)
+        return Residual(float(distance), self._orthogonality(self.sample_basis),
+                        None if kernel else self._orthogonality(right))
+
+    def _orthogonality(self, basis):
+        xp = array_namespace(basis)
+        basis = basis[:, : self.rank]
+        identity = xp.eye(self.rank, dtype=basis.dtype, device=device_of(basis))
+        return float(xp.linalg.vector_norm(basis.T @ basis - identity)) / max(self.rank, 1) ** 0.5
+
+
+def from_features(X, method="auto"):
+    """Spectrum of K = X X^T from features X (n, p), already checked.
+
+    method: "svd" decomposes X, and is right to 1e-11 in the weights for condition numbers of K up to 1e12 and more;
+    "gram" takes the eigenbasis of the smaller of X X^T and X^T X, several times faster, with relative errors that grow
+    as eps cond(K); "auto" takes "gram" where cond(K) <= 1e4 and "svd" elsewhere, in single precision, and under a
+    JAX or functorch transformation, where a condition number can't be looked at.
+    """
+    if method not in ("auto", "svd", "gram"):
+        raise ValueError(f"method: expected 'auto', 'svd' or 'gram', got {method!r}")
+    xp = array_namespace(X)
+    if method == "gram":
+        return _from_gram(X)
+    if method == "auto" and is_concrete(X) and X.dtype == xp.float64:
+        spectrum = _from_gram(X)
+        lam = spectrum.eigenvalues
+        if bool(lam[0] > 0) and bool(lam[-1] * GRAM_CONDITION >= lam[0]):
+            return spectrum
+    return _from_svd(X)
+
+
+def _from_svd(X):
+    null_ratio = max(X.shape) * array_namespace(X).finfo(X.dtype).eps
+    # A refinement has shapes that depend on the data, and derivatives that nobody has taken.
+    plain = not is_concrete(X) or getattr(X, "requires_grad", False)
+    U, s, V = thin_svd(X) if plain else graded_svd(X, null_ratio)
+    return Spectrum(_null_to_zero(s, null_ratio), U, V, "svd")
+
+
+def _from_gram(X):
+    wide = X.shape[0] <= X.shape[1]
+    A = X if wide else X.T
+    lam, U = _eigh(A @ A.T)
+    xp = array_namespace(lam)
+    s = xp.sqrt(_null_to_zero(lam, max(X.shape) * xp.finfo(X.dtype).eps))
+    V = (A.T @ U) * xp.where(s > 0, 1 / xp.where(s > 0, s, 1.0), 0.0)  # columns of null directions are 0
+    return Spectrum(s, *((U, V) if wide else (V, U)), "gram")
+
+
+def from_kernel(K):
+    """Spectrum of a symmetric positive semi-definite kernel matrix K (n, n), by LAPACK's divide-and-conquer (evd).
+
+    Raises ValueError where K is asymmetric or has a negative eigenvalue, beyond rounding (10 n eps of the largest).
+    """
+    xp = array_namespace(K)
+    if K.shape[0] != K.shape[1]:
+        raise ValueError(f"K: expected a square matrix, got shape {tuple(K.shape)}; kernel_flow takes the kernel "
+                         f"between the training inputs, linear_flow takes features")
+    eps, n = xp.finfo(K.dtype).eps, K.shape[0]
+    if is_concrete(K):
+        asymmetry, size = float(xp.max(xp.abs(K - K.T))), float(xp.max(xp.abs(K)))
+        if asymmetry > 10 * n * eps * size:
+            raise ValueError(f"K: expected a symmetric matrix, got |K - K^T| up to {asymmetry:.3g} beside entries up "
+                             f"to {size:.3g}; if that is rounding pass (K + K.T)/2, else check how K was made")
+    lam, U = _eigh((K + K.T) / 2)
+    if is_concrete(K) and bool(lam[-1] < -10 * n * eps * xp.max(xp.abs(lam))):
+        raise ValueError(f"K: expected a positive semi-definite matrix, got a smallest eigenvalue of "
+                         f"{float(lam[-1]):.3g} beside a largest of {float(lam[0]):.3g}; if that is rounding add "
+                         f"{-float(lam[-1]):.3g} to the diagonal, else this is not a kernel")
+    s = xp.sqrt(_null_to_zero(lam, n * eps))
+    return Spectrum(s, U, None, "kernel")
+
+
+def _eigh(K):
+    """Eigenvalues (descending) and eigenvectors; NumPy, PyTorch and JAX all call LAPACK's evd driver here."""
+    lam, U = array_namespace(K).linalg.eigh(K)
+    xp = array_namespace(lam)
+    descending = xp.arange(lam.shape[0] - 1, -1, -1, device=device_of(lam))
+    return xp.take(lam, descending, axis=0), xp.take(U, descending, axis=1)
+
+
+def _null_to_zero(values, ratio):
+    xp = array_namespace(values)
+    return xp.where(values > ratio * values[0], values, 0.0)
