@@ -1,0 +1,36 @@
+"""Fixtures shared by all tests: the three array libraries, and hypothesis without deadlines (two slow cores)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+jax.config.update("jax_enable_x64", True)
+hypothesis.settings.register_profile("eigenkd", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("eigenkd")
+
+
+@dataclass(frozen=True)
+class Library:
+    """An array library: how to make its arrays, and the type that results have to be of."""
+
+    name: str
+    asarray: Any
+    array_type: type
+
+
+LIBRARIES = (
+    Library("numpy", np.asarray, np.ndarray),
+    Library("jax", jnp.asarray, jax.Array),
+    Library("torch", lambda values: torch.asarray(np.asarray(values, order="C")), torch.Tensor),
+)
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.name)
+def library(request):
+    return request.param

@@ -1,0 +1,75 @@
+"""Slow, independent references: what the closed forms are held against.
+
+Arbitrary precision (mpmath) where the claim is about digits, a dense matrix exponential or an ODE solver where it is
+about the formula. Nothing here uses the package.
+"""
+
+import mpmath as mp
+import numpy as np
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+
+
+def matrix_with(singular_values, n, p, rng):
+    """A random (n, p) matrix with these singular values."""
+    k = len(singular_values)
+    U = np.linalg.qr(rng.normal(size=(n, k)))[0]
+    V = np.linalg.qr(rng.normal(size=(p, k)))[0]
+    return (U * np.asarray(singular_values)) @ V.T
+
+
+class ExactRegression:
+    """Weights of gradient flow on (1/2)||X b - y||^2 in arbitrary precision, from the eigenbasis of X^T X or X X^T."""
+
+    def __init__(self, X, digits=80):
+        self.digits = digits
+        with mp.workdps(digits):
+            self.X = mp.matrix(X.tolist())
+            self.wide = X.shape[0] <= X.shape[1]
+            K = self.X * self.X.T if self.wide else self.X.T * self.X
+            self.lam, self.Q = mp.eigsy(K)
+
+    def weights(self, y, times):
+        """b after the generations `times`, the last one last: the gain is the product of the 1 - exp(-t lam)."""
+        with mp.workdps(self.digits):
+            y = mp.matrix(y.tolist())
+            c = self.Q.T * (y if self.wide else self.X.T * y)
+            for i, lam in enumerate(self.lam):
+                gain = mp.fprod(1 - mp.exp(-mp.mpf(float(t)) * lam) for t in times)
+                c[i] *= gain / lam
+            b = self.Q * c
+            return np.array([float(v) for v in (self.X.T * b if self.wide else b)])
+
+
+def relative_error(value, reference):
+    return np.linalg.norm(np.asarray(value) - reference) / np.linalg.norm(reference)
+
+
+def dense_teacher(X, y, t):
+    """(X^T X)^+ (I - exp(-t X^T X)) X^T y by a matrix exponential: int_0^t exp(-u X^T X) du X^T y as one block of it."""
+    M = X.T @ X
+    p = M.shape[0]
+    block = np.zeros((2 * p, 2 * p))
+    block[:p, :p], block[:p, p:] = -t * M, t * np.eye(p)
+    return expm(block)[:p, p:] @ (X.T @ y)
+
+
+def ode_weights(X, targets, t, start=None):
+    """Weights of gradient flow towards `targets` (n,) from `start` after time t, by an adaptive Runge-Kutta method."""
+    start = np.zeros(X.shape[1]) if start is None else start
+    solution = solve_ivp(lambda _, b: X.T @ (targets - X @ b), (0, t), start, method="DOP853", rtol=1e-12, atol=1e-14)
+    return solution.y[:, -1]
+
+
+def gap(lam, pivot, student_time, teacher_time, digits=700):
+    """teacher's gain - student's gain at lam, matched at pivot, by subtraction in so many digits that some remain."""
+    with mp.workdps(digits):
+        lam, pivot, s, T = (mp.mpf(float(v)) for v in (lam, pivot, student_time, teacher_time))
+        a, b = mp.exp(-pivot * s), mp.exp(-pivot * T)
+        kappa = lam / pivot
+        return a**kappa + b**kappa - (a + b - a * b) ** kappa - (a * b) ** kappa
+
+
+def log_pair(gain):
+    """(log gain, log residual) of an exact gain, in the working precision."""
+    return (mp.log(gain) if gain > 0 else -mp.inf), (mp.log(1 - gain) if gain < 1 else -mp.inf)
