@@ -72,12 +72,19 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
 
 def moved(x, like):
     """The array x in the library and on the device of `like`, in its own precision where that library has it."""
-    if library(x) == library(like) and not is_torch_array(x):
+    if is_torch_array(x) and is_torch_array(like):
+        return x.to(like.device)
+    if library(x) == library(like):
         return x
     xp = array_namespace(like)
     if is_torch_array(like):  # which has no negative strides
-        return xp.asarray(x if is_torch_array(x) else np.asarray(x, order="C"), device=like.device)
+        return xp.asarray(np.asarray(x, order="C"), device=like.device)
     return xp.asarray(x)
+
+
+def to_numpy(x):
+    """The array x as NumPy's, from any device and out of any graph of derivatives."""
+    return np.asarray(x.detach().cpu() if is_torch_array(x) else x)
 
 
 def _as_array(name, value):

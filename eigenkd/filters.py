@@ -110,6 +110,14 @@ class _Relaxation(Filter):
     target: Filter
     start: Filter
 
+    def __post_init__(self):
+        shapes = [tuple(p.shape) for p in self.parameters]
+        try:
+            np.broadcast_shapes(*shapes)
+        except ValueError as error:
+            raise ValueError(f"parameters of a filter: expected shapes that broadcast, got "
+                             f"{' and '.join(map(str, shapes))}; add axes of length 1, as in time[:, None]") from error
+
     @property
     def parameters(self):
         return self.weight.parameters + self.target.parameters + self.start.parameters
@@ -219,7 +227,8 @@ def _product(amount, rate):
     xp = array_namespace(amount, rate)
     unbounded = xp.isinf(amount) | xp.isinf(rate)
     bounded = xp.where(unbounded, 1.0, amount) * xp.where(unbounded, 1.0, rate)
-    return xp.where(unbounded, xp.where((amount > 0) & (rate > 0), inf, 0.0), bounded)
+    limit = xp.where((amount > 0) & (rate > 0), xp.full_like(bounded, inf), 0.0)
+    return xp.where(unbounded, limit, bounded)
 
 
 def _descent_exponent(lam, learning_rate, steps):

@@ -78,6 +78,7 @@ class LinearFlow:
 
     def student(self, time, teacher_time):
         """Trained for `time` on the outputs of a teacher stopped at `teacher_time`; both broadcast.  Eqs. (5), (6)"""
+        teacher_time = real_array("teacher_time", teacher_time, nonnegative=True, finite=False)
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
     def chain(self, times):

@@ -27,54 +27,55 @@ def log_gap(lam, pivot, student_time, teacher_time):
 
     lam: eigenvalues; pivot: the pivot's eigenvalue > 0; the times >= 0; arrays that broadcast. The gap is 0 at
     eigenvalues equal to the pivot, at null ones, and where a time is 0 or inf. Its sign is that of pivot - lam.
-
-    For lam < pivot by Eq. (17). For lam > pivot matched at lam instead, which gives the gap there, and brought back by
-    Eq. (19), so that one integral with 0 < kappa < 1 serves both sides.
     """
+    return _on_both_sides(_log_gap_below, lam, pivot, student_time, teacher_time)
+
+
+def log_margin(lam, pivot, student_time, teacher_time):
+    """log of a certified lower bound of |gap|, never above the gap.  Eqs. (18), (19)
+
+    Lowered by the rounding error of its own evaluation. Arguments as `log_gap`.
+    """
+    xp = array_namespace(lam)
+    margin = _on_both_sides(_log_margin_below, lam, pivot, student_time, teacher_time)
+    finite = xp.isfinite(margin)
+    rounding = 64 * xp.finfo(margin.dtype).eps * (1 + xp.abs(xp.where(finite, margin, 0.0)))
+    return xp.where(finite, margin - rounding, margin)
+
+
+def _on_both_sides(log_below, lam, pivot, student_time, teacher_time):
+    """log_below(kappa, 1 - kappa, x, y) where lam < pivot; above it matched at lam and brought back by Eq. (19)."""
     xp = array_namespace(lam, pivot, student_time, teacher_time)
     high, low = xp.maximum(lam, pivot), xp.minimum(lam, pivot)
     shorter, longer = xp.minimum(student_time, teacher_time), xp.maximum(student_time, teacher_time)
     nothing = (low == 0) | (low == high) | (shorter == 0) | xp.isinf(longer)
-    # Where there is no gap the integral is taken elsewhere and thrown away, so that no NaN is made on the way.
+    # Where there is no gap the value is taken elsewhere and thrown away, so that no NaN is made on the way.
     high, low = xp.where(nothing, 2.0, high), xp.where(nothing, 1.0, low)
-    x, y = high * xp.where(nothing, 1.0, shorter), high * xp.where(nothing, 1.0, longer)
-    below = _log_gap_below(low / high, (high - low) / high, x, y)
-    log_residual = log_common_residual(low, xp.where(nothing, 1.0, shorter), xp.where(nothing, 1.0, longer))
-    above = _bring_back(below, high / low, log_residual)
+    shorter, longer = xp.where(nothing, 1.0, shorter), xp.where(nothing, 1.0, longer)
+    below = log_below(low / high, (high - low) / high, high * shorter, high * longer)
+    above = _bring_back(below, high / low, log_common_residual(low * shorter, low * longer))
     return xp.where(nothing, -xp.inf, xp.where(lam > pivot, above, below))
 
 
-def log_margin(lam, pivot, student_time, teacher_time):
-    """log of a certified lower bound of |gap|, never above the gap for any ratio of eigenvalues.  Eq. (18)
-
-    |gap| >= kappa |1 - kappa| a b (1 - a)(1 - b) m, m = r^(kappa - 2) for kappa < 2, (ab)^(kappa - 2) beyond: the least
-    value of the integrand of Eq. (16). Lowered by the rounding error of its own evaluation. Arguments as `log_gap`.
-    """
-    xp = array_namespace(lam, pivot, student_time, teacher_time)
-    nothing = (lam == 0) | (lam == pivot) | (student_time == 0) | (teacher_time == 0) | xp.isinf(student_time) \
-        | xp.isinf(teacher_time)
-    lam = xp.where(nothing, pivot / 2, lam)
-    s, T = xp.where(nothing, 1.0, student_time), xp.where(nothing, 1.0, teacher_time)
-    kappa, x, y = lam / pivot, pivot * s, pivot * T
-    log_least = xp.where(kappa < 2, log_common_residual(pivot, s, T), -(x + y))
-    terms = (xp.log(kappa), xp.log(xp.abs(pivot - lam) / pivot), -(x + y), log1mexp(x), log1mexp(y),
-             (kappa - 2) * log_least)
-    rounding = 4 * xp.finfo(kappa.dtype).eps * (1 + sum(xp.abs(term) for term in terms) + 2 * xp.abs(log_least))
-    return xp.where(nothing, -xp.inf, sum(terms) - rounding)
+def log_common_residual(x, y):
+    """log r, r = a + b - ab, a = exp(-x), b = exp(-y): what teacher and student matched at the pivot both leave."""
+    xp = array_namespace(x, y)
+    log_gain = log1mexp(x) + log1mexp(y)
+    log_residual = xp.logaddexp(-x, -y + log1mexp(x))
+    return xp.where(log_gain < log_residual, log1p(-xp.exp(xp.minimum(log_gain, -0.5 + xp.zeros_like(log_gain)))),
+                    log_residual)
 
 
-def log_common_residual(lam, s, T):
-    """log r(lam), r = a + b - ab: the residual of a student of time s whose teacher stopped at T."""
-    xp = array_namespace(lam, s, T)
-    log_gain = log1mexp(lam * s) + log1mexp(lam * T)
-    log_residual = xp.logaddexp(-lam * s, -lam * T + log1mexp(lam * s))
-    return xp.where(log_gain < log_residual, log1p(-xp.exp(xp.minimum(log_gain, -0.5))), log_residual)
+def _log_margin_below(kappa, rest, x, y):
+    """log of kappa (1 - kappa) h1 h2 r^(kappa - 2), the least value of the integrand of Eq. (16) times its area."""
+    log_sides = log1mexp(x) + log1mexp(y) - x - y
+    return array_namespace(kappa).log(kappa * rest) + log_sides + (kappa - 2) * log_common_residual(x, y)
 
 
 def _log_gap_below(kappa, rest, x, y):
-    """log gap for 0 < kappa < 1, rest = 1 - kappa, x <= y the exponents lam_p s and lam_p T in either order.
+    """log gap for 0 < kappa < 1, rest = 1 - kappa, x <= y the exponents lam_p s and lam_p T in either order.  Eq. (17)
 
-    Eq. (17), with d the distance from the upper end of the integral over z = log(ab + v):
+    With d the distance from the upper end of the integral over z = log(ab + v):
     gap = kappa b^kappa int_0^x exp(-kappa d) (1 - exp(-rest S(d))) dd, S(d) = log(1 + exp(z0 + d)), z0 = log(h1/b).
     """
     xp = array_namespace(kappa)

@@ -4,7 +4,7 @@ LAPACK's SVD is backward stable: its singular values and subspaces are those of 
 small singular value sigma_i that is a relative error of eps sigma_1 / sigma_i, which weights that divide by sigma_i
 inherit: 1e-10 where K = X X^T has condition number 1e12. Here the small triplets are computed again from the products
 X V_2 and X^T U_2, taken with some ten digits more than double precision by splitting each factor into a head of few
-bits, whose products add up without rounding, and a small tail (Ozaki et al. 2012). Sec. 6, docs/theory.md.
+bits, whose products add up without rounding, and a small tail (Ozaki et al. 2012). Sec. 7, docs/theory.md.
 """
 
 from math import ceil, log2

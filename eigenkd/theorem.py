@@ -70,10 +70,17 @@ def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
     Raises TypeError or ValueError for eigenvalues or times that are none, and for a pivot out of range or null.
     Returns a `Check`.
     """
-    lam, s, T = _unified(flow_or_eigenvalues, student_time, teacher_time)
-    xp = array_namespace(lam)
-    lam_p = lam[_pivot(pivot, lam)]
+    if isinstance(flow_or_eigenvalues, LinearFlow):
+        flow_or_eigenvalues = flow_or_eigenvalues.spectrum.eigenvalues
+    lam = real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,), nonnegative=True)
+    s = real_array("student_time", student_time, nonnegative=True, finite=False)
+    T = real_array("teacher_time", teacher_time, nonnegative=True, finite=False)
     student = filters.flow(s) @ filters.flow(T)
+    lam = moved(lam, leading(lam, s, T))
+    xp = array_namespace(lam)
+    s, T = (xp.astype(moved(t, lam), lam.dtype) for t in (s, T))
+    s, T = xp.broadcast_arrays(s, T)
+    lam_p = lam[_pivot(pivot, lam)]
     time = matched_time(student, lam_p)
     with np.errstate(divide="ignore", under="ignore", over="ignore", invalid="ignore"):
         s, T = s[..., None], T[..., None]
@@ -99,24 +106,6 @@ def _contradicted(student, teacher, log_gap, direction):
     by_integral = direction * xp.exp(log_gap - teacher)
     tolerance = rounding * (1 + xp.abs(by_integral)) + 1e-9 * xp.abs(by_integral)
     return finite & (xp.abs(by_subtraction - by_integral) > tolerance)
-
-
-def _unified(flow_or_eigenvalues, student_time, teacher_time):
-    """Eigenvalues and the two times, broadcast, in one library and precision."""
-    if isinstance(flow_or_eigenvalues, LinearFlow):
-        flow_or_eigenvalues = flow_or_eigenvalues.spectrum.eigenvalues
-    lam = real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,), nonnegative=True)
-    s = real_array("student_time", student_time, nonnegative=True, finite=False)
-    T = real_array("teacher_time", teacher_time, nonnegative=True, finite=False)
-    lam = moved(lam, leading(lam, s, T))
-    s = real_array("student_time", s, like=lam, finite=False)
-    T = real_array("teacher_time", T, like=lam, finite=False)
-    try:
-        s, T = array_namespace(lam).broadcast_arrays(s, T)
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(f"student_time, teacher_time: expected shapes that broadcast, got {tuple(s.shape)} and "
-                         f"{tuple(T.shape)}; add axes of length 1, such as student_time[:, None]") from error
-    return lam, s, T
 
 
 def _pivot(pivot, lam):

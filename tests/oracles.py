@@ -46,7 +46,7 @@ def relative_error(value, reference):
 
 
 def dense_teacher(X, y, t):
-    """(X^T X)^+ (I - exp(-t X^T X)) X^T y by a matrix exponential: int_0^t exp(-u X^T X) du X^T y as one block of it."""
+    """(X^T X)^+ (I - exp(-t X^T X)) X^T y by a matrix exponential: int_0^t exp(-u X^T X) du is one block."""
     M = X.T @ X
     p = M.shape[0]
     block = np.zeros((2 * p, 2 * p))

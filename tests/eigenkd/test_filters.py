@@ -78,7 +78,7 @@ def test_errors_add_up_slowly_with_depth(pair, lam):
     check(pair, lam, 8)
 
 
-@pytest.mark.parametrize("eta, lam", [(0.1, 9.999999), (1 / 3, 3.0), (0.7, 1 / 0.7), (1e-3, 999.9999999999), (0.3, 1.7)])
+@pytest.mark.parametrize("eta, lam", [(0.1, 9.999999), (1 / 3, 3.0), (0.7, 1 / 0.7), (1e-3, 999.9999999), (0.3, 1.7)])
 def test_descent_keeps_its_digits_where_the_step_nearly_reaches_the_target(eta, lam):
     with mp.workdps(60):
         residual = max(1 - mp.mpf(eta) * mp.mpf(lam), mp.mpf(0))

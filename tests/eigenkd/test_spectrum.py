@@ -1,0 +1,86 @@
+"""Eigenbases: rank, residuals, the choice of method, and singular values that are right relative to themselves."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from eigenkd import kernel_flow, linear_flow
+from eigenkd.svd import accurate_matmul, accurate_remainder, graded_svd, thin_svd
+from tests.oracles import matrix_with
+
+
+@pytest.mark.parametrize("n, p", [(8, 13), (13, 8), (9, 9)])
+@pytest.mark.parametrize("method", ["svd", "gram", "auto"])
+def test_residuals_are_rounding(n, p, method):
+    X = np.random.default_rng(0).normal(size=(n, p))
+    spectrum = linear_flow(X, np.ones(n), method).spectrum
+    assert np.all(np.diff(spectrum.eigenvalues) <= 0)
+    assert spectrum.rank == min(n, p)
+    residual = spectrum.residual(X)
+    assert max(residual) < 1e-13
+    assert spectrum.residual(X + 1e-3).reconstruction > 1e-5
+    kernel = kernel_flow(X @ X.T, np.ones(n)).spectrum
+    assert kernel.feature_basis is None
+    assert kernel.residual(X @ X.T).reconstruction < 1e-13
+    assert kernel.residual(X @ X.T).feature_orthogonality is None
+    np.testing.assert_allclose(kernel.eigenvalues[: min(n, p)], spectrum.eigenvalues, rtol=1e-11)
+
+
+@pytest.mark.parametrize("condition, method", [(1e3, "gram"), (1e6, "svd"), (1e12, "svd")])
+def test_auto_takes_the_gram_matrix_where_it_is_accurate(condition, method):
+    rng = np.random.default_rng(1)
+    X = matrix_with(np.geomspace(1, condition**-0.5, 10), 10, 16, rng)
+    assert linear_flow(X, np.ones(10)).spectrum.method == method
+    assert linear_flow(X.astype(np.float32), np.ones(10)).spectrum.method == "svd"
+
+
+@pytest.mark.parametrize("n, p", [(12, 20), (20, 12), (15, 15)])
+@pytest.mark.parametrize("ratio", [1e-3, 1e-6, 1e-9])
+def test_small_singular_values_are_right_relative_to_themselves(n, p, ratio):
+    """Down to 1e-9 of the largest, where LAPACK's have seven digits left; both bases stay orthonormal."""
+    k = min(n, p)
+    X = matrix_with(np.geomspace(1, ratio, k), n, p, np.random.default_rng(2))
+    with mp.workdps(60):
+        M = mp.matrix(X.tolist())
+        exact = mp.eigsy(M * M.T if n <= p else M.T * M, eigvals_only=True)
+        exact = np.array([float(mp.sqrt(e)) for e in exact])[::-1]
+    U, s, V = graded_svd(X, 1e-13)
+    np.testing.assert_allclose(s, exact, rtol=2e-13)
+    np.testing.assert_allclose((U * s) @ V.T, X, atol=1e-14)
+    np.testing.assert_allclose(U.T @ U, np.eye(k), atol=1e-13)
+    np.testing.assert_allclose(V.T @ V, np.eye(k), atol=1e-13)
+    if ratio < 1e-8:
+        assert np.max(np.abs(thin_svd(X)[1] / exact - 1)) > 1e-10
+
+
+def test_null_directions_stay_null_and_orthogonal():
+    rng = np.random.default_rng(4)
+    X = matrix_with([1.0, 0.5, 1e-5, 1e-6], 9, 7, rng)
+    spectrum = linear_flow(X, np.ones(9)).spectrum
+    assert spectrum.rank == 4
+    np.testing.assert_array_equal(spectrum.eigenvalues[4:], np.zeros(3))
+    np.testing.assert_allclose(spectrum.feature_basis.T @ spectrum.feature_basis, np.eye(7), atol=1e-9)
+    np.testing.assert_allclose(spectrum.singular_values[:4], [1.0, 0.5, 1e-5, 1e-6], rtol=1e-9)
+
+
+def test_the_rank_threshold_is_the_documented_one():
+    eps = np.finfo(float).eps
+    for factor, rank in ((2.0, 3), (0.5, 2)):
+        X = np.diag([1.0, 0.5, factor * 3 * eps])
+        assert linear_flow(X, np.ones(3), "svd").spectrum.rank == rank
+        assert kernel_flow(X, np.ones(3)).spectrum.rank == rank
+
+
+def test_accurate_products_have_ten_more_digits():
+    rng = np.random.default_rng(5)
+    A, B = rng.normal(size=(6, 500)), rng.normal(size=(500, 2))
+    with mp.workdps(50):
+        exact = mp.matrix(A.tolist()) * mp.matrix(B.tolist())
+
+        def error(y, remainder):
+            return max(abs(mp.mpf(float(remainder[i, j])) - (mp.mpf(float(y[i, j])) - exact[i, j]))
+                       for i in range(6) for j in range(2))
+
+        near = accurate_matmul(A, B)
+        assert error(near, near - A @ B) > 1e-15  # what a plain product leaves
+        assert error(near, accurate_remainder(near, A, B)) < 1e-19
