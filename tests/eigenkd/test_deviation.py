@@ -1,0 +1,278 @@
+import json
+import math
+
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eigenkd import deviation
+from eigenkd.deviation import Groups, compare
+
+LIBRARIES = [pytest.param(np.asarray, id="numpy"), pytest.param(torch.asarray, id="torch"),
+             pytest.param(jnp.asarray, id="jax")]
+seeds = st.integers(0, 10**6)
+
+
+def logits(seed, n=40, classes=4, scale=2.0):
+    return scale * np.random.default_rng(seed).normal(size=(n, classes))
+
+
+def from_confidence(teacher, student):
+    """Two-class logits whose confidences are the given ones; the teacher's have to be positive."""
+    return tuple(np.stack([np.zeros(len(phi)), np.asarray(phi, dtype=float)], axis=1) for phi in (teacher, student))
+
+
+def exact_confidence(row, y):
+    with mpmath.workdps(40):
+        others = [mpmath.exp(mpmath.mpf(float(f))) for c, f in enumerate(row) if c != y]
+        return float(mpmath.mpf(float(row[y])) - mpmath.log(mpmath.fsum(others)))
+
+
+# --- confidence ---
+
+@pytest.mark.parametrize("array", LIBRARIES)
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+def test_confidence_is_the_log_odds_of_the_teachers_class(array, scale):
+    teacher, student = logits(0, scale=scale), logits(1, scale=scale)
+    teacher_in, student_in = array(teacher), array(student)
+    d = compare(teacher_in, student_in)
+    assert type(d.teacher_confidence) is type(d.student_confidence) is type(teacher_in)
+    rtol = 2e-5 if teacher_in.dtype == jnp.float32 else 1e-13
+    for found, given_logits in ((d.teacher_confidence, teacher_in), (d.student_confidence, student_in)):
+        rows = np.asarray(given_logits, dtype=float)
+        expected = [exact_confidence(row, y) for row, y in zip(rows, teacher.argmax(axis=1))]
+        np.testing.assert_allclose(np.asarray(found), expected, rtol=rtol, atol=rtol)
+
+
+def test_confidence_by_hand():
+    # p = (1/2, 1/4, 1/4) and (1/8, 3/8, 1/2): log-odds log(1) and log(1/7) of the teacher's class 0
+    d = compare(np.log([[2.0, 1, 1]]), np.log([[1.0, 3, 4]]))
+    np.testing.assert_allclose([d.teacher_confidence[0], d.student_confidence[0]], [0, -math.log(7)], atol=1e-15)
+    np.testing.assert_allclose(d.kl, 0.5 * math.log(4) + 0.25 * math.log(2 / 3) + 0.25 * math.log(1 / 2), rtol=1e-14)
+    assert d.agreement == 0.0
+
+
+def test_confidence_is_not_lost_where_the_probability_rounds_to_one():
+    d = compare([[1e4, 0.0], [100.0, 0.0]], [[0.0, 1e4], [99.0, 0.0]])
+    np.testing.assert_array_equal(d.teacher_confidence, [1e4, 100])
+    np.testing.assert_array_equal(d.student_confidence, [-1e4, 99])
+    assert d.kl == pytest.approx(5e3)
+
+
+@pytest.mark.parametrize("array", LIBRARIES)
+def test_every_library_gives_the_same_summary_in_plain_numbers(array):
+    teacher, student = logits(2), logits(2) + logits(3, scale=0.5)
+    labels = np.arange(40) % 4
+    expected = compare(teacher, student, labels).summary()
+    found = compare(array(teacher), array(student), array(labels)).summary()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    flat = lambda s: [s["underfit"], s["agreement"], s["kl"], *s["groups"].values(),  # noqa: E731
+                      *(v for side in ("slope_low", "slope_high") for f in s[side].values() for v in f.values())]
+    np.testing.assert_allclose(flat(found), flat(expected), rtol=2e-3 if array is jnp.asarray else 1e-12)
+
+
+def test_torch_logits_that_carry_a_gradient_meet_numpy_logits_and_half_precision():
+    teacher = torch.tensor(logits(4), requires_grad=True)
+    d = compare(teacher, logits(5).astype(np.float16), labels=torch.arange(40) % 4)
+    assert isinstance(d.student_confidence, torch.Tensor)
+    assert isinstance(d.slope().value, float) and isinstance(d.kl, float) and isinstance(d.agreement, float)
+
+
+def test_the_wider_precision_of_one_library_is_kept():
+    assert compare(logits(0).astype(np.float32), logits(1)).teacher_confidence.dtype == np.float64
+
+
+# --- slopes ---
+
+def test_slopes_by_hand():
+    x = np.array([1, 2, 3, 4, 5, 6, 7, 8.0])
+    y = np.array([0, 2, 4, 6, 6, 6.5, 7, 7.5])  # slope 2 over the first four points, 1/2 over the last four
+    d = compare(*from_confidence(x, y))
+    low, high = d.slope("low", 0.5), d.slope("high", 0.5)
+    np.testing.assert_allclose([low.value, low.low, low.high, high.value], [2, 2, 2, 0.5], rtol=1e-12)
+    assert low.points == high.points == 4 and low.reason is None
+    assert d.underfit(0.25) == 0.5 and d.underfit(0.5) == 0.25  # 0 < 1; 2 = 2, 4 > 3, 6 > 4
+
+
+def test_points_tied_with_the_last_one_belong_to_the_side():
+    x = np.array([3.0, 1, 2, 2, 2, 4, 5, 6])
+    d = compare(*from_confidence(x, x))
+    assert d.slope("low", 0.25).points == 4 and d.slope("high", 0.75).points == 7
+
+
+@pytest.mark.parametrize("side", ["low", "high"])
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5, 1])
+def test_slope_agrees_with_a_fit_over_the_sorted_points(side, fraction):
+    d = compare(logits(6, n=200), logits(7, n=200))
+    order = np.argsort(d.teacher_confidence)[:: 1 if side == "low" else -1][: round(200 * fraction)]
+    x, y = d.teacher_confidence[order], d.student_confidence[order]
+    found = d.slope(side, fraction)
+    np.testing.assert_allclose(found.value, np.polyfit(x, y, 1)[0], rtol=1e-10)
+    if side == "low":
+        assert d.underfit(fraction) == sum(b < a for a, b in zip(x, y)) / len(x)
+
+
+def test_the_interval_is_the_percentile_bootstraps():
+    d = compare(logits(8, n=400), logits(8, n=400) + logits(9, n=400, scale=1))
+    found = d.slope("low", 0.25)
+    order = np.argsort(d.teacher_confidence)[:100]
+    x, y = d.teacher_confidence[order], d.student_confidence[order]
+    rng = np.random.default_rng(1)
+    slopes = [np.polyfit(x[i], y[i], 1)[0] for i in rng.integers(100, size=(2000, 100))]
+    low, high = np.percentile(slopes, [2.5, 97.5])
+    np.testing.assert_allclose([found.low, found.high], [low, high], atol=0.15 * (high - low))
+    assert found.low < found.value < found.high
+
+
+def test_memory_does_not_change_the_interval(monkeypatch):
+    d = compare(logits(8), logits(9))
+    expected = d.slope()
+    monkeypatch.setattr(deviation, "_DRAWS_AT_ONCE", 64)
+    np.testing.assert_allclose([d.slope().low, d.slope().high], [expected.low, expected.high], rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_a_teacher_that_is_equally_confident_everywhere_has_no_slope(scale):
+    row = scale * np.array([0.3, 0.1, 0.7, 0.2])
+    d = compare(np.stack([np.random.default_rng(i).permutation(row) for i in range(20)]), logits(0, n=20))
+    found = d.slope()
+    assert math.isnan(found.value) and math.isnan(found.low) and math.isnan(found.high)
+    assert found.reason == f"the teacher is equally confident on all {found.points} points"
+
+
+def test_two_points_have_no_slope_and_json_says_null():
+    d = compare(*from_confidence([1, 2], [1, 3]))
+    found = d.slope("high", 1)
+    assert math.isnan(found.value) and found.reason == "a slope needs at least 3 points, got 2"
+    summary = json.loads(json.dumps(d.summary(), allow_nan=False))
+    assert summary["slope_low"]["0.5"] == {"value": None, "low": None, "high": None}
+
+
+# --- properties ---
+
+def numbers(d):
+    low, high = d.slope("low", 0.5), d.slope("high", 0.25)
+    return [low.value, low.low, low.high, high.value, high.low, high.high, d.underfit(0.5), d.agreement, d.kl]
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds)
+def test_nothing_depends_on_a_shift_of_the_logits(seed):
+    rng = np.random.default_rng(seed)
+    teacher, student = logits(seed), logits(seed + 1)
+    shifted = compare(teacher + rng.normal(size=(40, 1)), student + 3 * rng.normal(size=(40, 1)))
+    np.testing.assert_allclose(numbers(shifted), numbers(compare(teacher, student)), rtol=1e-8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds)
+def test_nothing_depends_on_the_order_of_points_or_classes(seed):
+    rng = np.random.default_rng(seed)
+    teacher, student, labels = logits(seed), logits(seed + 1), rng.integers(4, size=40)
+    d = compare(teacher, student, labels)
+    points, classes = rng.permutation(40), rng.permutation(4)
+    rank = np.argsort(classes)
+    other = compare(teacher[points][:, classes], student[points][:, classes], rank[labels[points]])
+    np.testing.assert_allclose(numbers(other), numbers(d), rtol=1e-8)
+    assert other.groups == d.groups
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds, st.sampled_from([0.25, 0.5, 1.0]), st.sampled_from(["low", "high"]))
+def test_a_student_equal_to_its_teacher_deviates_nowhere(seed, fraction, side):
+    d = compare(logits(seed), logits(seed), np.arange(40) % 4)
+    found = d.slope(side, fraction)
+    np.testing.assert_allclose([found.value, found.low, found.high], 1, rtol=1e-9)
+    assert d.underfit(fraction) == 0 and d.agreement == 1 and d.kl == 0
+    assert d.groups.only_teacher == d.groups.only_student == 0
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds)
+def test_divergence_is_the_teachers_from_the_student_and_not_negative(seed):
+    teacher, student = logits(seed), logits(seed + 1)
+    d = compare(teacher, student)
+    p, q = (np.exp(f) / np.exp(f).sum(axis=1, keepdims=True) for f in (teacher, student))
+    np.testing.assert_allclose(d.divergence, np.sum(p * np.log(p / q), axis=1), rtol=1e-9, atol=1e-12)
+    assert np.all(d.divergence >= 0) and d.kl == pytest.approx(float(np.mean(d.divergence)))
+
+
+# --- groups, summary, repr, plot ---
+
+def test_groups_by_hand():
+    right, wrong = [1.0, 0.0], [0.0, 1.0]
+    d = compare([right, right, right, wrong, wrong], [right, right, wrong, right, wrong], labels=[0, 0, 0, 0, 0])
+    assert d.groups == Groups(both=0.4, only_teacher=0.2, only_student=0.2, neither=0.2)
+    assert d.agreement == 0.6
+
+
+def test_groups_need_labels():
+    with pytest.raises(ValueError, match=r"groups: expected labels .* got none; pass compare\(\.\.\., labels=labels\)"):
+        _ = compare(logits(0), logits(1)).groups
+
+
+def test_summary_holds_what_results_record():
+    d = compare(logits(0), logits(1), np.zeros(40, dtype=int))
+    summary = d.summary()
+    assert set(summary) == {"points", "slope_low", "slope_high", "underfit", "agreement", "kl", "groups"}
+    assert list(summary["slope_low"]) == list(summary["slope_high"]) == ["0.1", "0.25", "0.5"]
+    low = d.slope("low", 0.25)
+    assert summary["slope_low"]["0.25"] == {"value": low.value, "low": low.low, "high": low.high}
+    assert summary["slope_high"]["0.1"]["value"] == d.slope("high", 0.1).value
+    assert summary["points"] == 40 and summary["underfit"] == d.underfit(0.25)
+    assert "groups" not in compare(logits(0), logits(1)).summary()
+
+
+def test_repr_is_one_line():
+    assert repr(compare(logits(0), logits(1))) == "Deviation(points=40, classes=4)"
+
+
+def test_it_does_not_change_its_input():
+    teacher, student = logits(0), logits(1)
+    kept = teacher.copy(), student.copy()
+    compare(teacher, student).summary()
+    np.testing.assert_array_equal([teacher, student], kept)
+
+
+# --- errors ---
+
+GOOD = np.array([[0.0, 1.0, 2.0], [3.0, 1.0, 0.0]])
+
+
+@pytest.mark.parametrize(("teacher", "student", "labels", "error", "message"), [
+    (GOOD[0], GOOD, None, ValueError, r"teacher_logits: expected 2 dimension\(s\), got shape \(3,\)"),
+    (GOOD, GOOD[:, :2], None, ValueError, r"student_logits: expected shape \(2, 3\) like teacher_logits, got \(2, 2\)"),
+    (GOOD, GOOD[:1], None, ValueError, r"student_logits: expected shape \(2, 3\) like teacher_logits, got \(1, 3\)"),
+    (GOOD[:, :1], GOOD[:, :1], None, ValueError, r"teacher_logits: expected two classes or more, got shape \(2, 1\)"),
+    (GOOD * np.nan, GOOD, None, ValueError, r"teacher_logits: expected finite numbers, got 6"),
+    (GOOD, GOOD - np.inf, None, ValueError, r"student_logits: expected finite numbers, got 6"),
+    ("logits.npy", GOOD, None, TypeError, r"teacher_logits: expected numbers, got 'logits.npy'"),
+    (jnp.asarray(GOOD), torch.asarray(GOOD), None, TypeError, r"expected a JAX array .* got a PyTorch array"),
+    (GOOD, GOOD, [0], ValueError, r"labels: expected shape \(2,\), one class a point, got \(1,\)"),
+    (GOOD, GOOD, np.eye(3)[:2], ValueError, r"labels: expected shape \(2,\).* for one-hot rows their argmax"),
+    (GOOD, GOOD, [0.5, 1], ValueError, r"labels: expected whole numbers, got 0.5 among them"),
+    (GOOD, GOOD, [0, 3], ValueError, r"labels: expected classes from 0 to 2, got 0 to 3"),
+    (GOOD, GOOD, [-1, 2], ValueError, r"labels: expected classes from 0 to 2, got -1 to 2"),
+    (GOOD, GOOD, [np.nan, 2], ValueError, r"labels: expected finite numbers"),
+    (GOOD, GOOD, ["cat", "dog"], TypeError, r"labels: expected numbers"),
+])
+def test_compare_refuses(teacher, student, labels, error, message):
+    with pytest.raises(error, match=message):
+        compare(teacher, student, labels)
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.5, 25, math.nan, "0.25", None])
+def test_a_fraction_lies_between_0_and_1(fraction):
+    d = compare(GOOD, GOOD)
+    for call in (lambda: d.slope("low", fraction), lambda: d.underfit(fraction)):
+        with pytest.raises(ValueError, match=r"fraction: expected a number in \(0, 1\], got .*; a quarter is 0.25"):
+            call()
+
+
+def test_there_are_two_sides():
+    with pytest.raises(ValueError, match=r"side: expected 'low' or 'high', got 'bottom'"):
+        compare(GOOD, GOOD).slope("bottom")
