@@ -1,0 +1,78 @@
+"""Finished runs, as figures read them: result.json and the arrays beside it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+class Unusable(Exception):
+    """A run that a figure needs is missing, unfinished, a smoke run or incomplete; the message says what mends it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder and its result.json."""
+
+    folder: Path
+    result: dict
+
+    def arrays(self, name, *keys):
+        """The arrays `keys` of the file `name`; raises Unusable where one is missing."""
+        try:
+            with np.load(self.folder / name, allow_pickle=False) as stored:
+                return [stored[key] for key in keys]
+        except (OSError, KeyError, ValueError) as error:
+            remake = _remake(self.folder.parent.name)
+            raise Unusable(f"{self.folder / name} cannot be read ({error}); {remake}") from error
+
+    def field(self, *path):
+        """The value in result.json under the keys of `path`; raises Unusable where it is missing."""
+        value = self.result
+        for key in path:
+            if not isinstance(value, dict) or key not in value:
+                raise Unusable(f"{self.folder / 'result.json'} has no field {'.'.join(path)}; "
+                               f"{_remake(self.folder.parent.name)}")
+            value = value[key]
+        return value
+
+
+def find(runs, setting, seed=None):
+    """The finished run of a setting, of its lowest seed or of the given one; smoke runs are refused.
+
+    Raises Unusable with the command that makes the run.
+    """
+    flag = "" if seed is None else f" --seeds {seed}"
+    pattern = "seed*" if seed is None else f"seed{seed}"
+    folders = sorted((Path(runs) / setting).glob(pattern), key=lambda folder: (len(folder.name), folder.name))
+    finished = [folder for folder in folders if (folder / "result.json").is_file()]
+    if not finished:
+        unfinished = " (an unfinished one is there)" if folders else ""
+        raise Unusable(f"no finished run in {Path(runs) / setting / pattern}{unfinished}; {_remake(setting, flag)}")
+    read = [Run(folder, _result(folder, setting)) for folder in finished]
+    for run in read:
+        if not run.field("smoke"):
+            return run
+    raise Unusable(f"{read[0].folder} is a smoke run, too short to show anything; {_remake(setting, flag)}")
+
+
+def drawn(*runs):
+    """A sentence for captions that says what was drawn: settings, seeds and the data set that was really used."""
+    names = {}
+    for run in runs:
+        source, note = run.field("data", "source"), run.field("data").get("note")
+        name = f"{run.field('setting')}, seed {run.field('seed')}"
+        names.setdefault(f"{source} ({note})" if note else source, []).append(name)
+    return " ".join(f"{'; '.join(named)}. Data: {source}." for source, named in names.items())
+
+
+def _result(folder, setting):
+    try:
+        return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Unusable(f"{folder / 'result.json'} is not JSON ({error}); {_remake(setting)}") from error
+
+
+def _remake(setting, flag=""):
+    return f"make it with: python -m validation.run {setting}{flag}"

