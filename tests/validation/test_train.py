@@ -1,0 +1,143 @@
+import math
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from validation.errors import UsageError
+from validation.settings.setting import Distillation, Training
+from validation.train import objective, predict, train
+
+
+def linear(weight):
+    network = nn.Linear(weight.shape[1], weight.shape[0], bias=False).double()
+    network.weight.data.copy_(torch.from_numpy(weight))
+    return network
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def adam_by_hand(weight, gradient, learning_rate, steps):
+    """Adam (Kingma & Ba 2015) with beta = 0.9, 0.999 and epsilon = 1e-8."""
+    m = v = np.zeros_like(weight)
+    for step in range(1, steps + 1):
+        g = gradient(weight)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        weight = weight - learning_rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+    return weight
+
+
+@pytest.fixture
+def problem():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2]), rng.normal(size=(3, 4)), rng.normal(size=(6, 3))
+
+
+def test_teacher_steps_by_hand(problem):
+    x, y, weight, _ = problem
+    network = linear(weight)
+    steps = train(network, torch.from_numpy(x), torch.from_numpy(y), Training(5, 6, 0.1), seed=0, role="teacher")
+    expected = adam_by_hand(weight, lambda W: (softmax(x @ W.T) - np.eye(3)[y]).T @ x / 6, 0.1, 5)
+    assert steps == 5
+    np.testing.assert_allclose(network.weight.detach().numpy(), expected, rtol=1e-10)
+
+
+def test_student_steps_by_hand(problem):
+    x, y, weight, teacher = problem
+    tau, alpha = 3.0, 0.7
+    network = linear(weight)
+    train(network, torch.from_numpy(x), torch.from_numpy(y), Training(4, 6, 0.1), seed=0, role="student",
+          teacher_logits=torch.from_numpy(teacher), distillation=Distillation(temperature=tau, weight=alpha))
+
+    def gradient(W):
+        z = x @ W.T
+        distilled = tau * (softmax(z / tau) - softmax(teacher / tau))
+        return (alpha * distilled + (1 - alpha) * (softmax(z) - np.eye(3)[y])).T @ x / 6
+
+    expected = adam_by_hand(weight, gradient, 0.1, 4)
+    np.testing.assert_allclose(network.weight.detach().numpy(), expected, rtol=1e-10)
+
+
+def test_distillation_loss_value_by_hand():
+    # Two classes, temperature 2: teacher logits (log 9, 0) soften to (3/4, 1/4), the student's (0, 0) to (1/2, 1/2).
+    teacher, student = torch.tensor([[math.log(9), 0]], dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64)
+    kl = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    loss = objective(student, torch.tensor([1]), teacher, temperature=2.0, weight=0.4)
+    assert loss.item() == pytest.approx(0.4 * 4 * kl + 0.6 * math.log(2), rel=1e-12)
+
+
+def test_loss_limits(problem):
+    _, y, _, teacher = problem
+    teacher, y = torch.from_numpy(teacher), torch.from_numpy(y)
+    student = torch.zeros(6, 3, dtype=torch.float64)
+    assert objective(student, y).item() == pytest.approx(math.log(3))
+    assert objective(student, y, teacher, 4.0, 0.0).item() == pytest.approx(math.log(3))
+    assert objective(teacher, y, teacher, 4.0, 1.0).item() == pytest.approx(0, abs=1e-15)
+    # Hot, and scaled by its square, distillation matches centred logits: KL -> mean square difference / 2.
+    centred = teacher - teacher.mean(dim=1, keepdim=True)
+    expected = ((centred**2).mean(dim=1) / 2).mean().item()
+    assert objective(student, y, teacher, 1e4, 1.0).item() == pytest.approx(expected, rel=1e-3)
+
+
+class Spy(nn.Module):
+    """Notes the examples, one number each, of every batch that is trained on."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.batches = nn.Parameter(torch.zeros(2, 1)), []
+
+    def forward(self, x):
+        self.batches.append(x[:, 0].tolist())
+        return x @ self.weight.T
+
+
+def batches(seed=0, role="teacher", epochs=2, n=10, size=4):
+    spy = Spy()
+    train(spy, torch.arange(n, dtype=torch.float32)[:, None], torch.zeros(n, dtype=torch.long),
+          Training(epochs, size, 1e-3), seed=seed, role=role)
+    return spy.batches
+
+
+def test_every_epoch_sees_each_example_once_in_its_own_order():
+    seen = batches()
+    assert [len(batch) for batch in seen] == [4, 4, 2] * 2
+    first, second = list(chain(*seen[:3])), list(chain(*seen[3:]))
+    assert sorted(first) == sorted(second) == list(range(10)) and first != second
+
+
+def test_the_order_depends_on_seed_role_and_epoch_alone():
+    assert batches() == batches()
+    torch.rand(7)
+    assert batches(epochs=1) == batches(epochs=3)[:3]
+    assert batches() != batches(seed=1) and batches() != batches(role="student")
+
+
+def test_callbacks_see_every_step_and_the_mean_loss(problem):
+    x, y, weight, _ = problem
+    steps, epochs = [], []
+    network = linear(weight)
+    train(network, torch.from_numpy(x), torch.from_numpy(y), Training(2, 4, 1e-12), seed=0, role="teacher",
+          on_step=steps.append, on_epoch=lambda *entry: epochs.append(entry))
+    assert steps == [0, 1, 2, 3, 4]
+    loss = -np.log(softmax(x @ weight.T)[np.arange(6), y]).mean()
+    assert [(epoch, step) for epoch, step, _ in epochs] == [(1, 2), (2, 4)]
+    assert [value for *_, value in epochs] == pytest.approx([loss, loss], rel=1e-6)
+
+
+def test_a_loss_that_is_not_finite_names_the_learning_rate():
+    x = torch.full((4, 1), 1e30)
+    network = nn.Linear(1, 2, bias=False)
+    with pytest.raises(UsageError, match=r"--student.learning-rate: expected a finite loss"):
+        train(network, x, torch.tensor([0, 1, 0, 1]), Training(3, 4, 1e30), seed=0, role="student")
+
+
+def test_predict_is_in_evaluation_mode_and_in_order():
+    network = nn.Sequential(nn.Dropout(0.9), nn.Linear(3, 2))
+    x = torch.arange(30.0).reshape(10, 3)
+    torch.testing.assert_close(predict(network, x, batch_size=3), network[1](x))
+    assert not predict(network, x).requires_grad

@@ -1,0 +1,14 @@
+"""What a user can mend."""
+
+import difflib
+
+
+class UsageError(Exception):
+    """A mistake in what the user asked for: its message names the argument, what was expected, what came, the mend."""
+
+
+def unknown(what, name, known):
+    """A `UsageError` for a name that is not in `known`, with the nearest known name and all of them."""
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f" did you mean {close[0]}?" if close else ""
+    return UsageError(f"{what}: expected one of {', '.join(sorted(known))}; got {name!r};{hint or ' see --list'}")

@@ -1,0 +1,46 @@
+"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, always on standard error."""
+
+import sys
+import time
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Progress on `stream`."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stderr
+        self.terminal = self.stream.isatty()
+
+    def note(self, text):
+        """One line."""
+        tqdm.write(text, file=self.stream)
+
+    @contextmanager
+    def training(self, role, epochs):
+        """Yields a function to be called with each epoch's entry of metrics.jsonl; the last one gets a line."""
+        said, entry = time.monotonic(), None
+        with tqdm(total=epochs, desc=role, unit="epoch", file=self.stream, leave=False, disable=not self.terminal
+                  ) as bar:
+
+            def after_epoch(latest):
+                nonlocal said, entry
+                entry = latest
+                bar.update()
+                bar.set_postfix(loss=f"{entry['loss']:.3g}", test=f"{entry['test_accuracy']:.3f}", refresh=False)
+                if not self.terminal and time.monotonic() - said > SECONDS_BETWEEN_LINES and entry["epoch"] < epochs:
+                    said = time.monotonic()
+                    self.note(_line(entry, epochs))
+
+            yield after_epoch
+        if entry:
+            self.note(_line(entry, epochs))
+
+
+def _line(entry, epochs):
+    return (f"  {entry['role']}: epoch {entry['epoch']} of {epochs}, loss {entry['loss']:.4g}, "
+            f"accuracy {entry['train_accuracy']:.3f} train, {entry['test_accuracy']:.3f} test")

@@ -1,0 +1,28 @@
+"""Randomness with an owner: every draw has its own stream, so that none shifts when another is added."""
+
+import hashlib
+from contextlib import contextmanager
+
+import torch
+
+
+def number(seed, *purpose):
+    """A 63-bit integer that depends on the seed and the purpose alone, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, (seed, *purpose))).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(seed, *purpose):
+    """A CPU generator for one purpose, such as generator(seed, "batches", "teacher", epoch)."""
+    return torch.Generator().manual_seed(number(seed, *purpose))
+
+
+@contextmanager
+def local_default(seed, *purpose):
+    """Within the block PyTorch's default CPU generator starts from this purpose's seed; outside it is as it was.
+
+    For code that takes no generator, such as the default initialisation of torch.nn.Linear. Build on the CPU.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(number(seed, *purpose))
+        yield

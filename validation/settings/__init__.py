@@ -1,0 +1,18 @@
+"""The registry of experiments: a new one is a file here and a line below."""
+
+from validation.errors import unknown
+from validation.settings.mlp_mnist import MLP_MNIST
+from validation.settings.rf_noisy_mnist import RF_NOISY_MNIST
+from validation.settings.setting import Setting
+
+SETTINGS = {setting.name: setting for setting in (
+    RF_NOISY_MNIST,
+    MLP_MNIST,
+)}
+
+
+def find(name) -> Setting:
+    """The setting of that name; UsageError with the known ones for an unknown name."""
+    if name not in SETTINGS:
+        raise unknown("NAME", name, SETTINGS)
+    return SETTINGS[name]

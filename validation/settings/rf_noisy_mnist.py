@@ -1,0 +1,25 @@
+"""A linear model on random features, a quarter of its labels flipped. Table 7, App. D.4, Figs. 17-19."""
+
+from validation.models import RandomFeatures
+from validation.settings.setting import Data, Distillation, Eigenspace, Setting, Training
+
+RECIPE = Training(epochs=40, batch_size=16, learning_rate=1e-3, optimiser="adam")
+
+RF_NOISY_MNIST = Setting(
+    name="rf_noisy_mnist",
+    title="NoisyMNIST, linear on random features",
+    data=Data(name="mnist", train_examples=128, label_noise=0.25),
+    model=RandomFeatures(features=5000),
+    teacher=RECIPE,
+    student=RECIPE,
+    distillation=Distillation(temperature=5.0, weight=1.0, share_initialisation=True),
+    analysis=Eigenspace(layer="head", pairs=15, top=(0, 15), bottom=(20, 60)),
+    expected_seconds=2,
+    guesses={
+        "data.flip_to": 'the noise is "uniform": exactly this share of labels moves, each to one of the other classes',
+        "data.train_examples": "128 is the paper's; that every seed draws its own is not",
+        "model.scale": "the features' scale is not given: weights of variance scale / inputs on pixels in [0, 1]",
+        "model.bias": "the linear model's bias is not mentioned; the theorem has none",
+        "analysis.bottom": "indices 20 to 59 counted from 0; the paper's may be counted from 1 or include 60",
+    },
+)
