@@ -44,6 +44,6 @@ def _verdict(pair):
 
 
 def _caption(run):
-    return (f"{records.drawn(run)} Each panel: ‖W v‖ of the first layer along a top (x) and a bottom (y) "
+    return (f"{records.drawn(run)} Each panel: ‖W\u00a0v‖ of the first layer along a top (x) and a bottom (y) "
             "eigendirection of the training data, counted from 0, dimensionless; percentages: the share of the path on "
             "which the student lies below the teacher.")
