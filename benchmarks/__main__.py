@@ -1,0 +1,39 @@
+"""python -m benchmarks [NAME ...] [--list]: measures, prints a table, and writes benchmarks/results/NAME.json."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import BENCHMARKS
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure and record.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks (default: all)")
+    parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the records go")
+    options = parser.parse_args(arguments)
+    if options.list:
+        for name, module in BENCHMARKS.items():
+            print(f"{name:<14} {module.__doc__}")
+        return 0
+    if unknown := [name for name in options.names if name not in BENCHMARKS]:
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in dict.fromkeys(options.names or BENCHMARKS):
+        print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
+        record = BENCHMARKS[name].run()
+        for way, time in record["seconds"].items():
+            print(f"  {way:<36} {time['median']:9.4f} s  ({time['least']:.4f} to {time['greatest']:.4f})  "
+                  f"{time['over_first']:6.2f} x the first")
+        path = options.out / f"{name}.json"
+        path.write_text(json.dumps(record, indent=1) + "\n")
+        print(f"  {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
