@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "eigenkd needs Python 3.11 or newer, this is %d.%d; name another with: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	@echo "Installing into $(VENV) (PyTorch and its CUDA libraries are about 3 GB; once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(READY)
 
 clean:
