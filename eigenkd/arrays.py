@@ -59,8 +59,9 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
     if xp.isdtype(x.dtype, "complex floating"):
         raise TypeError(f"{name}: expected real numbers, got dtype {x.dtype}; pass {name}.real if that is meant")
     if like is not None and is_array_api_obj(like) and not isinstance(like, np.generic):
-        x = _convert(name, x, like)
+        x = moved(x, like, name)
         xp = array_namespace(x)
+        x = xp.astype(x, like.dtype, copy=False)
     else:
         x = xp.astype(x, _working_dtype(x, xp), copy=False)
     if ndim is not None and x.ndim not in ndim:
@@ -70,12 +71,18 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
     return x
 
 
-def moved(x, like):
-    """The array x in the library and on the device of `like`, in its own precision where that library has it."""
+def moved(x, like, name="array"):
+    """The array x in the library and on the device of `like`, in its own precision where that library has it.
+
+    Raises TypeError, naming `name`, for an array that is neither of that library nor NumPy's.
+    """
     if is_torch_array(x) and is_torch_array(like):
         return x.to(like.device)
     if library(x) == library(like):
         return x
+    if not is_numpy_array(x):
+        raise TypeError(f"{name}: expected a {library(like)} array like the other arguments, got a {library(x)} array; "
+                        f"convert one of them")
     xp = array_namespace(like)
     if is_torch_array(like):  # which has no negative strides
         return xp.asarray(np.asarray(x, order="C"), device=like.device)
@@ -112,14 +119,6 @@ def _working_dtype(x, xp):
     if xp.isdtype(x.dtype, "real floating"):
         return x.dtype if x.dtype in (xp.float32, xp.float64) else xp.float32 if x.dtype.itemsize < 4 else xp.float64
     return xp.float64
-
-
-def _convert(name, x, like):
-    xp = array_namespace(like)
-    if not is_numpy_array(x) and library(x) != library(like):
-        raise TypeError(f"{name}: expected a {library(like)} array like the other arguments, got a {library(x)} array; "
-                        f"convert one of them")
-    return xp.astype(moved(x, like), like.dtype, copy=False)
 
 
 def _check_values(name, x, xp, nonnegative, finite):

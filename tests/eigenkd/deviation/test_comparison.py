@@ -1,3 +1,5 @@
+"""`compare` by hand, against arbitrary precision and naive loops, its invariances, and its errors."""
+
 import json
 import math
 
@@ -9,8 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eigenkd import deviation
-from eigenkd.deviation import Groups, compare
+from eigenkd.deviation import VIEWS, Group, compare, pointwise, slope
 
 LIBRARIES = [pytest.param(np.asarray, id="numpy"), pytest.param(torch.asarray, id="torch"),
              pytest.param(jnp.asarray, id="jax")]
@@ -30,6 +31,13 @@ def exact_confidence(row, y):
     with mpmath.workdps(40):
         others = [mpmath.exp(mpmath.mpf(float(f))) for c, f in enumerate(row) if c != y]
         return float(mpmath.mpf(float(row[y])) - mpmath.log(mpmath.fsum(others)))
+
+
+def leaves(value):
+    """All numbers of a nested mapping, None as NaN."""
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in leaves(part)]
+    return [] if isinstance(value, str | tuple | list) else [math.nan if value is None else float(value)]
 
 
 # --- confidence ---
@@ -70,9 +78,7 @@ def test_every_library_gives_the_same_summary_in_plain_numbers(array):
     expected = compare(teacher, student, labels).summary()
     found = compare(array(teacher), array(student), array(labels)).summary()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    flat = lambda s: [s["underfit"], s["agreement"], s["kl"], *s["groups"].values(),  # noqa: E731
-                      *(v for side in ("slope_low", "slope_high") for f in s[side].values() for v in f.values())]
-    np.testing.assert_allclose(flat(found), flat(expected), rtol=2e-3 if array is jnp.asarray else 1e-12)
+    np.testing.assert_allclose(leaves(found), leaves(expected), rtol=1e-9)
 
 
 def test_torch_logits_that_carry_a_gradient_meet_numpy_logits_and_half_precision():
@@ -131,7 +137,7 @@ def test_the_interval_is_the_percentile_bootstraps():
 def test_memory_does_not_change_the_interval(monkeypatch):
     d = compare(logits(8), logits(9))
     expected = d.slope()
-    monkeypatch.setattr(deviation, "_DRAWS_AT_ONCE", 64)
+    monkeypatch.setattr(slope, "DRAWS_AT_ONCE", 64)
     np.testing.assert_allclose([d.slope().low, d.slope().high], [expected.low, expected.high], rtol=1e-9)
 
 
@@ -178,7 +184,8 @@ def test_nothing_depends_on_the_order_of_points_or_classes(seed):
     rank = np.argsort(classes)
     other = compare(teacher[points][:, classes], student[points][:, classes], rank[labels[points]])
     np.testing.assert_allclose(numbers(other), numbers(d), rtol=1e-8)
-    assert other.groups == d.groups
+    np.testing.assert_allclose(leaves(other.summary()["calibration"]), leaves(d.summary()["calibration"]), rtol=1e-9)
+    np.testing.assert_allclose(leaves(other.summary()["groups"]), leaves(d.summary()["groups"]), rtol=1e-12)
 
 
 @settings(deadline=None, max_examples=25)
@@ -188,7 +195,7 @@ def test_a_student_equal_to_its_teacher_deviates_nowhere(seed, fraction, side):
     found = d.slope(side, fraction)
     np.testing.assert_allclose([found.value, found.low, found.high], 1, rtol=1e-9)
     assert d.underfit(fraction) == 0 and d.agreement == 1 and d.kl == 0
-    assert d.groups.only_teacher == d.groups.only_student == 0
+    assert d.groups.only_teacher.share == d.groups.only_student.share == 0
 
 
 @settings(deadline=None, max_examples=25)
@@ -206,8 +213,12 @@ def test_divergence_is_the_teachers_from_the_student_and_not_negative(seed):
 def test_groups_by_hand():
     right, wrong = [1.0, 0.0], [0.0, 1.0]
     d = compare([right, right, right, wrong, wrong], [right, right, wrong, right, wrong], labels=[0, 0, 0, 0, 0])
-    assert d.groups == Groups(both=0.4, only_teacher=0.2, only_student=0.2, neither=0.2)
+    shares = [d.groups.both.share, d.groups.only_teacher.share, d.groups.only_student.share, d.groups.neither.share]
+    assert shares == [0.4, 0.2, 0.2, 0.2]
     assert d.agreement == 0.6
+    # The student is less confident of the teacher's class on the third and fourth points alone.
+    assert d.groups.only_teacher == Group(share=0.2, underfit=1.0, of_underfit=0.5)
+    assert d.groups.both == Group(share=0.4, underfit=0.0, of_underfit=0.0)
 
 
 def test_groups_need_labels():
@@ -218,7 +229,8 @@ def test_groups_need_labels():
 def test_summary_holds_what_results_record():
     d = compare(logits(0), logits(1), np.zeros(40, dtype=int))
     summary = d.summary()
-    assert set(summary) == {"points", "slope_low", "slope_high", "underfit", "agreement", "kl", "groups"}
+    assert {"points", "slope_low", "slope_high", "underfit", "overfit", "agreement", "kl", "groups", "calibration",
+            "verdict", "inputs"} <= set(summary)
     assert list(summary["slope_low"]) == list(summary["slope_high"]) == ["0.1", "0.25", "0.5"]
     low = d.slope("low", 0.25)
     assert summary["slope_low"]["0.25"] == {"value": low.value, "low": low.low, "high": low.high}
@@ -236,6 +248,127 @@ def test_it_does_not_change_its_input():
     kept = teacher.copy(), student.copy()
     compare(teacher, student).summary()
     np.testing.assert_array_equal([teacher, student], kept)
+
+
+# --- the label's class, probabilities, masks, classes, views ---
+
+def test_confidence_on_the_label():
+    teacher, student, labels = logits(0), logits(1), np.arange(40) % 4
+    d = compare(teacher, student, labels, reference="label")
+    for found, rows in ((d.teacher_confidence, teacher), (d.student_confidence, student)):
+        np.testing.assert_allclose(found, [exact_confidence(row, y) for row, y in zip(rows, labels)], rtol=1e-12)
+    assert "label" in d.verdict.notes[0] and [row["class"] for row in d.per_class] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("array", LIBRARIES)
+def test_probabilities_are_recognised_and_give_what_their_logits_give(array):
+    teacher, student = logits(2), logits(3)
+    p, q = (np.exp(f) / np.exp(f).sum(axis=1, keepdims=True) for f in (teacher, student))
+    by_logits, d = compare(teacher, student), compare(array(p), array(q))
+    assert (by_logits.inputs, d.inputs, d.clipped) == ("logits", "probabilities", 0)
+    np.testing.assert_allclose(np.asarray(d.student_confidence), by_logits.student_confidence, rtol=1e-9)
+    np.testing.assert_allclose(d.kl, by_logits.kl, rtol=1e-9)
+    assert "on 0 points" in d.verdict.notes[0]
+    mixed = compare(array(teacher), array(q))
+    assert mixed.inputs == "logits of the teacher and probabilities of the student"
+    np.testing.assert_allclose(np.asarray(mixed.student_confidence), by_logits.student_confidence, rtol=1e-9)
+
+
+def test_probabilities_that_were_rounded_to_zero_are_clipped_and_counted():
+    d = compare([[1.0, 0.0], [0.4, 0.6]], [[0.0, 1.0], [0.4, 0.6]])
+    assert d.clipped == 1 and d.summary()["clipped"] == 1
+    np.testing.assert_allclose(d.teacher_confidence, [-math.log(1e-12), math.log(1.5)], rtol=1e-9)
+    assert "on 1 points one below 1e-12 was clipped" in d.verdict.notes[0]
+    assert compare([[1.0, 0.0], [0.4, 0.6]], [[0.0, 1.0], [0.4, 0.6]], inputs="logits").teacher_confidence[0] == 1
+
+
+@pytest.mark.parametrize("array", LIBRARIES)
+def test_masks_and_subsets(array):
+    teacher, student, labels = logits(4, n=60), logits(5, n=60), np.arange(60) % 4
+    chosen = np.arange(60) % 3 == 0
+    d = compare(array(teacher), array(student), labels, masks={"every third": array(chosen), "none": np.zeros(60)})
+    alone = compare(teacher[chosen], student[chosen], labels[chosen])
+    np.testing.assert_allclose(leaves(d.subset(chosen).summary()["calibration"]),
+                               leaves(alone.summary()["calibration"]), rtol=1e-9)
+    np.testing.assert_allclose(leaves(d.summary()["masks"]["every third"]), leaves(alone.summary()), rtol=1e-9)
+    assert d.summary()["masks"]["none"] is None
+    assert d.subset(chosen).masks["every third"].all() and d.subset(chosen).points == 20
+    assert list(compare(teacher, student, masks=chosen).masks) == ["mask"]
+
+
+def test_calibration_by_hand():
+    # p = (3/4, 1/4), right; (1/4, 3/4), wrong: one bin, accuracy 1/2 at confidence 3/4
+    d = compare(np.log([[3.0, 1], [1, 3]]), np.log([[3.0, 1], [3, 1]]), [0, 0])
+    teacher, student = d.calibration.teacher, d.calibration.student
+    assert teacher.accuracy == 0.5 and student.accuracy == 1
+    np.testing.assert_allclose([teacher.ece, student.ece], 0.25, rtol=1e-12)
+    np.testing.assert_allclose(teacher.nll, -(math.log(0.75) + math.log(0.25)) / 2, rtol=1e-12)
+    np.testing.assert_allclose([teacher.brier, student.brier], [(0.125 + 1.125) / 2, 0.125], rtol=1e-12)
+
+
+def test_classes_by_a_loop():
+    teacher, student, labels = logits(6), logits(7), np.arange(40) % 4
+    d = compare(teacher, student, labels)
+    assert sum(row["points"] for row in d.per_class) == 40
+    for row in d.per_class:
+        of = teacher.argmax(axis=1) == row["class"]
+        assert row["points"] == of.sum()
+        np.testing.assert_allclose(row["student_confidence"], d.student_confidence[of].mean(), rtol=1e-12)
+        assert row["underfit"] == pytest.approx(np.mean(d.student_confidence[of] < d.teacher_confidence[of]))
+        assert row["teacher_accuracy"] == pytest.approx(np.mean(labels[of] == row["class"]))
+    assert "teacher_accuracy" not in compare(teacher, student).per_class[0]
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_are_the_pairs_of_axes_of_figure_16(name):
+    teacher, student = logits(0), logits(1)
+    p, q = (np.exp(f) / np.exp(f).sum(axis=1, keepdims=True) for f in (teacher, student))
+    own = np.arange(40), teacher.argmax(axis=1)
+    expected = {"confidence": [np.log(m[own] / (1 - m[own])) for m in (p, q)], "probability": [p[own], q[own]],
+                "entropy": [-(m * np.log(m)).sum(axis=1) for m in (p, q)]}
+    x, y, x_label, y_label = compare(teacher, student).view(name)
+    kind, _, kl = name.partition("-")
+    np.testing.assert_allclose(x, expected[kind][0], rtol=1e-9)
+    np.testing.assert_allclose(y, (p * np.log(p / q)).sum(axis=1) if kl else expected[kind][1], rtol=1e-9, atol=1e-12)
+    assert "teacher" in x_label and ("KL" if kl else "student") in y_label
+
+
+def test_overfit_is_underfit_seen_from_the_other_end():
+    d = compare(*from_confidence([1, 2, 3, 4, 5, 6, 7, 8], [0, 2, 4, 4, 6, 5, 8, 9]))
+    assert d.overfit(0.5) == 0.75 and d.overfit(0.25) == 1 and d.underfit(0.25) == 0.5
+
+
+# --- blocks ---
+
+class Rows:
+    """Rows of a file: something with a shape, a dtype and slices, and nothing else."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype, self.read = array, array.shape, array.dtype, []
+
+    def __getitem__(self, rows):
+        self.read.append(rows)
+        return self.array[rows]
+
+
+def test_blocks_do_not_change_the_numbers(monkeypatch, tmp_path):
+    teacher, student, labels = logits(0, n=301), logits(1, n=301), np.arange(301) % 4
+    whole = compare(teacher, student, labels).summary()
+    monkeypatch.setattr(pointwise, "BLOCK", 4 * 50)
+    assert compare(teacher, student, labels).summary() == whole
+    np.save(tmp_path / "teacher.npy", teacher)
+    mapped, rows, done = np.load(tmp_path / "teacher.npy", mmap_mode="r"), Rows(student), []
+    assert compare(mapped, rows, labels, progress=lambda *at: done.append(at)).summary() == whole
+    assert done == [(50 * i, 301) for i in range(1, 7)] + [(301, 301)]
+    assert max(chosen.stop - (chosen.start or 0) for chosen in rows.read) == 50
+
+
+def test_an_error_in_a_late_block_names_its_row(monkeypatch):
+    monkeypatch.setattr(pointwise, "BLOCK", 2 * 10)
+    p = np.full((40, 2), 0.5)
+    p[33, 0] = 0.75
+    with pytest.raises(ValueError, match=r"student_logits: .*sum of 1.25 in row 33; normalise them, or pass inputs="):
+        compare(np.full((40, 2), 0.5), p)
 
 
 # --- errors ---
@@ -276,3 +409,26 @@ def test_a_fraction_lies_between_0_and_1(fraction):
 def test_there_are_two_sides():
     with pytest.raises(ValueError, match=r"side: expected 'low' or 'high', got 'bottom'"):
         compare(GOOD, GOOD).slope("bottom")
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"reference": "student"}, r"reference: expected 'teacher' or 'label', got 'student'"),
+    ({"reference": "label"}, r"labels: expected them for reference='label', got none"),
+    ({"inputs": "softmax"}, r"inputs: expected 'auto', 'logits', 'probabilities', got 'softmax'"),
+    ({"inputs": "probabilities"}, r"teacher_logits: expected probabilities, .* got a sum of 3 in row 0"),
+    ({"masks": [True]}, r"masks\['mask'\]: expected 2 values true or false"),
+    ({"masks": {"noisy": [0.5, 1]}}, r"masks\['noisy'\]: expected 2 values true or false"),
+])
+def test_compare_refuses_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        compare(GOOD, GOOD, **options)
+
+
+def test_what_needs_labels_or_points_says_so():
+    d = compare(GOOD, GOOD)
+    with pytest.raises(ValueError, match="calibration: expected labels to tell who is right, got none"):
+        _ = d.calibration
+    with pytest.raises(ValueError, match="mask: expected at least one true value, got none"):
+        d.subset([False, False])
+    with pytest.raises(ValueError, match=r"name: expected one of confidence, probability, .* got 'margin'"):
+        d.view("margin")

@@ -1,0 +1,102 @@
+"""The words follow the numbers: every kind of side, every sentence, and what is too small to tell."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from eigenkd.deviation import Slope, compare, over_seeds, verdict
+
+
+def slope(value, half=0.05, points=200):
+    return Slope(value, value - half, value + half, points)
+
+
+@pytest.mark.parametrize("value, half, beyond, kind", [
+    (1.4, 0.05, 0.9, "exaggerates"), (1.4, 0.5, 0.9, "shifted"), (0.8, 0.05, 0.9, "shifted"),
+    (1.4, 0.05, 0.5, "steeper"),
+    (0.8, 0.05, 0.1, "reverse"), (0.8, 0.5, 0.1, "neither"), (1.0, 0.05, 0.5, "neither"), (1.4, 0.05, 0.55, "steeper")])
+def test_kinds_of_a_side(value, half, beyond, kind):
+    found = verdict.judge(slope(value, half), beyond, slope(1.0), 0.5)
+    assert found.low.kind == kind and found.high.kind == "neither"
+    assert f"{value:.2f} [{value - half:.2f}, {value + half:.2f}]" in found.low.sentence
+    assert f"{beyond:.0%}" in found.low.sentence and "200 points" in found.low.sentence
+
+
+@pytest.mark.parametrize("low, high, sentence", [
+    ((1.4, 0.9), (1.4, 0.9), "on both sides"), ((1.4, 0.9), (1.0, 0.5), "on the low side"),
+    ((1.0, 0.5), (1.4, 0.9), "on the high side"), ((0.7, 0.1), (0.7, 0.1), "reverse .* on both sides"),
+    ((1.0, 0.5), (0.7, 0.1), "reverse of exaggeration on the high side"), ((1.0, 0.5), (1.0, 0.5), "No exaggeration")])
+def test_sentences(low, high, sentence):
+    found = verdict.judge(slope(low[0]), low[1], slope(high[0]), high[1])
+    assert re.search(sentence, found.sentence)
+
+
+def test_a_small_sample_is_said_to_be_too_small():
+    found = verdict.judge(slope(3.0, points=19), 1.0, slope(3.0, points=19), 1.0)
+    assert found.low.kind == found.high.kind == "too small"
+    assert found.sentence == "The sample is too small to tell." and "at least 20" in found.low.sentence
+    assert verdict.judge(slope(3.0, points=20), 1.0, slope(3.0, points=20), 1.0).low.kind == "exaggerates"
+
+
+def test_no_slope_is_made_up():
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.permutation([3.0, 1.0, 0.0]) for _ in range(200)])
+    d = compare(rows, rng.normal(size=(200, 3)))
+    assert d.verdict.low.kind == "undetermined" and "equally confident on all" in d.verdict.low.sentence
+    json.dumps(d.summary(), allow_nan=False)
+
+
+@pytest.mark.parametrize("share, n", [(0.0, 30), (0.5, 30), (0.9, 400), (1.0, 10)])
+def test_the_interval_of_a_share_contains_it_and_covers(share, n):
+    low, high = verdict.wilson(share, n)
+    assert -1e-12 <= low <= share <= high <= 1 + 1e-12
+    k = np.random.default_rng(0).binomial(n, 0.6, size=4000)
+    covered = [verdict.wilson(i / n, n) for i in k]
+    assert 0.92 < np.mean([a <= 0.6 <= b for a, b in covered]) < 0.99
+
+
+def exaggerated(seed, c=1.5, n=400):
+    """Logits of a wide margin, and c times them: slope near c."""
+    rng = np.random.default_rng(seed)
+    teacher = rng.normal(size=(n, 5))
+    teacher[np.arange(n), rng.integers(5, size=n)] += 12 + 6 * rng.random(n)
+    return teacher, c * teacher
+
+
+@pytest.mark.parametrize("c", [0.7, 1.5, 3.0])
+def test_logits_scaled_by_c_have_a_slope_near_c_where_the_margin_is_large(c):
+    d = compare(*exaggerated(0, c))
+    for side in ("low", "high"):
+        assert d.slope(side, 0.5).value == pytest.approx(c, rel=0.1)
+    kinds = {0.7: "reverse", 1.5: "exaggerates", 3.0: "exaggerates"}
+    assert d.verdict.high.kind == kinds[c]
+
+
+# --- seeds ---
+
+def test_seeds_are_means_with_t_intervals():
+    deviations = [compare(*exaggerated(seed, 1.2 + 0.1 * seed)) for seed in range(3)]
+    seeds = over_seeds(deviations)
+    values = [d.slope("high").value for d in deviations]
+    found = seeds.slope("high")
+    assert found.value == pytest.approx(np.mean(values))
+    assert found.high - found.value == pytest.approx(4.302652729911275 * np.std(values, ddof=1) / 3**0.5, rel=1e-9)
+    assert seeds.overfit() == 1 and seeds.agreement == 1
+    assert seeds.kl == pytest.approx(np.mean([d.kl for d in deviations]))
+    summary = json.loads(json.dumps(seeds.summary(), allow_nan=False))
+    assert len(summary["seeds"]) == 3 and "over 3 seeds" in summary["verdict"]["notes"][0]
+
+
+def test_a_seed_without_a_slope_leaves_none():
+    good, flat = exaggerated(0), np.tile([[3.0, 0.0, 0.0, 0.0, 0.0]], (400, 1))
+    found = over_seeds([compare(*good), compare(flat, good[1])]).slope()
+    assert np.isnan(found.value) and found.reason.startswith("1 of 2 seeds have none (the teacher is equally confident")
+
+
+def test_one_seed_is_not_enough():
+    with pytest.raises(ValueError, match="deviations: expected two or more, got 1"):
+        over_seeds([compare(*exaggerated(0))])
+    with pytest.raises(TypeError, match="deviations: expected what compare returns, got tuple"):
+        over_seeds([exaggerated(0), exaggerated(1)])
