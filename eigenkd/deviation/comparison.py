@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd.arrays import to_numpy
 from eigenkd.deviation.calibration import Calibrations, calibrate, group
-from eigenkd.deviation.pointwise import CLIP, kind_of, points
+from eigenkd.deviation.inputs import kind_of, labels_of, mask_of, rows_of
+from eigenkd.deviation.pointwise import CLIP, points
 from eigenkd.deviation.slope import fit
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
 
@@ -158,7 +159,7 @@ class Deviation:
 
         Raises ValueError for another shape, or where no point is left.
         """
-        mask = _mask("mask", mask, self.points)
+        mask = mask_of("mask", mask, self.points)
         if not mask.any():
             raise ValueError("mask: expected at least one true value, got none; the subset would be empty")
         keep = np.flatnonzero(mask)
@@ -249,7 +250,7 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     Raises TypeError or ValueError for other shapes, NaN or infinite logits, probabilities that do not sum to one, and
     labels that are no classes. Sec. 3 of the paper, Eq. (20).
     """
-    teacher, student = _rows("teacher_logits", teacher_logits), _rows("student_logits", student_logits)
+    teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
     n, classes = teacher.shape
     if classes < 2:
         raise ValueError(f"teacher_logits: expected two classes or more, got shape {tuple(teacher.shape)}; a single "
@@ -258,13 +259,13 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
         raise ValueError(f"student_logits: expected shape {(n, classes)} like teacher_logits, got "
                          f"{tuple(student.shape)}; pass the logits of the same points and classes")
     if labels is not None:
-        labels = _labels(labels, n, classes)
+        labels = labels_of(labels, n, classes)
     if reference not in ("teacher", "label"):
         raise ValueError(f"reference: expected 'teacher' or 'label', got {reference!r}")
     if reference == "label" and labels is None:
         raise ValueError("labels: expected them for reference='label', got none; pass labels=labels")
     masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
-    masks = {str(name): _mask(f"masks[{name!r}]", mask, n) for name, mask in masks.items()}
+    masks = {str(name): mask_of(f"masks[{name!r}]", mask, n) for name, mask in masks.items()}
     kinds = kind_of("teacher_logits", teacher, inputs), kind_of("student_logits", student, inputs)
     found = points(teacher, student, labels, reference, kinds, progress)
     names = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence",
@@ -273,36 +274,6 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
         **{name: found.pop(name) for name in names}, classes=classes, reference=reference,
         inputs=kinds[0] if kinds[0] == kinds[1] else f"{kinds[0]} of the teacher and {kinds[1]} of the student",
         clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, _scores=found)
-
-
-def _rows(name, value):
-    """An array, or something with rows to slice, of two dimensions; nothing is read that is on disk."""
-    if not (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")):
-        value = real_array(name, value)
-    if len(value.shape) != 2 or 0 in value.shape:
-        return real_array(name, value, ndim=(2,))
-    return value
-
-
-def _labels(labels, n, classes):
-    labels = to_numpy(real_array("labels", labels))
-    if labels.shape != (n,):
-        raise ValueError(f"labels: expected shape ({n},), one class a point, got {labels.shape}; "
-                         "for one-hot rows their argmax")
-    if (fractional := labels[labels != np.floor(labels)]).size:
-        raise ValueError(f"labels: expected whole numbers, got {fractional[0]} among them; pass the classes' indices")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels: expected classes from 0 to {classes - 1}, got {int(labels.min())} to "
-                         f"{int(labels.max())}; number the classes as the columns of the logits")
-    return labels.astype(int)
-
-
-def _mask(name, mask, n):
-    mask = to_numpy(real_array(name, mask))
-    if mask.shape != (n,) or not np.isin(mask, (0, 1)).all():
-        raise ValueError(f"{name}: expected {n} values true or false (1 or 0), one a point, got shape {mask.shape}; "
-                         "pass a boolean array")
-    return mask.astype(bool)
 
 
 def _take(values, keep):

@@ -9,26 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 
-from eigenkd.arrays import leading, moved, real_array, to_numpy
+from eigenkd.arrays import leading, moved, real_array
 
 BLOCK = 2**17  # entries of a block of NumPy rows: 1 MB in double precision
 LARGE_BLOCK = 2**23  # elsewhere, where a call costs more and caches are not the processor's
 CLIP = 1e-12  # probabilities below it are raised to it: a probability that was rounded to 0 has no log-odds
-KINDS = ("auto", "logits", "probabilities")
-
-
-def kind_of(name, rows, inputs):
-    """Whether `rows` are "logits" or "probabilities": as `inputs` says, or by a look at the first block for "auto".
-
-    Taken for probabilities are rows in [0, 1] whose sums are near 1 on average. Raises ValueError for other `inputs`.
-    """
-    if inputs not in KINDS:
-        raise ValueError(f"inputs: expected {', '.join(map(repr, KINDS))}, got {inputs!r}")
-    if inputs != "auto":
-        return inputs
-    first = to_numpy(real_array(name, rows[: rows_at_once(rows)])).astype(float)
-    shares = first.min() >= 0 and first.max() <= 1
-    return "probabilities" if shares and abs(first.sum(axis=1).mean() - 1) < 0.1 else "logits"
 
 
 def rows_at_once(rows):
