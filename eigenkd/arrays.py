@@ -42,7 +42,7 @@ def leading(*values):
     return foreign[0] if foreign else values[0]
 
 
-def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=True):
+def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=True, values=True):
     """`value` as a floating-point array, or an error that names the argument, what came and the mend.
 
     name: the argument's name as its user typed it.
@@ -50,7 +50,8 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
         it, an array of a third library is refused. Without it, integers become double precision (JAX: its default
         float) and half precision becomes single.
     ndim: the permitted numbers of dimensions, a tuple. nonnegative, finite: what the values must satisfy; NaN never
-        passes. The input is not changed, and not copied where that can be avoided.
+        passes. values=False leaves them unseen, for a caller who will notice. The input is not changed, and not copied
+        where that can be avoided.
 
     Raises TypeError for what is not a real array, ValueError for wrong shapes and values.
     """
@@ -67,7 +68,8 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
     if ndim is not None and x.ndim not in ndim:
         wanted = " or ".join(str(d) for d in ndim)
         raise ValueError(f"{name}: expected {wanted} dimension(s), got shape {tuple(x.shape)}; reshape it")
-    _check_values(name, x, xp, nonnegative, finite)
+    if values:
+        _check_values(name, x, xp, nonnegative, finite)
     return x
 
 

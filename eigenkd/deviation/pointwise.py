@@ -4,14 +4,17 @@ Inputs are anything with a shape, a dtype and rows that can be sliced: arrays of
 blocks are in memory, small enough for the processor's cache, and NumPy's blocks are shared among threads.
 """
 
+import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 
 from eigenkd.arrays import leading, moved, real_array
 
 BLOCK = 2**17  # entries of a block of NumPy rows: 1 MB in double precision
+RELEASE = 256  # blocks after which pages of a memory-mapped file are given back
 LARGE_BLOCK = 2**23  # elsewhere, where a call costs more and caches are not the processor's
 CLIP = 1e-12  # probabilities below it are raised to it: a probability that was rounded to 0 has no log-odds
 
@@ -40,6 +43,8 @@ def points(teacher, student, labels, reference, kinds, progress=None):
     with ThreadPoolExecutor(threads) as pool:
         for result in pool.map(work, starts) if threads > 1 else map(work, starts):
             results.append(result)
+            if len(results) % RELEASE == 0:
+                _release(teacher, student)
             if progress is not None:
                 progress(min(n, len(results) * size), n)
     xp = array_namespace(results[0]["teacher_confidence"])
@@ -56,45 +61,42 @@ def block_points(teacher, student, labels, reference, kinds, start=0):
         wider = xp.result_type(teacher, student)
         teacher, student = xp.astype(teacher, wider), xp.astype(student, wider)
     place = device(teacher)
-    t, s = _Softmax(teacher, xp), _Softmax(student, xp)
+    t, s = _Softmax("teacher_logits", teacher, xp), _Softmax("student_logits", student, xp)
     label = None if labels is None else xp.asarray(labels, device=place)
-    own = xp.arange(teacher.shape[1], device=place) == (t.top if reference == "teacher" else label)[:, None]
-    overlap = xp.sum(t.exp * (t.shifted - s.shifted), axis=1) / t.sum
-    # The mean of log(p/q) is not negative but for rounding.
-    divergence = overlap - t.log_sum + s.log_sum
+    y = t.top if reference == "teacher" else label
+    own = xp.arange(teacher.shape[1], device=place) == y[:, None]
+    divergence = xp.vecdot(t.exp, t.shifted - s.shifted) / t.sum - t.log_sum + s.log_sum
     result = {
-        "teacher_confidence": t.log_odds(own), "student_confidence": s.log_odds(own),
+        "teacher_confidence": t.log_odds(y, own), "student_confidence": s.log_odds(y, own),
         "teacher_class": t.top, "student_class": s.top,
-        "divergence": xp.where(divergence > 0, divergence, 0.0),
+        "divergence": xp.where(divergence > 0, divergence, 0.0),  # negative by rounding alone
         "teacher_entropy": t.entropy, "student_entropy": s.entropy,
         "clipped": clipped_t | clipped_s,
     }
     if label is not None:
-        right = xp.arange(teacher.shape[1], device=place) == label[:, None]
         for role, model in (("teacher", t), ("student", s)):
-            result |= {f"{role}_top": 1 / model.sum, f"{role}_nll": model.nll(right),
-                       f"{role}_brier": model.brier(right)}
+            result |= {f"{role}_top": 1 / model.sum, f"{role}_nll": model.nll(label),
+                       f"{role}_brier": model.brier(label)}
     return result
 
 
 class _Softmax:
-    """exp(f - max f) of a block of logits and its sums; the largest entry is 1."""
+    """exp(f - max f) of a block of logits, and its sums; its largest is 1. Raises ValueError for NaN or infinity."""
 
-    def __init__(self, logits, xp):
-        self.xp, self.top, self.logits = xp, xp.argmax(logits, axis=1), logits
-        self.shifted = logits - xp.max(logits, axis=1, keepdims=True)
+    def __init__(self, name, logits, xp):
+        self.xp, self.top = xp, xp.argmax(logits, axis=1)
+        self.shifted = logits - xp.take_along_axis(logits, self.top[:, None], axis=1)
         self.exp = xp.exp(self.shifted)
         self.sum = xp.sum(self.exp, axis=1)
         self.log_sum = xp.log(self.sum)
+        self.entropy = self.log_sum - xp.vecdot(self.exp, self.shifted) / self.sum
+        if not bool(xp.all(xp.isfinite(self.entropy))):  # whatever is not finite has come through to here
+            real_array(name, logits)
 
-    @property
-    def entropy(self):
-        return self.log_sum - self.xp.sum(self.exp * self.shifted, axis=1) / self.sum
-
-    def log_odds(self, own):
-        """phi = f_y - log sum_{c != y} exp f_c of the class where `own` (n, classes) is true.  Eq. (20)"""
+    def log_odds(self, y, own):
+        """phi = f_y - log sum_{c != y} exp f_c of the classes y, where `own` (rows, classes) is true.  Eq. (20)"""
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
-        chosen = xp.sum(xp.where(own, self.shifted, zero), axis=1)
+        chosen = self._at(self.shifted, y)
         others = xp.sum(xp.where(own, zero, self.exp), axis=1)
         # Where the others all but vanish beside the largest, they are taken again relative to their own largest.
         least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
@@ -107,19 +109,23 @@ class _Softmax:
             result = xp.where(vanishing, apart, result)
         return result
 
-    def nll(self, right):
+    def nll(self, label):
         """-log of the probability of the label."""
-        return self.log_sum - self.xp.sum(self.xp.where(right, self.shifted, 0.0), axis=1)
+        return self.log_sum - self._at(self.shifted, label)
 
-    def brier(self, right):
-        """sum_c (p_c - 1[c = label])^2."""
-        p = self.exp / self.sum[:, None]
-        return self.xp.sum(self.xp.where(right, 1 - p, p) ** 2, axis=1)
+    def brier(self, label):
+        """sum_c (p_c - 1[c = label])^2, from 0 where p is the label's indicator."""
+        p = self._at(self.exp, label) / self.sum
+        squares = self.xp.vecdot(self.exp, self.exp) / self.sum**2
+        return self.xp.maximum((1 - p) ** 2 + (squares - p * p), (1 - p) ** 2)
+
+    def _at(self, values, y):
+        return self.xp.take_along_axis(values, y[:, None], axis=1)[:, 0]
 
 
 def _logits(name, rows, kind, like, start):
     """A block as logits, and where it was clipped, (rows,)."""
-    rows = moved(real_array(name, rows), like, name)
+    rows = moved(real_array(name, rows, values=kind != "logits"), like, name)
     xp = array_namespace(rows)
     if kind == "logits":
         return rows, xp.zeros(rows.shape[0], dtype=xp.bool, device=device(rows))
@@ -131,6 +137,13 @@ def _logits(name, rows, kind, like, start):
                          f"{float(sums[row]):.6g} in row {start + row}; normalise them, or pass inputs='logits' if "
                          "they are logits")
     return xp.log(xp.where(rows > CLIP, rows, CLIP)), xp.any(rows < CLIP, axis=1)
+
+
+def _release(*files):
+    """Gives back the pages of read-only memory-mapped files, which would else count as this process's memory."""
+    for rows in files:
+        if isinstance(rows, np.memmap) and rows.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
+            rows._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def _is_numpy(rows):
