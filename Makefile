@@ -1,4 +1,4 @@
-# make demo   set up, check the theorem, train two settings on real digits, draw their figures (a few minutes)
+# make demo   set up, check the theorem, train two settings on real digits, draw their figures
 # make test   set up and run the whole suite
 PYTHON ?= python3
 VENV := .venv

@@ -19,9 +19,11 @@ from array_api_compat import (
 
 
 def is_concrete(x):
-    """Whether the values of x can be looked at: False for a JAX tracer or an array inside torch.func.vmap."""
-    if (jax := sys.modules.get("jax")) and isinstance(x, jax.core.Tracer):
-        return False
+    """Whether values computed from x can be looked at: not from a JAX tracer, nor from any JAX array while jit traces
+    (it stages every operation), nor from a tensor inside torch.func.vmap."""
+    if is_jax_array(x):
+        jax = sys.modules["jax"]
+        return not isinstance(x, jax.core.Tracer) and not isinstance(jax.numpy.zeros(()), jax.core.Tracer)
     if (torch := sys.modules.get("torch")) and isinstance(x, torch.Tensor):
         return not torch._C._functorch.is_batchedtensor(x)
     return True
@@ -109,6 +111,12 @@ def _as_array(name, value):
         except (ValueError, TypeError) as error:
             raise TypeError(f"{name}: expected an array of numbers, got {type(value).__name__} ({error}); "
                             f"pass a rectangular array") from error
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, got a masked one; fill it (.filled(0)) or drop the "
+                        f"masked rows")
+    if is_torch_array(x) and x.layout != sys.modules["torch"].strided:
+        raise TypeError(f"{name}: expected a dense array, got a PyTorch tensor of layout {x.layout}; pass "
+                        f"{name}.to_dense()")
     if is_numpy_array(x) and x.dtype.kind not in "biufc":
         raise TypeError(f"{name}: expected numbers, got {type(value).__name__} with dtype {x.dtype}; "
                         "convert it with numpy.asarray(..., dtype=float)")
@@ -133,7 +141,7 @@ def _check_values(name, x, xp, nonnegative, finite):
         wanted, came = ("finite numbers", "NaN or infinite") if finite else ("numbers", "NaN")
         count = int(xp.sum(xp.astype(bad, xp.int32)))
         raise ValueError(f"{name}: expected {wanted}, got {count} {came} value(s) in an array of shape "
-                         f"{tuple(x.shape)}; remove or impute them")
+                         f"{tuple(x.shape)}; replace or remove them")
     if nonnegative and bool(xp.any(x < 0)):
-        raise ValueError(f"{name}: expected numbers >= 0, got {float(xp.min(x))} as the smallest; negative values have "
-                         f"no meaning here")
+        raise ValueError(f"{name}: expected numbers >= 0, got {float(xp.min(x))} as the smallest; pass 0 or a "
+                         f"positive number")

@@ -212,8 +212,8 @@ def mix(a, b, weight):
     """
     weight = _parameter("weight", weight)
     if is_concrete(weight) and bool(array_namespace(weight).any(weight > 1)):
-        raise ValueError(f"weight: expected numbers between 0 and 1, got {_short(weight)}; a mixture beyond them is "
-                         f"not a share of its parts")
+        raise ValueError(f"weight: expected numbers between 0 and 1, got {_short(weight)}; pass a share, 0.5 "
+                         f"for equal parts")
     constant = _Leaf("constant", lambda lam, w: -log1p(-w) + 0 * lam, (weight,))
     return _Relaxation(constant, _filter("a", a), _filter("b", b))
 

@@ -21,8 +21,12 @@ def linear_flow(X, y, method="auto"):
     """Factorise linear regression of y on X once, for all times, students and filters.
 
     X: (n, p) features, a row a sample. y: (n,) or (n, m) targets. Real numbers of NumPy, JAX or PyTorch; the results
-    are of X's library, precision and device. method: "auto", "svd" or "gram", see `spectrum.from_features`; relative
-    error of the weights below 1e-11 in double precision for condition numbers of X X^T up to 1e12 ("auto", "svd").
+    are of X's library, precision and device. method: "auto", "svd" or "gram", see `spectrum.from_features`. In double
+    precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto", "svd";
+    for y with a component of its own along the directions that dominate the weights).
+
+    Differentiable in X, y and times under JAX and PyTorch where eigenvalues differ; where they repeat, or nearly do,
+    derivatives in X come out as NaN or inaccurate, as those of the libraries' decompositions do.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape. Returns a `LinearFlow`.
     Eqs. (1)-(6), docs/theory.md.
@@ -83,11 +87,11 @@ class LinearFlow:
 
     def chain(self, times):
         """The last of several generations: times[0] on the labels, each next one on the outputs of the one before."""
-        if not isinstance(times, list | tuple) or not times:
-            raise ValueError(f"times: expected a non-empty list of training times, one a generation, got {times!r}")
-        model = filters.flow(times[0])
-        for time in times[1:]:
-            model = filters.flow(time) @ model
+        if not hasattr(times, "__len__") or len(times) == 0 or isinstance(times, str):
+            raise ValueError(f"times: expected training times, one a generation, got {times!r}; pass a list of them")
+        model = filters.identity
+        for i, time in enumerate(times):
+            model = filters.flow(real_array(f"times[{i}]", time, nonnegative=True, finite=False)) @ model
         return self.fit(model)
 
     def fit(self, filter):

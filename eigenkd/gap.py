@@ -16,14 +16,14 @@ from array_api_compat import array_namespace
 
 from eigenkd.filters import log1mexp, log1p
 
-# Panels of Gauss-Legendre quadrature for d in [0, 64]; the singularities of the integrand lie at height pi over
-# d < log 2, so that a panel may grow with its distance from 0. Beyond the last edge the integral is elementary.
+# Panels of Gauss-Legendre quadrature for d in [0, 64]. The integrand's singularities lie at height pi over d = -z0,
+# which is below log 2 unless the whole range is: a panel may grow with its distance from 0. Beyond, two exponentials.
 EDGES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
 def log_gap(lam, pivot, student_time, teacher_time):
-    """log |gap|, within 1e-12 of it for all finite times and ratios of eigenvalues; -inf where the gap is 0.
+    """log |gap|, within 1e-12 max(1, |log gap|) for all finite times and ratios of eigenvalues; -inf for a gap of 0.
 
     lam: eigenvalues; pivot: the pivot's eigenvalue > 0; the times >= 0; arrays that broadcast. The gap is 0 at
     eigenvalues equal to the pivot, at null ones, and where a time is 0 or inf. Its sign is that of pivot - lam.
@@ -89,14 +89,14 @@ def _log_gap_below(kappa, rest, x, y):
         half = ((upper - lower) / 2)[..., None]
         d = (upper + lower)[..., None] / 2 + half * nodes
         S = xp.logaddexp(z0[..., None] + d, xp.zeros_like(d))
-        values = xp.exp(-kappa[..., None] * d) * -xp.expm1(-rest[..., None] * S)
-        total = total + xp.sum(half * weights * values, axis=-1)
+        values = xp.exp(-kappa[..., None] * d) * (-xp.expm1(-rest[..., None] * S) / first[..., None])
+        total = total + xp.sum(half * (weights * values), axis=-1)
     # Beyond the last edge S(d) = z0 + d to all digits: two exponentials.
     D, L = EDGES[-1], xp.where(x > EDGES[-1], x, EDGES[-1])
     slow = xp.exp(-kappa * D) * -xp.expm1(-kappa * (L - D)) / kappa
     fast = xp.exp(-rest * z0 - D) * -xp.expm1(-(L - D))
-    total = total + xp.where(x > D, slow - fast, 0.0)
-    return xp.log(kappa) - kappa * y + xp.log(first) + xp.log(total / first)
+    total = total + xp.where(x > D, slow - fast, 0.0) / first
+    return xp.log(kappa) - kappa * y + xp.log(first) + xp.log(total)
 
 
 def _bring_back(log_gap, kappa, log_residual):
@@ -105,8 +105,8 @@ def _bring_back(log_gap, kappa, log_residual):
     With kappa = lam/pivot > 1, r the student's residual at the pivot, q = gap/r: |gap'| = r^kappa (1 - (1 - q)^kappa).
     """
     xp = array_namespace(log_gap)
-    log_q = log_gap - log_residual
-    tiny = log_q < -40
-    q = xp.exp(xp.where(tiny, -1.0, xp.minimum(log_q, xp.zeros_like(log_q))))
-    log_share = xp.where(tiny, xp.log(kappa) + log_q, log1mexp(-kappa * log1p(-q)))
-    return kappa * log_residual + log_share
+    log_q = xp.minimum(log_gap - log_residual, xp.zeros_like(log_gap))
+    log_product = xp.log(kappa) + log_q
+    # exponent = -kappa log(1 - q): kappa q where q vanishes beside 1, which kappa q need not.
+    exponent = xp.where(log_q < -40, xp.exp(log_product), -kappa * log1p(-xp.exp(log_q)))
+    return kappa * log_residual + xp.where(log_product < -40, log_product, log1mexp(exponent))

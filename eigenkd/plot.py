@@ -4,43 +4,61 @@ The teacher is blue and solid, the student vermillion and dashed: told apart wit
 reader (the palette is Okabe and Ito's). Matplotlib is imported when an Axes has to be made.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from eigenkd.arrays import to_numpy
 
 TEACHER = {"color": "#0072B2", "linestyle": "-"}
 STUDENT = {"color": "#D55E00", "linestyle": "--"}
-POINTS, MARKED, GUIDE = "#0072B2", "#E69F00", "#555555"
+POINTS, GUIDE = "#0072B2", "#555555"
+MARKED = (("#E69F00", "^"), ("#009E73", "D"), ("#D55E00", "s"), ("#CC79A7", "P"), ("#56B4E9", "X"))
 
 
-def confidence(deviation, ax=None, fraction=0.25, highlight=None, label="points"):
+def confidence(deviation, ax=None, fraction=0.25, highlight=None, label="points", sides=("low",)):
     """The scatter of student (y) on teacher confidence (x), with the line y = x and the fit over the low side.
 
-    deviation: an `eigenkd.deviation.Deviation`. fraction: of the points, what the fit covers; no line where the slope
-    is NaN. highlight: a mask (n,) of points to set apart, a pair (mask, name) to name them in the legend. label: what
-    the others are called. Below the line the student is less confident than its teacher. Figs. 1a, 4 and 18.
+    deviation: an `eigenkd.deviation.Deviation`. fraction: of the points, what a fit covers; no line where the slope
+    is NaN. highlight: a mask (n,) of points to set apart, a pair (mask, name) to name them in the legend, or a mapping
+    of names to masks, such as `deviation.masks`. label: what the others are called. sides: where to fit, of "low" and
+    "high". Below the line the student is less confident than its teacher. Figs. 1a, 4 and 18.
     """
-    ax = _axes(ax)
-    x, y = to_numpy(deviation.teacher_confidence), to_numpy(deviation.student_confidence)
-    mask, name = highlight if isinstance(highlight, tuple) else (highlight, "highlighted")
-    mask = np.zeros(x.shape, dtype=bool) if mask is None else to_numpy(mask).astype(bool)
-    if mask.shape != x.shape:
-        raise ValueError(f"highlight: expected one truth value a point, {x.shape}, got shape {mask.shape}; "
-                         "pass the mask of the same points")
-    size = float(np.clip(4000 / x.size, 3, 24))
-    ax.scatter(x[~mask], y[~mask], s=size, color=POINTS, alpha=0.55, linewidths=0, label=label)
-    if mask.any():
-        ax.scatter(x[mask], y[mask], s=1.5 * size, color=MARKED, marker="^", edgecolors="black", linewidths=0.4,
-                   label=name)
-    ax.axline((0, 0), slope=1, color=GUIDE, linestyle="--", linewidth=1, label="student = teacher")
-    slope = deviation.slope("low", fraction)
-    if np.isfinite(slope.value):
-        ends, heights = _fit(x, y, slope)
-        text = f"slope {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}], least confident {fraction:.0%}"
-        ax.plot(ends, heights, color="black", linewidth=2, label=text)
-    ax.set_xlabel("teacher's confidence (log-odds, nats)")
-    ax.set_ylabel("student's confidence (log-odds, nats)")
+    ax = view(deviation, "confidence", ax, highlight, label)
+    x, y, *_ = deviation.view("confidence")
+    for side in sides:
+        slope = deviation.slope(side, fraction)
+        if np.isfinite(slope.value):
+            ends, heights = fitted(x, y, slope, side)
+            which, style = ("least", "-") if side == "low" else ("most", ":")
+            text = f"slope {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}], {which} confident {fraction:.0%}"
+            ax.plot(ends, heights, color="black", linewidth=2, linestyle=style, label=text)
     ax.legend(fontsize="small", loc="upper left")
+    return ax
+
+
+def view(deviation, name, ax=None, highlight=None, label="points"):
+    """The scatter of one pair of axes of Fig. 16, with the line y = x where both measure the same.
+
+    deviation, highlight, label: as for `confidence`. name: one of `eigenkd.deviation.VIEWS`. Raises ValueError for
+    another name, and for a mask of other points.
+    """
+    x, y, xlabel, ylabel = deviation.view(name)
+    masks = _masks(highlight, x.shape)
+    ax = _axes(ax)
+    others = ~np.any([np.zeros(x.shape, dtype=bool), *masks.values()], axis=0)
+    size = float(np.clip(4000 / x.size, 3, 24))
+    ax.scatter(x[others], y[others], s=size, color=POINTS, alpha=0.55, linewidths=0, label=label)
+    for k, (called, mask) in enumerate(masks.items()):
+        color, marker = MARKED[k % len(MARKED)]
+        if mask.any():
+            ax.scatter(x[mask], y[mask], s=1.5 * size, color=color, marker=marker, edgecolors="black", linewidths=0.4,
+                       label=called)
+    if not name.endswith("-kl"):
+        ax.axline((0, 0), slope=1, color=GUIDE, linestyle="--", linewidth=1, label="student = teacher")
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.legend(fontsize="small")
     return ax
 
 
@@ -88,11 +106,30 @@ def gains(eigenvalues, teacher_gain, student_gain, ax=None, pivot=None, labels=(
     return ax
 
 
-def _fit(x, y, slope):
-    """The ends of the fitted line: it passes through the mean of the points that the slope was taken over."""
-    low = np.argsort(x, kind="stable")[: slope.points]
-    ends = np.array([x[low].min(), x[low].max()], dtype=float)
-    return ends, y[low].mean() + slope.value * (ends - x[low].mean())
+def _masks(highlight, shape):
+    """name -> NumPy mask, from what `confidence` takes as highlight."""
+    if highlight is None:
+        return {}
+    if not isinstance(highlight, Mapping):
+        mask, name = highlight if isinstance(highlight, tuple) else (highlight, "highlighted")
+        highlight = {name: mask}
+    masks = {name: to_numpy(mask).astype(bool) for name, mask in highlight.items()}
+    for mask in masks.values():
+        if mask.shape != shape:
+            raise ValueError(f"highlight: expected one truth value a point, {shape}, got shape {mask.shape}; "
+                             "pass the mask of the same points")
+    return masks
+
+
+def fitted(x, y, slope, side):
+    """(x, y), two each: the ends of the line of a `Slope` over the low or high side of the points x, y (n,).
+
+    It passes through the mean of the points that the slope was taken over.
+    """
+    order = np.argsort(x, kind="stable")
+    under = order[: slope.points] if side == "low" else order[-slope.points :]
+    ends = np.array([x[under].min(), x[under].max()], dtype=float)
+    return ends, y[under].mean() + slope.value * (ends - x[under].mean())
 
 
 def _axes(ax):

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd.arrays import is_concrete, real_array
+from eigenkd.arrays import is_concrete, real_array, to_numpy
 from eigenkd.svd import graded_svd, thin_svd
 
-GRAM_CONDITION = 1e4  # above it, the Gram matrix no longer leaves 1e-11 standing: its rounding grows with cond(K)
+GRAM_CONDITION = 1e3  # above it, the Gram matrix no longer leaves 1e-11 standing: its rounding grows with cond(K)
 
 
 class Residual(NamedTuple):
@@ -30,7 +30,8 @@ class Spectrum:
 
     eigenvalues (k,) and singular_values (k,): descending; null ones are exactly 0 and stay, so that shapes never depend
     on the data. sample_basis (n, k): columns u_i. feature_basis (p, k): columns v_i; None for a kernel. method: how it
-    was computed, "svd", "gram" or "kernel". Rank threshold: sigma_i <= max(n, p) eps sigma_1 counts as null when X was
+    was computed, "svd", "gram" or "kernel"; by "gram" the columns of null directions are 0 in the larger of the bases,
+    otherwise both bases are orthonormal. Rank threshold: sigma_i <= max(n, p) eps sigma_1 counts as null when X was
     decomposed, lambda_i <= max(n, p) eps lambda_1 when K was.
     """
 
@@ -90,12 +91,15 @@ def from_features(X, method="auto"):
 
     method: "svd" decomposes X, and is right to 1e-11 in the weights for condition numbers of K up to 1e12 and more;
     "gram" takes the eigenbasis of the smaller of X X^T and X^T X, several times faster, with relative errors that grow
-    as eps cond(K); "auto" takes "gram" where cond(K) <= 1e4 and "svd" elsewhere, in single precision, and under a
+    as eps cond(K); "auto" takes "gram" where cond(K) <= 1e3 and "svd" elsewhere, in single precision, and under a
     JAX or functorch transformation, where a condition number can't be looked at.
     """
     if method not in ("auto", "svd", "gram"):
-        raise ValueError(f"method: expected 'auto', 'svd' or 'gram', got {method!r}")
+        raise ValueError(f"method: expected 'auto', 'svd' or 'gram', got {method!r}; leave it out to have the "
+                         f"condition number decide")
     xp = array_namespace(X)
+    if is_concrete(X):
+        _check_scale(X)
     if method == "gram":
         return _from_gram(X)
     if method == "auto" and is_concrete(X) and X.dtype == xp.float64:
@@ -104,6 +108,17 @@ def from_features(X, method="auto"):
         if bool(lam[0] > 0) and bool(lam[-1] * GRAM_CONDITION >= lam[0]):
             return spectrum
     return _from_svd(X)
+
+
+def _check_scale(X):
+    """ValueError where the squares of X leave the range of its precision, and eigenvalues would be 0 or infinite."""
+    xp = array_namespace(X)
+    largest, limits = float(to_numpy(xp.max(xp.abs(X)))), xp.finfo(X.dtype)
+    least = (float(limits.smallest_normal) / float(limits.eps)) ** 0.5
+    most = (float(limits.max) / max(X.shape)) ** 0.5 / 4
+    if largest and not least < largest < most:
+        raise ValueError(f"X: expected a largest entry between {least:.1g} and {most:.1g}, so that eigenvalues can be "
+                         f"represented, got {largest:.3g}; divide X by it, and multiply times by its square")
 
 
 def _from_svd(X):
@@ -143,7 +158,7 @@ def from_kernel(K):
     if is_concrete(K) and bool(lam[-1] < -10 * n * eps * xp.max(xp.abs(lam))):
         raise ValueError(f"K: expected a positive semi-definite matrix, got a smallest eigenvalue of "
                          f"{float(lam[-1]):.3g} beside a largest of {float(lam[0]):.3g}; if that is rounding add "
-                         f"{-float(lam[-1]):.3g} to the diagonal, else this is not a kernel")
+                         f"{-2 * float(lam[-1]):.2g} to the diagonal, else this is not a kernel")
     s = xp.sqrt(_null_to_zero(lam, n * eps))
     return Spectrum(s, U, None, "kernel")
 

@@ -7,6 +7,7 @@ smaller than the teacher's. Pivot form: and along every direction of larger eige
 """
 
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,8 @@ def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
 
     flow_or_eigenvalues: what linear_flow or kernel_flow returned, or eigenvalues (k,) >= 0 of K in any order.
     student_time, teacher_time: s and T >= 0, numbers or arrays that broadcast, inf allowed. pivot: the index of the
-    eigenvalue at which teacher and student are matched. Decided in float64 for lam t from 1e-6 to 300 and ratios of
-    eigenvalues from 1e-9 to 1 - 1e-7 and from 1 up (tested), with the gap itself to 1e-12.
+    eigenvalue at which teacher and student are matched. Decided in float64 with log_gap right to 1e-12 relative to
+    max(1, |log_gap|); tested for lam t from 1e-6 to 300 and ratios of eigenvalues from 1e-9 to 1 - 1e-7 and from 1 up.
 
     Raises TypeError or ValueError for eigenvalues or times that are none, and for a pivot out of range or null.
     Returns a `Check`.
@@ -99,7 +100,8 @@ def _contradicted(student, teacher, log_gap, direction):
     x/(exp(x) - 1) <= 1), so that their difference, log(1 -+ gap/gain), is right to `rounding`.
     """
     xp = array_namespace(student)
-    finite = xp.isfinite(student) & xp.isfinite(teacher)
+    represented = log(float(xp.finfo(student.dtype).smallest_normal)) + 40  # below, the matched time has few digits
+    finite = (student > represented) & (teacher > represented)
     student, teacher = xp.where(finite, student, 0.0), xp.where(finite, teacher, 0.0)
     rounding = 16 * xp.finfo(student.dtype).eps * (1 + xp.abs(student) + xp.abs(teacher))
     by_subtraction = xp.expm1(student - teacher)

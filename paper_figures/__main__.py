@@ -31,7 +31,12 @@ def main(arguments=None):
             print(f"{name}: not drawn: {problem}", file=sys.stderr)
             complete = False
             continue
-        save(figure, name, options.out)
+        try:
+            save(figure, name, options.out)
+        except OSError as error:
+            print(f"error: --out: expected a folder to write to, got {options.out} ({error.strerror}); name another",
+                  file=sys.stderr)
+            return 2
     return 0 if complete else 1
 
 

@@ -74,4 +74,8 @@ def table(results):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on with what is finished", file=sys.stderr)
+        sys.exit(130)

@@ -12,6 +12,7 @@ import numpy as np
 
 from validation.errors import UsageError
 
+CODE = (":/eigenkd", ":/validation", ":/pyproject.toml")  # what a result depends on, from the top of the checkout
 PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz")
 
 
@@ -99,7 +100,7 @@ def provenance(device, threads, source=Path(__file__).parent):
     commit = _git(source, "rev-parse", "--verify", "--quiet", "HEAD")
     return {
         "commit": commit,
-        "dirty": None if commit is None else bool(_git(source, "status", "--porcelain")),
+        "dirty": None if commit is None else bool(_git(source, "status", "--porcelain", "--", *CODE)),
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in ("eigenkd", "torch", "numpy", "scipy")},
         "device": device,

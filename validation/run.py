@@ -79,6 +79,8 @@ class Plan:
 
 def parse(arguments):
     """The options, and each named setting with the values that the command line overrides."""
+    if sum(argument.split("=")[0] == "--seeds" for argument in arguments) > 1:
+        raise UsageError("--seeds: expected once, with all seeds behind it, got it several times; pass --seeds 0 1 2")
     options, overrides = tyro.cli(Options, prog="python -m validation.run", args=arguments, return_unknown_args=True)
     if options.download and options.no_download:
         raise UsageError("--download: expected it or --no-download, got both; leave one out")
@@ -167,7 +169,7 @@ def run_all(plans, options):
 def main(arguments=None):
     """Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     try:
-        options, settings = parse(arguments)
+        options, settings = parse(sys.argv[1:] if arguments is None else arguments)
         if options.list:
             chosen = settings or list(SETTINGS.values())
             text, data = report.listing(chosen), [report.listed(setting) for setting in chosen]

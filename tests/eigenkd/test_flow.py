@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eigenkd import filters, kernel_flow, linear_flow
@@ -19,6 +19,22 @@ SPECTRA = {
 def problem(n=12, p=20, m=None, seed=0):
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n, p)), rng.normal(size=n if m is None else (n, m)), rng
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 15), st.integers(2, 15), st.floats(-3, 3),
+       st.lists(st.one_of(st.floats(-6, 0), st.sampled_from([0.0, -1.55, -1.6, -3.0, -5.7, -6.0])), min_size=15,
+                max_size=15), st.booleans())
+def test_weights_are_right_to_1e_11_for_any_spectrum(seed, n, p, log_scale, log_values, smooth):
+    """Clusters, gaps and cuts where hypothesis puts them; condition numbers up to 1e12."""
+    rng = np.random.default_rng(seed)
+    values = 10.0 ** np.sort(log_values[: min(n, p)])[::-1]
+    X = matrix_with(10.0**log_scale * values / values[0], n, p, rng)
+    y = X @ rng.normal(size=p) if smooth else rng.normal(size=n)
+    flow, exact = linear_flow(X, y), ExactRegression(X, digits=60)
+    for t in (1e-9, 1e-3, 1.0, 1e4, 1e8):
+        assert relative_error(flow.teacher(t).weights, exact.weights(y, [t])) < 1e-11
+        assert relative_error(flow.student(t, t).weights, exact.weights(y, [t, t])) < 1e-11
 
 
 @pytest.mark.parametrize("n, p", SHAPES)
@@ -226,6 +242,28 @@ def test_integers_and_lists_are_fine_and_inputs_are_never_changed():
     np.testing.assert_array_equal(K, before[0] @ before[0].T)
 
 
+def test_jax_arrays_may_be_closed_over_in_jit():
+    import jax
+    import jax.numpy as jnp
+
+    X, y, _ = problem()
+    X, y, K = jnp.asarray(X), jnp.asarray(y), jnp.asarray(X @ X.T)
+    expected = linear_flow(X, y).student(0.1, 0.3)
+    flow = linear_flow(X, y)
+    for f, argument in ((lambda X: linear_flow(X, y).student(0.1, 0.3).fitted, X),
+                        (lambda y: linear_flow(X, y).student(0.1, 0.3).fitted, y),
+                        (lambda t: kernel_flow(K, y).student(t, 0.3).fitted, 0.1),
+                        (lambda t: flow.student(t, 0.3).predict(X), 0.1)):
+        np.testing.assert_allclose(jax.jit(f)(argument), expected.fitted, atol=1e-10)
+
+
+def test_chain_takes_an_array_and_is_the_product():
+    X, y, _ = problem()
+    flow = linear_flow(X, y)
+    np.testing.assert_allclose(flow.chain(np.array([0.3, 0.2])).weights, flow.student(0.2, 0.3).weights, rtol=1e-14)
+    np.testing.assert_allclose(flow.chain([0.3]).weights, flow.teacher(0.3).weights, rtol=1e-14)
+
+
 def test_transformations_of_jax():
     import jax
 
@@ -279,8 +317,12 @@ X, y, K = np.eye(3, 4), np.ones(3), np.eye(3)
     (lambda: linear_flow(X, y).teacher("long"), TypeError, "time: expected numbers, got 'long'"),
     (lambda: linear_flow(X, y).student(1, teacher_time=[1, -2]), ValueError, "teacher_time: expected numbers >= 0"),
     (lambda: linear_flow(X, y).student([1, 2], teacher_time=[1, 2, 3]), ValueError, "expected shapes that broadcast"),
-    (lambda: linear_flow(X, y).chain([]), ValueError, "times: expected a non-empty list"),
-    (lambda: linear_flow(X, y).chain(3.0), ValueError, "times: expected a non-empty list.*got 3.0"),
+    (lambda: linear_flow(X, y).chain([]), ValueError, "times: expected training times, one a generation"),
+    (lambda: linear_flow(X, y).chain(3.0), ValueError, "times: expected training times.*got 3.0; pass a list"),
+    (lambda: linear_flow(X, y).chain([1, -2]), ValueError, r"times\[1\]: expected numbers >= 0, got -2"),
+    (lambda: linear_flow(np.ma.masked_equal(X, 0), y), TypeError, "X: expected an array without a mask"),
+    (lambda: linear_flow(1e160 * X, y), ValueError, "X: expected a largest entry between .* got 1e.160; divide"),
+    (lambda: linear_flow(1e-170 * X, y), ValueError, "X: expected a largest entry between .* got 1e-170; divide"),
     (lambda: linear_flow(X, y).fit(0.3), TypeError, "filter: expected a filter, got float"),
     (lambda: linear_flow(X, y).teacher(1).predict(X[:, :2]), ValueError, "X_new: expected 4 columns"),
     (lambda: kernel_flow(K, y).teacher(1).predict(X), ValueError, "K_new: expected 3 columns.*kernel between new"),

@@ -26,7 +26,7 @@ def test_residuals_are_rounding(n, p, method):
     np.testing.assert_allclose(kernel.eigenvalues[: min(n, p)], spectrum.eigenvalues, rtol=1e-11)
 
 
-@pytest.mark.parametrize("condition, method", [(1e3, "gram"), (1e6, "svd"), (1e12, "svd")])
+@pytest.mark.parametrize("condition, method", [(5e2, "gram"), (1e6, "svd"), (1e12, "svd")])
 def test_auto_takes_the_gram_matrix_where_it_is_accurate(condition, method):
     rng = np.random.default_rng(1)
     X = matrix_with(np.geomspace(1, condition**-0.5, 10), 10, 16, rng)

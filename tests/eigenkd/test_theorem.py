@@ -41,6 +41,20 @@ def test_the_gap_above_the_pivot(kappa, x, y, scale):
     assert check_gap(kappa, x, y, scale).direction[1] == 1
 
 
+@given(st.sampled_from([1e6, 1e9, 1e12]), st.floats(-14, -4).map(lambda e: 10.0**e), st.floats(-3, 3))
+def test_the_gap_very_far_above_the_pivot(kappa, x, log_ratio):
+    """Where q is far below rounding and kappa q is not; the larger exponent stays below what 700 digits resolve."""
+    y = x * 10.0**log_ratio
+    assume(kappa * max(x, y) < 500)
+    check_gap(kappa, x, y, 1.0)
+
+
+def test_the_gap_at_times_that_nearly_underflow():
+    check = theorem.check([1.0, 0.5], 1e-160, 1e-160)
+    assert check.holds.all()
+    assert float(check.log_gap[1]) == pytest.approx(float(np.log(0.25) + 2 * np.log(1e-160)), rel=1e-12)
+
+
 @given(st.floats(np.log10(4), 2.5).map(lambda e: 10.0**e), st.floats(-6, -1).map(lambda e: 10.0**e), scales)
 def test_the_gap_far_above_the_pivot(kappa, x, scale):
     """Ratios of eigenvalues beyond the issue's: whatever pivot a user takes."""
@@ -150,6 +164,8 @@ def test_it_jits():
     import jax
 
     lam = np.array([7.0, 2.0, 0.5, 1e-5])
+    closed_over = jax.numpy.asarray(lam)
+    assert bool(jax.jit(lambda s: theorem.check(closed_over, s, 2.0).holds.all())(0.3))
     assert bool(jax.jit(lambda lam, s: theorem.check(lam, s, 2.0).holds.all())(lam, 0.3))
 
 

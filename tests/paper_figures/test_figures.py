@@ -200,3 +200,9 @@ def test_the_seed_asked_for_is_the_one_drawn(runs, tmp_path, capsys):
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "paper_figures", "--list"], capture_output=True, text=True)
     assert done.returncode == 0 and "theory" in done.stdout
+
+
+def test_an_output_folder_that_cannot_be_made_is_a_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert command.main(["theory", "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.startswith("error: --out: expected a folder to write to")

@@ -92,11 +92,14 @@ def test_provenance_names_the_commit_and_whether_it_is_all_there_is(tmp_path):
     assert (provenance("cpu", 1, tmp_path)["commit"], provenance("cpu", 1, tmp_path)["dirty"]) == (None, None)
     git(tmp_path, "init")
     assert provenance("cpu", 1, tmp_path)["commit"] is None
-    (tmp_path / "file").write_text("1")
-    git(tmp_path, "add", "file")
+    (tmp_path / "eigenkd").mkdir()
+    (tmp_path / "eigenkd" / "file").write_text("1")
+    git(tmp_path, "add", "eigenkd")
     git(tmp_path, "commit", "-m", "one")
     clean = provenance("cpu", 1, tmp_path)
     assert re.fullmatch("[0-9a-f]{40}", clean["commit"]) and clean["dirty"] is False
-    (tmp_path / "file").write_text("2")
+    (tmp_path / "notes").write_text("a result does not depend on it")
+    assert provenance("cpu", 1, tmp_path)["dirty"] is False
+    (tmp_path / "eigenkd" / "file").write_text("2")
     assert provenance("cpu", 1, tmp_path)["dirty"] is True
     assert clean["versions"].keys() >= {"python", "torch", "numpy", "eigenkd"}

@@ -224,3 +224,8 @@ def test_a_long_training_says_now_and_then_where_it_is(monkeypatch):
             after_epoch(entry(epoch))
     spoken = [int(line.split("epoch ")[1].split()[0]) for line in stream.getvalue().splitlines()]
     assert spoken[-1] == 7 and 1 < len(spoken) < 7
+
+
+def test_seeds_are_given_once(command, tmp_path):
+    code, _, err = command(*SMOKE, "--seeds", 0, "--seeds", 1)
+    assert code == 2 and err.startswith("error: --seeds: expected once") and not folders(tmp_path)
