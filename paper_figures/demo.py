@@ -60,7 +60,7 @@ def check_theorem(data_dir="data"):
 
 def table(results):
     """The runs side by side."""
-    rows = [("", "pairs exaggerated", "low slope [95 %]", "underfit", "train accuracy", "test accuracy", "time")]
+    rows = [("", "pairs exaggerated", "low slope [95%]", "underfit", "train accuracy", "test accuracy", "time")]
     for result in results:
         space, train = result["eigenspace"], result["deviation"]["train"]
         accuracies = (result["accuracy"][split] for split in ("train", "test"))

@@ -54,7 +54,7 @@ class Deviation:
         """The least-squares slope of student on teacher confidence over the teacher's least or most confident points.
 
         side: "low" or "high". fraction: of all points, in (0, 1], to the nearest whole number of points; points tied
-        with the last one belong to them. With a 95 % bootstrap interval, see `slope.fit`. NaN, with a reason, for fewer
+        with the last one belong to them. With a 95% bootstrap interval, see `slope.fit`. NaN, with a reason, for fewer
         than 3 points or a teacher that is equally confident on all of them.
 
         Raises ValueError for another side or fraction. App. C.4.
@@ -202,7 +202,7 @@ class Deviation:
         """The scatter of student on teacher confidence: `eigenkd.plot.confidence`."""
         from eigenkd import plot
 
-        return plot.confidence(self, ax=ax)
+        return plot.confidence(self, ax=ax, highlight=self.masks or None)
 
     def _repr_html_(self):
         from eigenkd.deviation.table import html

@@ -11,7 +11,7 @@ from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
 
 @dataclass(frozen=True)
 class Seeds:
-    """What `over_seeds` returns: the deviations, and their means with 95 % intervals over seeds."""
+    """What `over_seeds` returns: the deviations, and their means with 95% intervals over seeds."""
 
     deviations: tuple[Deviation, ...]
 
@@ -62,6 +62,11 @@ class Seeds:
             "verdict": as_mapping(self.verdict), "seeds": [d.summary() for d in self.deviations],
         }
 
+    def _repr_html_(self):
+        from eigenkd.deviation.table import html
+
+        return html(self)
+
     def table(self, format="text"):
         """As `Deviation.table`."""
         from eigenkd.deviation.table import table
@@ -81,7 +86,7 @@ def over_seeds(deviations):
 
 
 def t_interval(values):
-    """(mean, low, high): Student's 95 % interval of the mean of independent values."""
+    """(mean, low, high): Student's 95% interval of the mean of independent values."""
     from scipy.special import stdtrit
 
     half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / sqrt(len(values))

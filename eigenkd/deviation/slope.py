@@ -11,7 +11,7 @@ DRAWS_AT_ONCE = 2**20  # resampled points held at a time: some 40 MB
 
 @dataclass(frozen=True)
 class Slope:
-    """A least-squares slope, its 95 % interval, the points under it, and why it is NaN where it is."""
+    """A least-squares slope, its 95% interval, the points under it, and why it is NaN where it is."""
 
     value: float
     low: float
@@ -26,7 +26,7 @@ def undetermined(points, reason):
 
 
 def fit(x, y, rounding):
-    """The slope of y on x, (m,) each, with the middle 95 % of the slopes of 1,000 bootstrap resamples of the points.
+    """The slope of y on x, (m,) each, with the middle 95% of the slopes of 1,000 bootstrap resamples of the points.
 
     rounding: the relative size of differences in x that mean nothing. The resamples come from a fixed seed; those
     without spread are left out. From 8,192 points on, the sums that make a slope are drawn together from the normal

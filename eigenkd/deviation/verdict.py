@@ -61,7 +61,7 @@ def judge(slope_low, underfit, slope_high, overfit, notes=()):
 
 def _side(name, slope, beyond):
     least, far = ("least", "less") if name == "low" else ("most", "more")
-    where = f"On the teacher's {least} confident quarter ({slope.points} points)"
+    where = f"On the teacher's {least} confident quarter ({slope.points:,} points)"
     share = wilson(beyond, slope.points)
     numbers = (f"the student is {far} confident on {beyond:.0%} [{share[0]:.0%}, {share[1]:.0%}] of them, and the "
                f"slope is {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]")
@@ -86,7 +86,7 @@ def as_mapping(verdict):
 
 
 def wilson(share, n, z=1.96):
-    """The 95 % interval of a share of n points (Wilson 1927), independent points supposed."""
+    """The 95% interval of a share of n points (Wilson 1927), independent points supposed."""
     if n == 0:
         return 0.0, 1.0
     centre, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))

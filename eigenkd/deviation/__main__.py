@@ -1,0 +1,190 @@
+"""python -m eigenkd.deviation TEACHER STUDENT [STUDENT ...] [--labels L] [--mask M ...] [--out report.html]"""
+
+import argparse
+import io
+import json
+import os
+import sys
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from eigenkd.deviation import compare, files, over_seeds
+from eigenkd.deviation.inputs import KINDS
+from eigenkd.deviation.table import FORMATS, table
+
+LARGE = 10**8  # entries of an array from which on the reading is worth a progress report
+WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
+          "png": ((".png",), "matplotlib", "figures")}
+
+
+class Parser(argparse.ArgumentParser):
+    """One line for a wrong argument, as for every other mistake."""
+
+    def error(self, message):
+        self.exit(2, f"error: {message}; see python -m eigenkd.deviation --help\n")
+
+
+def parser():
+    """The command line."""
+    result = Parser(prog="python -m eigenkd.deviation", description="How a student's confidence deviates from its "
+                    "teacher's: a verdict, a table, and on request a page for the browser.", epilog="Files are .npy, "
+                    ".npz, .safetensors or .csv; one array of several is FILE:NAME. Pickles are never read.")
+    result.add_argument("teacher", metavar="TEACHER", help="logits or probabilities, points by classes")
+    result.add_argument("students", metavar="STUDENT", nargs="+",
+                        help="those of a student on the same points; several are seeds of one recipe")
+    result.add_argument("--labels", metavar="L", help="the true classes: adds accuracy, calibration and who is right")
+    result.add_argument("--mask", metavar="M", nargs="+", action="extend", default=[],
+                        help="points to look at by themselves: true/false or 1/0 a point; FILE.npz for all in it")
+    result.add_argument("--reference", choices=("teacher", "label"), default="teacher",
+                        help="whose class confidence is taken on: the one the teacher predicts (default) or the label")
+    result.add_argument("--inputs", choices=KINDS, default="auto", help="what the arrays hold (default: auto)")
+    result.add_argument("--format", choices=FORMATS, default="text", help="of the table (default: text)")
+    result.add_argument("--out", metavar="HTML", type=Path, help="write a page for the browser, complete in one file")
+    result.add_argument("--title", default="Student and teacher", help="of that page")
+    result.add_argument("--json", metavar="JSON", type=Path, help="write the numbers")
+    result.add_argument("--png", metavar="PNG", type=Path, help="write the scatter of the confidences")
+    return result
+
+
+def main(arguments=None):
+    """Print the verdict and the table, write what is asked for; 0, or 2 after a user's mistake, 130 after Ctrl-C."""
+    options = parser().parse_args(arguments)
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        print("interrupted: nothing more is written", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        print(f"error: {' '.join(str(error).split()) or 'out of memory'}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options):
+    """What `main` does, with exceptions for mistakes: those in the outputs before anything is read."""
+    for name in WRITES:
+        check_output(name, getattr(options, name))
+    labels = None if options.labels is None else np.asarray(files.read(options.labels))
+    masks = read_masks(options.mask)
+    if options.reference == "label" and labels is None:
+        raise ValueError("--reference label: expected --labels, got none; name the file of the labels")
+    deviations = []
+    for path in options.students:
+        teacher, student = files.read(options.teacher), files.read(path)
+        try:
+            with progress(path, student) as report:
+                deviations.append(compare(teacher, student, labels, reference=options.reference, inputs=options.inputs,
+                                          masks=masks, progress=report))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}" if len(options.students) > 1 else str(error)) from error
+    measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
+    verdict = measured.verdict
+    comment = "% " if options.format == "latex" else ""
+    for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
+        say(f"{comment}{line}")
+    say(f"\n{table(measured, options.format)}" + "\n" * any((options.json, options.png, options.out)))
+    if options.json:
+        content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
+        write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+    if options.png:
+        write(options.png, picture(deviations, options.students))
+    if options.out:
+        from eigenkd.deviation.page import page
+
+        write(options.out, page(measured, options.title, (options.teacher, *options.students)).encode())
+
+
+def read_masks(paths):
+    """name -> mask. A mask is called what its array is, or else what its file is. Raises what `files.read` does."""
+    masks = {}
+    for given in paths:
+        path, name = files.split(given)
+        many = name is None and path.suffix.lower() in (".npz", ".safetensors")
+        readers = files.read_all(path) if many else {name or path.stem: lambda given=given: files.read(given)}
+        for called, reader in readers.items():
+            if called in masks:
+                raise ValueError(f"--mask: expected different names, got {called!r} twice; rename one of the arrays")
+            masks[called] = np.asarray(reader())
+    return masks
+
+
+def check_output(name, path):
+    """Raises ValueError for an output that can't be: another ending, a folder, a package that is missing."""
+    if path is None:
+        return
+    endings, package, extra = WRITES[name]
+    if path.suffix.lower() not in endings:  # which also keeps arrays from being replaced
+        raise ValueError(f"--{name}: expected a path that ends in {' or '.join(endings)}, got {path}; rename it")
+    if path.is_dir():
+        raise ValueError(f"--{name}: expected the path of a file, got the folder {path}; name a file in it")
+    if package is not None and find_spec(package) is None:
+        raise ImportError(f"--{name}: expected {package}, which is missing; pip install 'eigenkd[{extra}]'")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def write(path, content):
+    """Write bytes to a file that is either the old one or the new one, whole, and say so."""
+    done = "replaced" if path.exists() else "written"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    say(f"{path}: {done}")
+
+
+def say(text):
+    """Print, also where whoever reads the output has had enough: the files are still to be written."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def picture(deviations, names):
+    """The PNG of the scatters of all students, as bytes."""
+    from matplotlib.figure import Figure
+
+    from eigenkd import plot
+
+    columns = min(len(deviations), 3)
+    rows = -(-len(deviations) // columns)
+    figure = Figure(figsize=(max(7, 5.5 * columns), 6 * rows), layout="constrained")
+    for ax, deviation, name in zip(figure.subplots(rows, columns, squeeze=False).flat, deviations, names):
+        plot.confidence(deviation, ax=ax, highlight=deviation.masks, sides=("low", "high"),
+                        label="other points" if deviation.masks else "points")
+        ax.set_title(name, fontsize=10, wrap=True, parse_math=False)
+    for ax in figure.axes[len(deviations):]:
+        ax.set_visible(False)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=150)
+    return file.getvalue()
+
+
+@contextmanager
+def progress(path, rows):
+    """A function (done, rows) for `compare` that shows how far a large array is read; None for a small one."""
+    if int(np.prod(rows.shape, dtype=object)) < LARGE:
+        yield None
+    elif sys.stderr.isatty() and find_spec("tqdm") is not None:
+        from tqdm import tqdm
+
+        with tqdm(total=rows.shape[0], desc=str(path), unit=" rows", unit_scale=True) as bar:
+            yield lambda done, _: bar.update(done - bar.n)
+    else:
+        tenths = [0]
+
+        def report(done, total):
+            if (tenth := 10 * done // total) > tenths[0]:
+                tenths[0] = tenth
+                print(f"{path}: {10 * tenth}% of {total:,} rows read", file=sys.stderr, flush=True)
+
+        yield report
+
+
+if __name__ == "__main__":
+    sys.exit(main())
