@@ -14,7 +14,7 @@ def sample(rng, m, noise=0.5):
 
 @pytest.mark.parametrize("m, low", [(100, 0.90), (400, 0.92), (slope.LARGE, 0.925)])
 def test_the_interval_covers_the_true_slope(m, low):
-    """95 % nominal; percentile intervals of few points fall a little short. 400 samples: standard error 0.011."""
+    """95% nominal; percentile intervals of few points fall a little short. 400 samples: standard error 0.011."""
     rng = np.random.default_rng(0)
     found = [slope.fit(*sample(rng, m), 1e-12) for _ in range(400)]
     coverage = np.mean([fit.low <= 1.3 <= fit.high for fit in found])
