@@ -88,6 +88,8 @@ def run(options):
     say(f"\n{table(measured, options.format)}" + "\n" * any((options.json, options.png, options.out)))
     if options.json:
         content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
+        if len(deviations) == 1:
+            content["per_class"] = measured.per_class
         write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
     if options.png:
         write(options.png, picture(deviations, options.students))
@@ -122,11 +124,11 @@ def check_output(name, path):
         raise ValueError(f"--{name}: expected the path of a file, got the folder {path}; name a file in it")
     if package is not None and find_spec(package) is None:
         raise ImportError(f"--{name}: expected {package}, which is missing; pip install 'eigenkd[{extra}]'")
-    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write(path, content):
     """Write bytes to a file that is either the old one or the new one, whole, and say so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = "replaced" if path.exists() else "written"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -14,7 +14,7 @@ from eigenkd.deviation.calibration import Calibrations, calibrate, group
 from eigenkd.deviation.inputs import kind_of, labels_of, mask_of, rows_of
 from eigenkd.deviation.pointwise import CLIP, points
 from eigenkd.deviation.slope import fit
-from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
+from eigenkd.deviation.verdict import FRACTION, as_mapping, judge, wilson
 
 FRACTIONS = (0.1, 0.25, 0.5)  # what a summary reports, since the paper's own percentile is not known
 VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
@@ -130,8 +130,12 @@ class Deviation:
             notes.append(f"The inputs are {self.inputs}; on {self.clipped} points one below {CLIP:g} was clipped.")
         if self.reference == "label":
             notes.append("Confidence is that on the label, which the student of a distillation does not see.")
-        return judge(self.slope("low", FRACTION), self.underfit(FRACTION), self.slope("high", FRACTION),
-                     self.overfit(FRACTION), notes)
+        sides = []
+        for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
+            slope = self.slope(side, FRACTION)
+            ties = slope.points > max(1, round(FRACTION * self.points))
+            sides.append((slope, beyond, wilson(beyond, slope.points), ties))
+        return judge(*sides, notes)
 
     def view(self, name):
         """(x, y, x's label, y's label), a pair of axes of Fig. 16, (n,) NumPy each.
@@ -177,7 +181,7 @@ class Deviation:
         result = {
             "points": self.points, "classes": self.classes, "reference": self.reference, "inputs": self.inputs,
             "clipped": self.clipped,
-            **{f"slope_{side}": {str(f): _plain(self.slope(side, f), ("value", "low", "high")) for f in FRACTIONS}
+            **{f"slope_{side}": {str(f): plain(self.slope(side, f)) for f in FRACTIONS}
                for side in ("low", "high")},
             "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
             "entropy": {"teacher": float(np.mean(to_numpy(self.teacher_entropy), dtype=float)),
@@ -217,7 +221,7 @@ class Deviation:
 
     def _selected(self, side, fraction):
         """The confidences, NumPy and double, of the points that the teacher is least or most sure of."""
-        if not isinstance(fraction, Real) or not 0 < fraction <= 1:
+        if not isinstance(fraction, Real) or isinstance(fraction, bool) or not 0 < fraction <= 1:
             raise ValueError(f"fraction: expected a number in (0, 1], got {fraction!r}; a quarter is 0.25")
         x, y = self._confidences()
         rank = max(1, round(fraction * x.size)) - 1
@@ -285,9 +289,11 @@ def _logistic(phi):
     return np.exp(-np.logaddexp(0, -phi))
 
 
-def _plain(record, names):
-    return _finite({name: getattr(record, name) for name in names})
+def plain(record):
+    """A slope or another record of numbers as json.dumps takes it, None for NaN."""
+    return _finite(asdict(record))
 
 
 def _finite(mapping):
-    return {name: value if isfinite(value) else None for name, value in mapping.items()}
+    return {name: None if isinstance(value, float) and not isfinite(value) else value
+            for name, value in mapping.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from eigenkd.arrays import real_array, to_numpy
-from eigenkd.deviation.pointwise import rows_at_once
+from eigenkd.deviation.pointwise import TOLERANCE, rows_at_once
 
 KINDS = ("auto", "logits", "probabilities")
 
@@ -34,21 +34,34 @@ def labels_of(labels, n, classes):
 def mask_of(name, mask, n):
     """(n,) NumPy bool."""
     mask = to_numpy(real_array(name, mask))
-    if mask.shape != (n,) or not np.isin(mask, (0, 1)).all():
-        raise ValueError(f"{name}: expected {n} values true or false (1 or 0), one a point, got shape {mask.shape}; "
-                         "pass a boolean array")
+    if mask.shape != (n,):
+        raise ValueError(f"{name}: expected {n} values true or false, one a point, got shape {mask.shape}; pass a "
+                         "boolean array")
+    if (other := mask[~np.isin(mask, (0, 1))]).size:
+        raise ValueError(f"{name}: expected values true or false (1 or 0), got {other[0]:g} among them; pass a boolean "
+                         "array")
     return mask.astype(bool)
 
 
 def kind_of(name, rows, inputs):
     """Whether `rows` are "logits" or "probabilities": as `inputs` says, or by a look at the first block for "auto".
 
-    Taken for probabilities are rows in [0, 1] whose sums are near 1 on average. Raises ValueError for other `inputs`.
+    Taken for probabilities are blocks most of whose rows lie in [0, 1] and sum to 1; the others are then errors. Raises
+    ValueError for other `inputs`, and under "auto" for what might be either: numbers in [0, 1] with other sums, and
+    percentages.
     """
     if inputs not in KINDS:
-        raise ValueError(f"inputs: expected {', '.join(map(repr, KINDS))}, got {inputs!r}")
+        raise ValueError(f"inputs: expected {', '.join(map(repr, KINDS))}, got {inputs!r}; 'auto' finds out")
     if inputs != "auto":
         return inputs
-    first = to_numpy(real_array(name, rows[: rows_at_once(rows)])).astype(float)
-    shares = first.min() >= 0 and first.max() <= 1
-    return "probabilities" if shares and abs(first.sum(axis=1).mean() - 1) < 0.1 else "logits"
+    first = to_numpy(real_array(name, rows[: rows_at_once(rows)], values=False)).astype(float)
+    sums = first.sum(axis=1)
+    shares = (first >= -TOLERANCE).all(axis=1) & (np.abs(sums - 1) < 10 * TOLERANCE)
+    if shares.mean() > 0.5:
+        return "probabilities"
+    percentages = np.abs(sums - 100).max() < 0.1
+    if len(first) >= 10 and first.min() >= 0 and (first.max() <= 1 or percentages):
+        raise ValueError(f"{name}: expected logits, or probabilities whose rows sum to 1, got numbers from "
+                         f"{first.min():.3g} to {first.max():.3g} with row sums around {np.median(sums):.3g}; "
+                         f"normalise the rows, or pass inputs='logits' if they are logits")
+    return "logits"

@@ -72,7 +72,7 @@ function draw() {
   zoomButton.textContent = zoomed ? "Show all points" : "Zoom into the low corner";
   Plotly.react(plot, traces(), {
     xaxis: axis(v.xlabel, v.x, v.corner[0], narrow), yaxis: axis(v.ylabel, v.y, v.corner[1], narrow),
-    margin: { l: 50, r: 12, t: 10, b: 45 }, hovermode: "closest", dragmode: narrow ? false : "zoom",
+    margin: { l: 50, r: narrow ? 12 : 44, t: 10, b: 45 }, modebar: { orientation: "v" }, hovermode: "closest", dragmode: narrow ? false : "zoom",
     font: { family: "system-ui, sans-serif", size: narrow ? 12 : 14, color: "#1a1a1a" },
     hoverlabel: { bgcolor: "#fff", bordercolor: "#555", align: "left", font: { color: "#1a1a1a" } },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, paper_bgcolor: "#fff", plot_bgcolor: "#fff",

@@ -77,7 +77,8 @@ def chosen(deviation, most=MOST):
     of_masks = f", up to {ends:,} in masks" if deviation.masks else ""
     return np.flatnonzero(keep), (
         f"{most:,} of {n:,} points are drawn: the {ends:,} that the teacher is least confident of, the {ends:,} that "
-        f"it is most confident of{of_masks}, the others at random. The numbers on this page are those of all points.")
+        f"it is most confident of{of_masks}, the others at random, so that both ends look denser than they are. The "
+        "numbers on this page are those of all points.")
 
 
 def _drawing(deviation):

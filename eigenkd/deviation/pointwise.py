@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 
-from eigenkd.arrays import leading, moved, real_array
+from eigenkd.arrays import leading, moved, real_array, to_numpy
 
 BLOCK = 2**17  # entries of a block of NumPy rows: 1 MB in double precision
 RELEASE = 256  # blocks after which pages of a memory-mapped file are given back
 LARGE_BLOCK = 2**23  # elsewhere, where a call costs more and caches are not the processor's
+TOLERANCE = 1e-3  # by which a row of probabilities may miss the sum 1
 CLIP = 1e-12  # probabilities below it are raised to it: a probability that was rounded to 0 has no log-odds
 
 
@@ -61,7 +62,7 @@ def block_points(teacher, student, labels, reference, kinds, start=0):
         wider = xp.result_type(teacher, student)
         teacher, student = xp.astype(teacher, wider), xp.astype(student, wider)
     place = device(teacher)
-    t, s = _Softmax("teacher_logits", teacher, xp), _Softmax("student_logits", student, xp)
+    t, s = _Softmax("teacher_logits", teacher, xp, start), _Softmax("student_logits", student, xp, start)
     label = None if labels is None else xp.asarray(labels, device=place)
     y = t.top if reference == "teacher" else label
     own = xp.arange(teacher.shape[1], device=place) == y[:, None]
@@ -83,7 +84,7 @@ def block_points(teacher, student, labels, reference, kinds, start=0):
 class _Softmax:
     """exp(f - max f) of a block of logits, and its sums; its largest is 1. Raises ValueError for NaN or infinity."""
 
-    def __init__(self, name, logits, xp):
+    def __init__(self, name, logits, xp, start):
         self.xp, self.top = xp, xp.argmax(logits, axis=1)
         self.shifted = logits - xp.take_along_axis(logits, self.top[:, None], axis=1)
         self.exp = xp.exp(self.shifted)
@@ -91,7 +92,10 @@ class _Softmax:
         self.log_sum = xp.log(self.sum)
         self.entropy = self.log_sum - xp.vecdot(self.exp, self.shifted) / self.sum
         if not bool(xp.all(xp.isfinite(self.entropy))):  # whatever is not finite has come through to here
-            real_array(name, logits)
+            bad = to_numpy(~xp.isfinite(logits))
+            if bad.any():
+                raise ValueError(f"{name}: expected finite numbers, got {bad.sum()} NaN or infinite value(s) from row "
+                                 f"{start + bad.any(axis=1).argmax()} on; replace or remove them")
 
     def log_odds(self, y, own):
         """phi = f_y - log sum_{c != y} exp f_c of the classes y, where `own` (rows, classes) is true.  Eq. (20)"""
@@ -130,11 +134,12 @@ def _logits(name, rows, kind, like, start):
     if kind == "logits":
         return rows, xp.zeros(rows.shape[0], dtype=xp.bool, device=device(rows))
     sums = xp.sum(rows, axis=1)
-    wrong = (xp.abs(sums - 1) > 1e-3) | xp.any(rows < 0, axis=1)
+    wrong = (xp.abs(sums - 1) > TOLERANCE) | xp.any(rows < -TOLERANCE, axis=1)
     if bool(xp.any(wrong)):
         row = int(xp.argmax(xp.astype(wrong, xp.int32)))
-        raise ValueError(f"{name}: expected probabilities, rows >= 0 that sum to 1, got a sum of "
-                         f"{float(sums[row]):.6g} in row {start + row}; normalise them, or pass inputs='logits' if "
+        least = float(xp.min(rows[row, :]))
+        raise ValueError(f"{name}: expected probabilities, rows >= 0 that sum to 1, got a sum of {float(sums[row]):.6g} "
+                         f"(least entry {least:.3g}) in row {start + row}; normalise them, or pass inputs='logits' if "
                          "they are logits")
     return xp.log(xp.where(rows > CLIP, rows, CLIP)), xp.any(rows < CLIP, axis=1)
 

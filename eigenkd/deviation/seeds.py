@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isfinite, sqrt
 from statistics import mean, stdev
 
-from eigenkd.deviation.comparison import FRACTIONS, Deviation, _plain
+from eigenkd.deviation.comparison import FRACTIONS, Deviation, plain
 from eigenkd.deviation.slope import Slope, undetermined
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
 
@@ -47,16 +47,20 @@ class Seeds:
 
     @property
     def verdict(self):
-        """As `Deviation.verdict`, on the means, with the slopes' intervals over seeds."""
-        notes = (f"Means over {len(self.deviations)} seeds; the slopes' intervals are over seeds.",
+        """As `Deviation.verdict`, on the means, with t intervals over seeds of slopes and shares."""
+        notes = (f"Means over {len(self.deviations)} seeds; the intervals are over seeds.",
                  *dict.fromkeys(note for d in self.deviations for note in d.verdict.notes))
-        return judge(self.slope("low", FRACTION), self.underfit(FRACTION), self.slope("high", FRACTION),
-                     self.overfit(FRACTION), notes)
+        shares = ([d.underfit(FRACTION) for d in self.deviations], [d.overfit(FRACTION) for d in self.deviations])
+        sides = []
+        for side, share in zip(("low", "high"), shares):
+            beyond, least, most = t_interval(share)
+            sides.append((self.slope(side, FRACTION), beyond, (max(least, 0.0), min(most, 1.0))))
+        return judge(*sides, notes)
 
     def summary(self):
         """The means as a plain mapping, and each seed's own summary under `seeds`."""
         return {
-            **{f"slope_{side}": {str(f): _plain(self.slope(side, f), ("value", "low", "high")) for f in FRACTIONS}
+            **{f"slope_{side}": {str(f): plain(self.slope(side, f)) for f in FRACTIONS}
                for side in ("low", "high")},
             "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
             "verdict": as_mapping(self.verdict), "seeds": [d.summary() for d in self.deviations],

@@ -4,12 +4,14 @@ from dataclasses import asdict, dataclass
 from math import isnan, sqrt
 
 FRACTION = 0.25
+WIDE = 0.5  # of an interval around 1 that leaves open whether there is exaggeration
+UNKNOWN = ("too small", "undetermined", "unclear")
 FEWEST = 20  # points of a side under which an interval is too wide, and too unsure of itself, to be called on
 
 TITLES = {
-    "exaggerates": "exaggerates", "reverse": "the reverse", "shifted": "shifted, not exaggerated",
+    "exaggerates": "exaggerates", "reverse": "the reverse", "shifted": "shifted, no slope above 1 shown",
     "steeper": "steeper only", "neither": "no exaggeration shown", "too small": "too small to tell",
-    "undetermined": "undetermined",
+    "undetermined": "undetermined", "unclear": "cannot be told",
 }
 
 
@@ -20,7 +22,8 @@ class Side:
     kind: "exaggerates": the slope's interval lies above 1 and most points (the interval of their share above 1/2) go
     beyond the teacher, below it on the low side and above it on the high one; "reverse": the slope's interval lies
     below 1 and most points stay short of it; "shifted": most points go beyond, but no slope above 1 is shown;
-    "steeper": a slope above 1, but not most points; "neither"; "too small": fewer than 20 points; "undetermined": no
+    "steeper": a slope above 1, but not most points; "unclear": none of these, with an interval around 1 wider than 0.5;
+    "neither"; "too small": fewer than 20 points; "undetermined": no
     slope can be fitted. sentence: that in words, with the numbers.
     """
 
@@ -38,46 +41,56 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def judge(slope_low, underfit, slope_high, overfit, notes=()):
-    """`Verdict` from the two slopes and the shares of points beyond the teacher, over the quarter at each end."""
-    low, high = _side("low", slope_low, underfit), _side("high", slope_high, overfit)
-    kinds = low.kind, high.kind
-    if kinds == ("exaggerates", "exaggerates"):
-        sentence = "The student exaggerates its teacher's confidence on both sides."
-    elif "exaggerates" in kinds:
-        where = "low" if low.kind == "exaggerates" else "high"
-        sentence = f"The student exaggerates its teacher's confidence on the {where} side."
-    elif kinds == ("too small", "too small"):
-        sentence = "The sample is too small to tell."
-    elif kinds == ("reverse", "reverse"):
-        sentence = "The reverse of exaggeration: the student's confidence is flatter than its teacher's on both sides."
-    elif "reverse" in kinds:
-        where = "low" if low.kind == "reverse" else "high"
-        sentence = f"The reverse of exaggeration on the {where} side: the student's confidence is flatter there."
-    else:
-        sentence = "No exaggeration of the teacher's confidence is shown."
-    return Verdict(low, high, sentence, tuple(notes))
+def judge(low, high, notes=()):
+    """`Verdict` from, for each side, (slope, share beyond the teacher, its 95% interval, whether ties are in)."""
+    low, high = _side("low", *low), _side("high", *high)
+    return Verdict(low, high, _sentence({"low": low.kind, "high": high.kind}), tuple(notes))
 
 
-def _side(name, slope, beyond):
+def _sentence(kinds):
+    """The whole, from the kinds of both sides."""
+    exaggerated = [side for side, kind in kinds.items() if kind == "exaggerates"]
+    turned = [side for side, kind in kinds.items() if kind == "reverse"]
+    unknown = [side for side, kind in kinds.items() if kind in UNKNOWN]
+    known = [side for side in kinds if side not in unknown]
+    if exaggerated:
+        where = "both sides" if len(exaggerated) == 2 else f"the {exaggerated[0]} side"
+        rest = f", and shows the reverse on the {turned[0]} side" if turned else ""
+        return f"The student exaggerates its teacher's confidence on {where}{rest}."
+    if turned:
+        where = "both sides" if len(turned) == 2 else f"the {turned[0]} side"
+        return f"The reverse of exaggeration on {where}: the student's confidence is flatter than its teacher's there."
+    if all(kind == "too small" for kind in kinds.values()):
+        return "The sample is too small to tell."
+    if len(unknown) == 2:
+        return "Whether the student exaggerates its teacher's confidence cannot be told from these points."
+    if unknown:
+        return (f"No exaggeration of the teacher's confidence is shown on the {known[0]} side; on the {unknown[0]} "
+                f"side it cannot be told.")
+    return "No exaggeration of the teacher's confidence is shown."
+
+
+def _side(name, slope, beyond, interval, ties=False):
     least, far = ("least", "less") if name == "low" else ("most", "more")
-    where = f"On the teacher's {least} confident quarter ({slope.points:,} points)"
-    share = wilson(beyond, slope.points)
-    numbers = (f"the student is {far} confident on {beyond:.0%} [{share[0]:.0%}, {share[1]:.0%}] of them, and the "
-               f"slope is {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]")
+    points = f"{slope.points:,} point{'s' * (slope.points != 1)}{', ties included' * ties}"
+    where = f"On the teacher's {least} confident quarter ({points})"
     if slope.points < FEWEST:
         return Side("too small", f"{where} there are too few points to tell: at least {FEWEST} are needed.")
     if isnan(slope.value):
         return Side("undetermined", f"{where} there is no slope: {slope.reason}.")
     if slope.low > 1:
-        kind = "exaggerates" if share[0] > 0.5 else "steeper"
-    elif share[0] > 0.5:
+        kind = "exaggerates" if interval[0] > 0.5 else "steeper"
+    elif interval[0] > 0.5:
         kind = "shifted"
-    elif slope.high < 1 and share[1] < 0.5:
+    elif slope.high < 1 and interval[1] < 0.5:
         kind = "reverse"
+    elif slope.high > 1 and slope.high - slope.low > WIDE:
+        kind = "unclear"
     else:
         kind = "neither"
-    return Side(kind, f"{where} {numbers}: {TITLES[kind]}.")
+    return Side(kind, f"{where} the student is {far} confident on {beyond:.0%} [{interval[0]:.0%}, {interval[1]:.0%}] "
+                      f"of them, and the slope is {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]: "
+                      f"{TITLES[kind]}.")
 
 
 def as_mapping(verdict):

@@ -88,7 +88,8 @@ def test_it_writes_what_is_asked_for_and_says_so(capsys, folder):
     assert (folder / "p.png").read_bytes().startswith(b"\x89PNG")
     content = json.loads((folder / "n.json").read_text())
     d = compare(TEACHER, STUDENT, masks={"wrong": WRONG, "even": np.arange(160) % 2 == 0})
-    assert content == {"teacher": "teacher.npy", "students": ["run.npz:student"], **json.loads(json.dumps(d.summary()))}
+    assert content == {"teacher": "teacher.npy", "students": ["run.npz:student"], **json.loads(json.dumps(d.summary())),
+                       "per_class": d.per_class}
     assert said(capsys, *arguments).endswith("n.json: replaced\np.png: replaced\nnew/report.html: replaced\n")
     assert not list(folder.rglob("*.part"))
 
@@ -119,7 +120,7 @@ def test_masks_are_named_after_their_arrays_or_files(capsys):
     (["teacher.npy", "nan.npy"], "error: student_logits: expected finite"),
     (["run.npz:labels", "run.npz:labels"], "error: teacher_logits: expected 2 dimension"),
     (["teacher.npy", "run.npz:student", "--labels", "teacher.npy"], "error: labels: expected shape (160,)"),
-    (["teacher.npy", "run.npz:student", "--mask", "run.npz:labels"], "error: masks['labels']: expected 160 values"),
+    (["teacher.npy", "run.npz:student", "--mask", "run.npz:labels"], "error: masks['labels']: expected values true"),
     (["teacher.npy", "run.npz:student", "--mask", "masks.npz", "run.npz:wrong"], "error: --mask: expected different "
      "names, got 'wrong' twice"),
     (["teacher.npy", "run.npz:student", "--reference", "label"], "error: --reference label: expected --labels, got "),

@@ -13,12 +13,19 @@ def slope(value, half=0.05, points=200):
     return Slope(value, value - half, value + half, points)
 
 
+def judge(low, underfit, high, overfit):
+    """The verdict on shares of that many independent points."""
+    return verdict.judge((low, underfit, verdict.wilson(underfit, low.points)),
+                         (high, overfit, verdict.wilson(overfit, high.points)))
+
+
 @pytest.mark.parametrize("value, half, beyond, kind", [
     (1.4, 0.05, 0.9, "exaggerates"), (1.4, 0.5, 0.9, "shifted"), (0.8, 0.05, 0.9, "shifted"),
     (1.4, 0.05, 0.5, "steeper"),
-    (0.8, 0.05, 0.1, "reverse"), (0.8, 0.5, 0.1, "neither"), (1.0, 0.05, 0.5, "neither"), (1.4, 0.05, 0.55, "steeper")])
+    (0.8, 0.05, 0.1, "reverse"), (0.8, 0.5, 0.1, "unclear"), (1.0, 0.05, 0.5, "neither"),
+    (1.0, 4.0, 0.5, "unclear"), (1.4, 0.05, 0.55, "steeper")])
 def test_kinds_of_a_side(value, half, beyond, kind):
-    found = verdict.judge(slope(value, half), beyond, slope(1.0), 0.5)
+    found = judge(slope(value, half), beyond, slope(1.0), 0.5)
     assert found.low.kind == kind and found.high.kind == "neither"
     assert f"{value:.2f} [{value - half:.2f}, {value + half:.2f}]" in found.low.sentence
     assert f"{beyond:.0%}" in found.low.sentence and "200 points" in found.low.sentence
@@ -27,17 +34,42 @@ def test_kinds_of_a_side(value, half, beyond, kind):
 @pytest.mark.parametrize("low, high, sentence", [
     ((1.4, 0.9), (1.4, 0.9), "on both sides"), ((1.4, 0.9), (1.0, 0.5), "on the low side"),
     ((1.0, 0.5), (1.4, 0.9), "on the high side"), ((0.7, 0.1), (0.7, 0.1), "reverse .* on both sides"),
-    ((1.0, 0.5), (0.7, 0.1), "reverse of exaggeration on the high side"), ((1.0, 0.5), (1.0, 0.5), "No exaggeration")])
+    ((1.0, 0.5), (0.7, 0.1), "reverse of exaggeration on the high side"), ((1.0, 0.5), (1.0, 0.5), "No exaggeration"),
+    ((1.4, 0.9), (0.7, 0.1), "on the low side, and shows the reverse on the high side")])
 def test_sentences(low, high, sentence):
-    found = verdict.judge(slope(low[0]), low[1], slope(high[0]), high[1])
+    found = judge(slope(low[0]), low[1], slope(high[0]), high[1])
     assert re.search(sentence, found.sentence)
 
 
 def test_a_small_sample_is_said_to_be_too_small():
-    found = verdict.judge(slope(3.0, points=19), 1.0, slope(3.0, points=19), 1.0)
+    found = judge(slope(3.0, points=19), 1.0, slope(3.0, points=19), 1.0)
     assert found.low.kind == found.high.kind == "too small"
     assert found.sentence == "The sample is too small to tell." and "at least 20" in found.low.sentence
-    assert verdict.judge(slope(3.0, points=20), 1.0, slope(3.0, points=20), 1.0).low.kind == "exaggerates"
+    assert judge(slope(3.0, points=20), 1.0, slope(3.0, points=20), 1.0).low.kind == "exaggerates"
+
+
+def test_what_cannot_be_told_is_not_called_absent():
+    small, wide, plain = slope(1.0, points=5), slope(1.0, half=3.0), slope(1.0)
+    assert "cannot be told from these points" in judge(wide, 0.5, small, 0.5).sentence
+    assert judge(plain, 0.5, small, 0.5).sentence == (
+        "No exaggeration of the teacher's confidence is shown on the low side; on the high side it cannot be told.")
+    assert "cannot be told" in judge(Slope(np.nan, np.nan, np.nan, 50, "none"), 0.5, wide, 0.5).sentence
+
+
+def test_seeds_that_disagree_show_nothing():
+    """Shares 1, 1 and 0 over seeds are no majority, however many points each seed has."""
+    pairs = [exaggerated(seed, 1.2, n=2000) for seed in range(3)]
+    pairs[2] = pairs[2][0], pairs[2][0] * 1.2 - 10 * (np.arange(5) == pairs[2][0].argmax(axis=1)[:, None])
+    deviations = [compare(*pair) for pair in pairs]
+    assert [d.overfit() for d in deviations] == [1, 1, 0]
+    found = over_seeds(deviations).verdict.high
+    assert found.kind != "exaggerates" and "67% [0%, 100%]" in found.sentence
+
+
+def test_ties_are_said_to_be_in():
+    rows = np.array([[3.0, 0.0]] * 150 + [[1.0, 0.0]] * 50 + [[0.5, 0.0]] * 20)
+    found = compare(rows, 1.1 * rows).verdict
+    assert "(70 points, ties included)" in found.low.sentence and "(150 points, ties included)" in found.high.sentence
 
 
 def test_no_slope_is_made_up():
