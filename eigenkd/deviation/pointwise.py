@@ -139,8 +139,8 @@ def _logits(name, rows, kind, like, start):
         row = int(xp.argmax(xp.astype(wrong, xp.int32)))
         least = float(xp.min(rows[row, :]))
         raise ValueError(f"{name}: expected probabilities, rows >= 0 that sum to 1, got a sum of "
-                         f"{float(sums[row]):.6g} (least entry {least:.3g}) in row {start + row}; normalise them, or pass inputs='logits' if "
-                         "they are logits")
+                         f"{float(sums[row]):.6g} (least entry {least:.3g}) in row {start + row}; normalise them, or "
+                         "pass inputs='logits' if they are logits")
     return xp.log(xp.where(rows > CLIP, rows, CLIP)), xp.any(rows < CLIP, axis=1)
 
 
