@@ -181,8 +181,7 @@ class Deviation:
         result = {
             "points": self.points, "classes": self.classes, "reference": self.reference, "inputs": self.inputs,
             "clipped": self.clipped,
-            **{f"slope_{side}": {str(f): plain(self.slope(side, f)) for f in FRACTIONS}
-               for side in ("low", "high")},
+            **slopes(self),
             "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
             "entropy": {"teacher": float(np.mean(to_numpy(self.teacher_entropy), dtype=float)),
                         "student": float(np.mean(to_numpy(self.student_entropy), dtype=float))},
@@ -289,11 +288,14 @@ def _logistic(phi):
     return np.exp(-np.logaddexp(0, -phi))
 
 
-def plain(record):
-    """A slope or another record of numbers as json.dumps takes it, None for NaN."""
-    return _finite(asdict(record))
+def slopes(measured):
+    """The part of a summary on slopes: by side and fraction, with the reasons for those that are None."""
+    fitted = {f"slope_{side}": {str(f): measured.slope(side, f) for f in FRACTIONS} for side in ("low", "high")}
+    reasons = {f"{side} {f}": slope.reason for side, found in fitted.items() for f, slope in found.items()
+               if slope.reason}
+    return {side: {f: _finite({name: getattr(slope, name) for name in ("value", "low", "high")})
+                   for f, slope in found.items()} for side, found in fitted.items()} | {"reasons": reasons}
 
 
 def _finite(mapping):
-    return {name: None if isinstance(value, float) and not isfinite(value) else value
-            for name, value in mapping.items()}
+    return {name: value if isfinite(value) else None for name, value in mapping.items()}

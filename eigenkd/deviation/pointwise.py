@@ -52,6 +52,7 @@ def points(teacher, student, labels, reference, kinds, progress=None):
     return {name: xp.concat([result[name] for result in results]) for name in results[0]}
 
 
+@np.errstate(invalid="ignore")  # infinities are refused in words
 def block_points(teacher, student, labels, reference, kinds, start=0):
     """Confidences, classes, divergence, entropies and the terms of the calibration of one block of rows."""
     like = leading(*(part for part in (teacher, student) if hasattr(part, "shape")))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isfinite, sqrt
 from statistics import mean, stdev
 
-from eigenkd.deviation.comparison import FRACTIONS, Deviation, plain
+from eigenkd.deviation.comparison import Deviation, slopes
 from eigenkd.deviation.slope import Slope, undetermined
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
 
@@ -60,8 +60,7 @@ class Seeds:
     def summary(self):
         """The means as a plain mapping, and each seed's own summary under `seeds`."""
         return {
-            **{f"slope_{side}": {str(f): plain(self.slope(side, f)) for f in FRACTIONS}
-               for side in ("low", "high")},
+            **slopes(self),
             "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
             "verdict": as_mapping(self.verdict), "seeds": [d.summary() for d in self.deviations],
         }
