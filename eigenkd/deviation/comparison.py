@@ -44,6 +44,7 @@ class Deviation:
     labels: Any
     masks: dict
     _scores: dict = field(default_factory=dict)
+    _slopes: dict = field(default_factory=dict)  # those that were fitted already
 
     @property
     def points(self):
@@ -61,9 +62,12 @@ class Deviation:
         """
         if side not in ("low", "high"):
             raise ValueError(f"side: expected 'low' or 'high', got {side!r}; 'low' is where the teacher is unsure")
+        if (side, fraction) in self._slopes:
+            return self._slopes[side, fraction]
         x, y = self._selected(side, fraction)
         # Equal confidences may still differ by the rounding of the precision that they were computed in.
-        return fit(x, y, 16 * array_namespace(self.teacher_confidence).finfo(self.teacher_confidence.dtype).eps)
+        rounding = 16 * array_namespace(self.teacher_confidence).finfo(self.teacher_confidence.dtype).eps
+        return self._slopes.setdefault((side, fraction), fit(x, y, rounding))
 
     def underfit(self, fraction=0.25):
         """The share of the teacher's least confident points on which the student is strictly less confident still.
@@ -173,7 +177,7 @@ class Deviation:
                        labels=None if self.labels is None else self.labels[mask],
                        masks={name: other[mask] for name, other in self.masks.items()},
                        clipped=int(to_numpy(self._scores["clipped"])[mask].sum()),
-                       _scores={name: _take(values, keep) for name, values in self._scores.items()})
+                       _scores={name: _take(values, keep) for name, values in self._scores.items()}, _slopes={})
 
     def summary(self):
         """The numbers as a plain mapping that json.dumps takes, None for NaN; with labels `groups` and `calibration`,
