@@ -20,12 +20,12 @@ class Seeds:
 
         The interval speaks of a new seed of the same recipe; that of a single `Deviation.slope` of new points.
         """
-        slopes = [d.slope(side, fraction) for d in self.deviations]
-        missing = [slope.reason for slope in slopes if not isfinite(slope.value)]
-        points = round(mean(slope.points for slope in slopes))
+        found = [d.slope(side, fraction) for d in self.deviations]
+        missing = [slope.reason for slope in found if not isfinite(slope.value)]
+        points = round(mean(slope.points for slope in found))
         if missing:
-            return undetermined(points, f"{len(missing)} of {len(slopes)} seeds have none ({missing[0]})")
-        return Slope(*t_interval([slope.value for slope in slopes]), points)
+            return undetermined(points, f"{len(missing)} of {len(found)} seeds have none ({missing[0]})")
+        return Slope(*t_interval([slope.value for slope in found]), points)
 
     def underfit(self, fraction=0.25):
         """The mean share over seeds."""

@@ -23,8 +23,8 @@ class Side:
     beyond the teacher, below it on the low side and above it on the high one; "reverse": the slope's interval lies
     below 1 and most points stay short of it; "shifted": most points go beyond, but no slope above 1 is shown;
     "steeper": a slope above 1, but not most points; "unclear": none of these, with an interval around 1 wider than 0.5;
-    "neither"; "too small": fewer than 20 points; "undetermined": no
-    slope can be fitted. sentence: that in words, with the numbers.
+    "neither"; "too small": fewer than 20 points; "undetermined": no slope can be fitted. sentence: that in words, with
+    the numbers.
     """
 
     kind: str
