@@ -1,8 +1,8 @@
 """Gradient flow of linear and kernel regression in closed form, for teachers, students and any filter.
 
-Loss (1/2)||X b - y||^2, start b = 0. Trained on the labels for a time t, b(t) = X^T K^-1 A(t) y with
+Loss (1/2)||X b - y||^2, start b = 0 unless given. Trained on the labels for a time t, b(t) = X^T K^-1 A(t) y with
 A(t) = I - exp(-t K) and K = X X^T; a student trained for s on the outputs of a teacher stopped at T has A(s) A(T) in
-its place. One factorisation serves every time, filter and generation. Eqs. (3)-(6), docs/theory.md.
+its place. One factorisation serves every time, filter, generation and target. Eqs. (3)-(6), docs/theory.md.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ from eigenkd.spectrum import Spectrum, from_features, from_kernel
 from eigenkd.svd import interpolant_components
 
 
-def linear_flow(X, y, method="auto"):
+def linear_flow(X, y, method="auto", start=None):
     """Factorise linear regression of y on X once, for all times, students and filters.
 
     X: (n, p) features, a row a sample. y: (n,) or (n, m) targets. Real numbers of NumPy, JAX or PyTorch; the results
     are of X's library, precision and device. method: "auto", "svd" or "gram", see `spectrum.from_features`. In double
     precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto", "svd";
-    for y with a component of its own along the directions that dominate the weights).
+    for y with a component of its own along the directions that dominate the weights). start: weights (p,) or (p, m)
+    that every generation starts from, zero if left out; filters then act on the displacement from it.  Eq. (7)
 
     Differentiable in X, y and times under JAX and PyTorch where eigenvalues differ; where they repeat, or nearly do,
     derivatives in X come out as NaN or inaccurate, as those of the libraries' decompositions do.
@@ -33,28 +34,22 @@ def linear_flow(X, y, method="auto"):
     """
     X = real_array("X", X, ndim=(2,))
     y = _targets(y, X)
-    spectrum = from_features(X, method)
-    U, s, V = spectrum.sample_basis, spectrum.singular_values, spectrum.feature_basis
-    columns = y.reshape((y.shape[0], -1))
-    if spectrum.method == "svd" and is_concrete(X) and is_concrete(y) and spectrum.rank > 0:
-        limit = interpolant_components(X, columns, U, s, V, spectrum.rank)
-    else:
-        limit = (U.T @ columns) * spectrum.inverse[:, None]
-    return LinearFlow(spectrum, limit.reshape((limit.shape[0], *y.shape[1:])))
+    start = _start(start, X.shape[1], y)
+    return _flow(from_features(X, method), X, y, start)
 
 
-def kernel_flow(K, y):
+def kernel_flow(K, y, start=None):
     """Factorise kernel regression of y with the kernel matrix K once, for all times, students and filters.
 
-    K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). Otherwise as
+    K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). start: predictions on
+    the training inputs, like y, of the function that every generation starts from, zero if left out. Otherwise as
     `linear_flow`; the weights live in the kernel's feature space, so use `components`, `fitted` and `predict`.
     Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `LinearFlow`.
     """
     K = real_array("K", K, ndim=(2,))
     spectrum = from_kernel(K)
     y = _targets(y, K)
-    limit = spectrum.sample_basis.T @ y.reshape((y.shape[0], -1)) * spectrum.inverse[:, None]
-    return LinearFlow(spectrum, limit.reshape((limit.shape[0], *y.shape[1:])))
+    return _flow(spectrum, K, y, _start(start, K.shape[0], y))
 
 
 def _targets(y, inputs):
@@ -65,16 +60,58 @@ def _targets(y, inputs):
     return y
 
 
+def _start(start, length, y):
+    if start is None:
+        return None
+    start = real_array("start", start, like=y)
+    expected = (length, *y.shape[1:])
+    if tuple(start.shape) != expected:
+        raise ValueError(f"start: expected shape {expected}, got {tuple(start.shape)}; pass the weights that training "
+                         f"starts from (for a kernel its predictions on the training inputs), with columns like y")
+    return start.reshape((length, -1))
+
+
+def _flow(spectrum, inputs, y, start):
+    return LinearFlow.of(spectrum, inputs, y.reshape((y.shape[0], -1)), start, y.ndim == 1)
+
+
 @dataclass(frozen=True, eq=False)
 class LinearFlow:
     """A factorised regression: what `linear_flow` and `kernel_flow` return.
 
-    spectrum: the eigenbasis. limit: (k,) or (k, m), the components of the minimum-norm interpolant X^+ y along the
-    feature basis, where every training that is not stopped ends; 0 in null directions.
+    spectrum: the eigenbasis. inputs: the X (n, p) or K (n, n) that it was made from. targets: y as columns (n, m), one
+    for a y without that axis (`vector`, and then no result has it). start: what training starts from, (p, m) or for a
+    kernel (n, m), or None for zero. limit: (k, m), the components along the feature basis of the displacement from the
+    start to the minimum-norm interpolant X^+ y, where training ends that is not stopped; 0 in null directions. In what
+    `distil` returns, targets and limit have the axes of the teacher's parameters in front.
     """
 
     spectrum: Spectrum
+    inputs: Any
+    targets: Any
+    start: Any
     limit: Any
+    vector: bool
+
+    @classmethod
+    def of(cls, spectrum, inputs, targets, start, vector):
+        """From a factorisation of `inputs`, for targets (..., n, m)."""
+        begin = _outputs(spectrum, inputs, start)
+        rest = targets if begin is None else targets - begin
+        return cls(spectrum, inputs, targets, start, _limit(spectrum, inputs, rest), vector)
+
+    @property
+    def start_outputs(self):
+        """(n, m): what the start predicts on the training inputs; None for a start from zero."""
+        return _outputs(self.spectrum, self.inputs, self.start)
+
+    def retarget(self, y):
+        """The same inputs and start with other targets y (n,) or (n, m): nothing is factorised again."""
+        y = _targets(y, self.inputs)
+        if self.start is not None and tuple(y.shape[1:]) != (() if self.vector else (self.start.shape[1],)):
+            raise ValueError(f"y: expected columns like those of the start, {tuple(self.start.shape)}, got shape "
+                             f"{tuple(y.shape)}; make a new flow with a start of its own")
+        return _flow(self.spectrum, self.inputs, y, self.start)
 
     def teacher(self, time):
         """Trained on the labels for `time` >= 0, a number or an array of any shape, inf allowed.  Eqs. (3), (4)"""
@@ -85,17 +122,45 @@ class LinearFlow:
         teacher_time = real_array("teacher_time", teacher_time, nonnegative=True, finite=False)
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
-    def chain(self, times):
-        """The last of several generations: times[0] on the labels, each next one on the outputs of the one before."""
-        if not hasattr(times, "__len__") or len(times) == 0 or isinstance(times, str):
-            raise ValueError(f"times: expected training times, one a generation, got {times!r}; pass a list of them")
+    def chain(self, times, weights=None):
+        """The last of several generations: times[0] on the labels, each next one on the outputs of the one before.
+
+        weights: one a generation, between 0 and 1: the share of the labels in its targets, the rest being the outputs
+        of the generation before; none if left out. The first generation sees labels alone, whatever its weight.
+        Eqs. (10), (11)
+        """
+        times = _sequence("times", times)
+        if weights is not None and len(_sequence("weights", weights)) != len(times):
+            raise ValueError(f"weights: expected {len(times)} of them, one a generation, got {len(weights)}; pass 1 "
+                             f"for the first, which has no other targets than the labels")
         model = filters.identity
         for i, time in enumerate(times):
+            if weights is not None and i > 0:
+                model = filters.mix(filters.identity, model, real_array(f"weights[{i}]", weights[i], nonnegative=True))
             model = filters.flow(real_array(f"times[{i}]", time, nonnegative=True, finite=False)) @ model
         return self.fit(model)
 
+    def distil(self, teacher, filter):
+        """A student with these features, trained by `filter` on the outputs of a teacher with other features.
+
+        teacher: a `Fit` of the same training samples, from any flow. filter: of `eigenkd.filters`, as filters.flow(s);
+        its parameters broadcast with the teacher's. With the same features on both sides this is
+        `fit(filter @ teacher.filter)`. Eq. (23)
+
+        Raises TypeError for what is no Fit, ValueError for one of another number of samples.
+        """
+        if not isinstance(teacher, Fit):
+            raise TypeError(f"teacher: expected a Fit, got {type(teacher).__name__}; pass what flow.teacher(time), "
+                            f"flow.student(...) or flow.fit(filter) returned; for arrays use flow.retarget(y)")
+        outputs = moved(teacher._fitted_columns, self.inputs, "teacher")
+        if outputs.shape[-2] != self.inputs.shape[0]:
+            raise ValueError(f"teacher: expected a model of {self.inputs.shape[0]} training samples, got one of "
+                             f"{outputs.shape[-2]}; teacher and student have to share them")
+        flow = LinearFlow.of(self.spectrum, self.inputs, outputs, self.start, teacher.flow.vector)
+        return flow.fit(filter)
+
     def fit(self, filter):
-        """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k."""
+        """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k from the start."""
         if not isinstance(filter, filters.Filter):
             raise TypeError(f"filter: expected a filter, got {type(filter).__name__}; make one with "
                             f"filters.flow(time), filters.ridge(strength), student @ teacher ...")
@@ -106,9 +171,34 @@ class LinearFlow:
         if library(like) == library(self.limit):
             return self
         s = self.spectrum
-        basis = None if s.feature_basis is None else moved(s.feature_basis, like)
+        basis, start = (None if a is None else moved(a, like) for a in (s.feature_basis, self.start))
         spectrum = Spectrum(moved(s.singular_values, like), moved(s.sample_basis, like), basis, s.method)
-        return LinearFlow(spectrum, moved(self.limit, like))
+        return LinearFlow(spectrum, moved(self.inputs, like), moved(self.targets, like), start, moved(self.limit, like),
+                          self.vector)
+
+
+def _limit(spectrum, inputs, y):
+    """Components (..., k, m) of the minimum-norm interpolant of y (..., n, m)."""
+    xp = array_namespace(y)
+    U, s, V = spectrum.sample_basis, spectrum.singular_values, spectrum.feature_basis
+    rows = xp.moveaxis(y, -2, 0)
+    columns = rows.reshape((rows.shape[0], -1))
+    if spectrum.method == "svd" and is_concrete(inputs) and is_concrete(y) and spectrum.rank > 0:
+        limit = interpolant_components(inputs, columns, U, s, V, spectrum.rank)
+    else:
+        limit = (U.T @ columns) * spectrum.inverse[:, None]
+    return xp.moveaxis(limit.reshape((limit.shape[0], *rows.shape[1:])), 0, -2)
+
+
+def _outputs(spectrum, inputs, start):
+    return start if start is None or spectrum.feature_basis is None else inputs @ start
+
+
+def _sequence(name, values):
+    if not hasattr(values, "__len__") or len(values) == 0 or isinstance(values, str):
+        what = "training times" if name == "times" else name
+        raise ValueError(f"{name}: expected {what}, one a generation, got {values!r}; pass a list of them")
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,26 +220,40 @@ class Fit:
     @cached_property
     def components(self):
         """(..., k) or (..., k, m): weights along the feature basis, Theorem 4.1's [b]_k."""
-        gain, limit = self.gain, self.flow.limit
-        return gain * limit if limit.ndim == 1 else gain[..., None] * limit
+        flow, spectrum = self.flow, self.flow.spectrum
+        learned = self.gain[..., None] * flow.limit
+        if flow.start is None:
+            return self._shaped(learned)
+        if spectrum.feature_basis is None:
+            return self._shaped(learned + (spectrum.sample_basis.T @ flow.start) * spectrum.inverse[:, None])
+        return self._shaped(learned + spectrum.feature_basis.T @ flow.start)
 
     @cached_property
     def weights(self):
         """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
-        if self.flow.spectrum.feature_basis is None:
+        flow = self.flow
+        if flow.spectrum.feature_basis is None:
             raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.components "
                             "(along the kernel's eigenfunctions), fit.fitted or fit.predict(K_new)")
-        return self._combine(self.flow.spectrum.feature_basis)
+        return self._shaped(self._from_start(flow.spectrum.feature_basis, flow.start))
 
     @cached_property
     def fitted(self):
         """(..., n) or (..., n, m): predictions on the training inputs."""
-        spectrum = self.flow.spectrum
-        return self._combine(spectrum.sample_basis * spectrum.singular_values)
+        return self._shaped(self._fitted_columns)
 
-    def predict(self, new):
-        """(..., n_new) or (..., n_new, m): predictions on X_new (n_new, p), or from K_new (n_new, n) for a kernel."""
+    @cached_property
+    def _fitted_columns(self):
+        """(..., n, m): `fitted`, with the axis of the columns also where there is one."""
         spectrum = self.flow.spectrum
+        return self._from_start(spectrum.sample_basis * spectrum.singular_values, self.flow.start_outputs)
+
+    def predict(self, new, start=None):
+        """(..., n_new) or (..., n_new, m): predictions on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
+
+        start: for a kernel flow with a start, what that function predicts on the new inputs, (n_new,) or (n_new, m).
+        """
+        flow, spectrum = self.flow, self.flow.spectrum
         kernel = spectrum.feature_basis is None
         name, basis = ("K_new", spectrum.sample_basis) if kernel else ("X_new", spectrum.feature_basis)
         new = real_array(name, new, like=basis, ndim=(2,))
@@ -157,10 +261,33 @@ class Fit:
             mend = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
                 "pass the features that X was made of, a row a sample"
             raise ValueError(f"{name}: expected {basis.shape[0]} columns, got shape {tuple(new.shape)}; {mend}")
-        return self._combine(spectrum.project(new))
+        if kernel and flow.start is not None:
+            begin = self._new_start(start, new.shape[0])
+        elif start is not None:
+            raise ValueError(f"start: expected none for {'a kernel flow without one' if kernel else 'features'}, got "
+                             f"{type(start).__name__}; leave it out")
+        else:
+            begin = None if flow.start is None else new @ flow.start
+        return self._shaped(self._from_start(spectrum.project(new), begin))
 
-    def _combine(self, coordinates):
-        """coordinates (q, k) times components: (..., q) or (..., q, m)."""
-        if self.flow.limit.ndim == 1:
-            return self.components @ coordinates.T
-        return coordinates @ self.components
+    def _new_start(self, start, rows):
+        shape = (rows,) if self.flow.vector else (rows, self.flow.start.shape[1])
+        if start is None:
+            raise ValueError(f"start: expected the predictions on the new inputs of the function that training started "
+                             f"from, shape {shape}, got None; pass predict(K_new, start=f0(new))")
+        start = real_array("start", start, like=self.flow.start)
+        if tuple(start.shape) != shape:
+            raise ValueError(f"start: expected shape {shape}, got {tuple(start.shape)}; pass one row a new "
+                             f"input, with columns like y")
+        return start.reshape((rows, -1))
+
+    def _from_start(self, coordinates, begin):
+        """(..., q, m) from coordinates (q, k) of what is predicted and its value at the start: one product."""
+        xp = array_namespace(coordinates)
+        learned = xp.matrix_transpose(self.gain[..., None] * self.flow.limit)
+        flat = learned.reshape((-1, learned.shape[-1])) @ coordinates.T
+        values = xp.matrix_transpose(flat.reshape((*learned.shape[:-1], coordinates.shape[0])))
+        return values if begin is None else values + begin
+
+    def _shaped(self, columns):
+        return columns[..., 0] if self.flow.vector else columns
