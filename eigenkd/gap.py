@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.filters import log1mexp, log1p
+from eigenkd.filters.elementary import log1mexp, log1p
 
 # Panels of Gauss-Legendre quadrature for d in [0, 64]. The integrand's singularities lie at height pi over d = -z0,
 # which is below log 2 unless the whole range is: a panel may grow with its distance from 0. Beyond, two exponentials.

@@ -73,3 +73,11 @@ def gap(lam, pivot, student_time, teacher_time, digits=700):
 def log_pair(gain):
     """(log gain, log residual) of an exact gain, in the working precision."""
     return (mp.log(gain) if gain > 0 else -mp.inf), (mp.log(1 - gain) if gain < 1 else -mp.inf)
+
+
+def ode(rate, start, time):
+    """State at `time` of d state/dt = rate(t, state) from `start`, any shapes, by an adaptive Runge-Kutta method."""
+    start = np.asarray(start, dtype=float)
+    solution = solve_ivp(lambda t, state: np.ravel(rate(t, state.reshape(start.shape))), (0, time), start.ravel(),
+                         method="DOP853", rtol=1e-12, atol=1e-14)
+    return solution.y[:, -1].reshape(start.shape)

@@ -1,0 +1,265 @@
+"""Schedules of distillation: what is taught changes, keeps learning, learns back, or goes on for generations."""
+
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace
+
+from eigenkd.arrays import real_array
+from eigenkd.filters.algebra import (
+    ClosedForm,
+    Exponential,
+    Filter,
+    Relaxation,
+    check_shapes,
+    filter_named,
+    identity,
+    log_completed,
+    parameter,
+    share,
+    toward,
+    whole,
+    zero,
+)
+from eigenkd.filters.elementary import log1mexp, log1p, log_sinhc, product
+from eigenkd.filters.training import relax
+from eigenkd.filters.two_rates import log_real_rates, real_rates
+
+
+def switch(first, second, before, after, window=0.0, start=None):
+    """Trained on one target for `before`, then on another for `after`, in the window between on a moving mixture.
+
+    first, second: filters, as teacher and identity for a switch from distillation to the one-hot loss, or the other way
+    round. before, after, window: times >= 0, inf allowed, that broadcast; a window of 0 is an abrupt switch. start: a
+    filter, zero if left out. Eqs. (8), (29)
+    """
+    return relax(second, after, start=anneal(first, second, window, start=relax(first, before, start)))
+
+
+def anneal(first, second, time, start=None):
+    """Gradient flow towards targets that move linearly from `first` to `second` over `time`, from `start`.  Eq. (29)
+
+    g = (1 - phi) second + (phi - d) first + d start, d = exp(-x), phi = (1 - d)/x, x = t lam. first, second, start:
+    filters. time: t >= 0, a number or an array of any shape, inf allowed.
+    """
+    time = parameter("time", time)
+    later = Exponential("annealed", ("time",), (time,), exponent=_later_exponent)
+    sooner = Exponential("annealed", ("time",), (time,), exponent=_sooner_exponent)
+    return toward(second, later, toward(first, sooner, start))
+
+
+def _later_exponent(lam, time):
+    """-log phi, phi = (1 - exp(-x))/x: what is left of the first target and the start."""
+    return _annealed(product(time, lam))[0]
+
+
+def _sooner_exponent(lam, time):
+    """-log(d/phi) = log((exp(x) - 1)/x): what is left of the start, of that."""
+    return _annealed(product(time, lam))[1]
+
+
+def _annealed(x):
+    xp = array_namespace(x)
+    half = xp.where(x < 2, x / 2, 0.0)
+    bend = log_sinhc(half)
+    far = xp.where((x < 2) | xp.isinf(x), 2.0, x)
+    later = xp.log(far) - log1mexp(far)
+    end = xp.where(xp.isinf(x), x, later)
+    return xp.where(x < 2, half - bend, end), xp.where(x < 2, half + bend, xp.where(xp.isinf(x), x, far - later))
+
+
+def generations(student, count, weight=0.0, start=identity):
+    """Self-distillation `count` times over, each on weight * labels + (1 - weight) * the generation before.  Eq. (30)
+
+    g_k = a (alpha + (1 - alpha) g_{k-1}) = q^k g_0 + (1 - q^k) limit, q = (1 - alpha) a, limit = alpha a/(1 - q), which
+    has the odds gain/residual of the student times alpha. student: the filter a of each generation, as flow(s). count:
+    whole, >= 0, inf for the limit; weight: alpha, between 0 and 1; numbers or arrays that broadcast. start: generation
+    0, identity if left out: the first one sees labels alone. For generations that differ see `LinearFlow.chain`.
+    Raises ValueError for values out of range.
+    """
+    student, start = filter_named("student", student), filter_named("start", start)
+    count, weight = whole("count", count), share("weight", weight)
+    return Relaxation(Handover(student, count, weight), Limit(student, weight), start)
+
+
+@dataclass(frozen=True, eq=False)
+class Limit(Filter):
+    """Where generations end: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (30)"""
+
+    student: Filter
+    weight: object
+
+    def __post_init__(self):
+        check_shapes(self.parameters)
+
+    @property
+    def parameters(self):
+        return (*self.student.parameters, self.weight)
+
+    def _pair(self, lam):
+        xp = array_namespace(lam)
+        a, r = self.student._pair(lam)
+        top = _aligned("weight", self.weight, lam) * a
+        total = top + r
+        stuck = total == 0  # no labels, and each generation a perfect copy: nothing ever moves
+        total = xp.where(stuck, 1.0, total)
+        return top / total, xp.where(stuck, 1.0, r / total)
+
+    def _log_pair(self, lam):
+        xp = array_namespace(lam)
+        a, r = self.student._log_pair(lam)
+        top = xp.log(_aligned("weight", self.weight, lam)) + a
+        r = xp.where((top == -xp.inf) & (r == -xp.inf), 0.0, r)
+        total = xp.logaddexp(top, r)
+        return log_completed(top - total, r - total)
+
+
+@dataclass(frozen=True, eq=False)
+class Handover(Filter):
+    """How far generations have left generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (30)"""
+
+    student: Filter
+    count: object
+    weight: object
+
+    def __post_init__(self):
+        check_shapes(self.parameters)
+
+    @property
+    def parameters(self):
+        return (*self.student.parameters, self.count, self.weight)
+
+    def _pair(self, lam):
+        xp = array_namespace(lam)
+        count, alpha = _aligned("count", self.count, lam), _aligned("weight", self.weight, lam)
+        a, r = self.student._pair(lam)
+        lost = alpha + (1 - alpha) * r
+        near = lost < 0.5
+        exponent = product(count, -log1p(-xp.where(near, lost, 0.0)))
+        ordinary = (count > 0) & ~xp.isinf(count)  # the others have a power whose derivative is not their own
+        power = xp.where(ordinary, ((1 - alpha) * a) ** xp.where(ordinary, count, 1.0), xp.where(count > 0, 0.0, 1.0))
+        return xp.where(near, -xp.expm1(-exponent), 1 - power), xp.where(near, xp.exp(-exponent), power)
+
+    def _log_pair(self, lam):
+        xp = array_namespace(lam)
+        count, alpha = _aligned("count", self.count, lam), _aligned("weight", self.weight, lam)
+        a, r = self.student._log_pair(lam)
+        log_lost = xp.logaddexp(xp.log(alpha), log1p(-alpha) + r)
+        near = log_lost < -0.7
+        log_kept = xp.where(near, log1p(-xp.exp(xp.where(near, log_lost, -1.0))), log1p(-alpha) + a)
+        exponent = product(count, -log_kept)
+        return log1mexp(exponent), 0 - exponent
+
+
+def _aligned(name, value, lam):
+    """A parameter, shaped to broadcast with lam."""
+    value = real_array(name, value, like=lam, finite=False)
+    return value.reshape((*value.shape, *(1,) * lam.ndim))
+
+
+def online(time, speed=1.0):
+    """A student of a teacher that is still learning, both from zero for `time`: online distillation.  Eq. (28)
+
+    r = exp(-lam t) + (exp(-c lam t) - exp(-lam t))/(1 - c): the teacher learns from the labels at c times the student's
+    rate. time: t >= 0, inf allowed; speed: c >= 0, finite; numbers or arrays that broadcast.
+    """
+    arguments = parameter("time", time), parameter("speed", speed, finite=True)
+    check_shapes(arguments)
+    return ClosedForm("online", ("time", "speed"), arguments, pair=_online, log_pair=_log_online)
+
+
+def _online(lam, time, speed):
+    return real_rates(*_rates(lam, time, speed))
+
+
+def _log_online(lam, time, speed):
+    return log_real_rates(*_rates(lam, time, speed))
+
+
+def _rates(lam, time, speed):
+    x = product(time, lam)
+    xp = array_namespace(x)
+    return xp.broadcast_arrays(x, product(speed, x))
+
+
+def online_chain(time, learners):
+    """The last of a chain of learners that all learn at once, each from the one before it.  Eq. (31)
+
+    g = P(learners, lam t), the regularised incomplete gamma function (Erlang's distribution). time: t >= 0, a number or
+    an array of any shape, inf allowed. learners: a whole number >= 1, the first learning from the labels; 1 is flow(t),
+    2 is online(t). Raises ValueError where it is not.
+    """
+    if isinstance(learners, bool) or not hasattr(learners, "__index__") or learners < 1:
+        raise ValueError(f"learners: expected a whole number >= 1, got {learners!r}; pass how many learn at once")
+    count = learners.__index__()
+    return ClosedForm(f"online_chain[{count}]", ("time",), (parameter("time", time),), pair=_Erlang(count, False),
+                      log_pair=_Erlang(count, True))
+
+
+@dataclass(frozen=True)
+class _Erlang:
+    """(gain, residual) of Erlang's distribution, or their logarithms: by the sum whose terms shrink."""
+
+    learners: int
+    logarithms: bool
+
+    def __call__(self, lam, time):
+        xp = array_namespace(lam)
+        x, count = product(time, lam), self.learners
+        below = x < count
+        # Below: the gain is x^G/G! exp(-x) (1 + x/(G + 1) + ...).
+        near = xp.where(below, x, 0.0)
+        first, term, tail = 1.0, 1.0, 1.0
+        for j in range(1, count + 1):
+            first = first * (near / j)
+        for j in range(1, int(9 * count**0.5) + 60):
+            term = term * (near / (count + j))
+            tail = tail + term
+        gain = first * xp.exp(-near) * tail
+        # Above: the residual is x^(G-1)/(G-1)! exp(-x) (1 + (G - 1)/x + ...).
+        far = xp.where(below | xp.isinf(x), float(count), x)
+        term, head, log_power = 1.0, 1.0, -far
+        for j in range(1, count):
+            term = term * ((count - j) / far)
+            head = head + term
+            log_power = log_power + xp.log(far / j)
+        log_residual = xp.where(xp.isinf(x), -xp.inf, log_power + xp.log(head + 0 * far))
+        if not self.logarithms:
+            residual = xp.exp(log_residual)
+            return xp.where(below, gain, 1 - residual), xp.where(below, 1 - gain, residual)
+        return (xp.where(below, xp.log(gain), log1p(-xp.exp(log_residual))),
+                xp.where(below, log1p(-gain), log_residual))
+
+
+def mutual(time, weight, start=(zero, zero)):
+    """Two students that teach each other for `time`, with this weight on the labels: the pair of their filters.
+
+    Mean: 1 - exp(-alpha x)(1 - mean_0), difference: exp(-(2 - alpha) x) difference_0, x = t lam. time: t >= 0, inf
+    allowed; weight: alpha, between 0 and 1; numbers or arrays that broadcast. start: the filters that they start from.
+    From the same start both are flow(alpha t): all they have to teach each other is where they differ.  Eq. (32)
+    """
+    time, weight = parameter("time", time), share("weight", weight)
+    if not isinstance(start, tuple | list) or len(start) != 2:
+        raise ValueError(f"start: expected a pair of filters, got {start!r}; pass (first, second)")
+    first, second = (filter_named(f"start[{i}]", one) for i, one in enumerate(start))
+    arguments = ("time", "weight"), (time, weight)
+    check_shapes(arguments[1])
+    exchange = ClosedForm("exchange", *arguments, pair=_exchange, log_pair=_log_exchange)
+    labels = Exponential("labels", *arguments, exponent=_labels_exponent)
+    return tuple(toward(identity, labels, toward(mine, exchange, other))
+                 for mine, other in ((first, second), (second, first)))
+
+
+def _labels_exponent(lam, time, weight):
+    return product(weight, product(time, lam))
+
+
+def _exchange(lam, time, weight):
+    """What a student keeps of its own start, beside the other's: (1 + exp(-2 (1 - alpha) x))/2."""
+    xp, z = array_namespace(lam), product(2 * (1 - weight), product(time, lam))
+    return (1 + xp.exp(-z)) / 2, -xp.expm1(-z) / 2
+
+
+def _log_exchange(lam, time, weight):
+    xp = array_namespace(lam)
+    residual = _exchange(lam, time, weight)[1]
+    return log1p(-residual), xp.log(residual)
