@@ -13,7 +13,8 @@ import numpy as np
 
 from eigenkd.deviation import compare, files, over_seeds
 from eigenkd.deviation.inputs import KINDS
-from eigenkd.deviation.table import FORMATS, table
+from eigenkd.deviation.table import table
+from eigenkd.table import FORMATS
 
 LARGE = 10**8  # entries of an array from which on the reading is worth a progress report
 WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),

@@ -12,9 +12,10 @@ import numpy as np
 from eigenkd.arrays import to_numpy
 from eigenkd.deviation.comparison import VIEWS, Deviation
 from eigenkd.deviation.seeds import Seeds
-from eigenkd.deviation.table import cells, html_table
+from eigenkd.deviation.table import cells
 from eigenkd.deviation.verdict import FRACTION
 from eigenkd.plot import fitted
+from eigenkd.table import html_table
 
 MOST = 5000  # points that a browser draws and hovers over without delay
 ENDS = 1000  # of them at each end of the teacher's confidence, where the question is decided

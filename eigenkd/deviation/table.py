@@ -1,7 +1,5 @@
 """The numbers of a deviation as a table that pastes into a paper: text, Markdown, LaTeX, and HTML for notebooks."""
 
-import re
-from dataclasses import dataclass
 from html import escape
 from math import isfinite
 from statistics import mean
@@ -10,22 +8,11 @@ from eigenkd.arrays import to_numpy
 from eigenkd.deviation.comparison import FRACTIONS, Deviation
 from eigenkd.deviation.seeds import Seeds, over_seeds
 from eigenkd.deviation.verdict import FEWEST
+from eigenkd.table import NONE, Cells, html_table, written
 
-FORMATS = ("text", "markdown", "latex")
-NONE = "–"  # in place of a number that the data do not have
 FEW = "*"  # behind a slope of fewer points than a verdict takes
 GROUPS = {"both": "both right", "only_teacher": "only teacher right", "only_student": "only student right",
           "neither": "neither right"}
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What the formats write out. header: the names of the columns, the first of labels. rows: of cells, as long as
-    the header. notes: sentences that belong under the table."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
 
 
 def table(measured, format="text"):
@@ -35,9 +22,7 @@ def table(measured, format="text"):
     measured: a `Deviation`, or the `Seeds` of several, of which it gives the means. format: "text", "markdown" or
     "latex" (for the package booktabs). Raises ValueError for another format, TypeError for something else to measure.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    return {"text": _text, "markdown": _markdown, "latex": _latex}[format](cells(measured))
+    return written(cells(measured), format)
 
 
 def html(measured):
@@ -46,16 +31,6 @@ def html(measured):
     lines = [f"<strong>{escape(verdict.sentence)}</strong>",
              *(escape(text) for text in (verdict.low.sentence, verdict.high.sentence, *verdict.notes))]
     return f'<div class="eigenkd"><p>{"<br>".join(lines)}</p>{html_table(cells(measured))}</div>'
-
-
-def html_table(content):
-    """The `Cells` alone as an HTML table with its notes under it."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in content.header)
-    body = "".join('<tr><th scope="row" style="text-align:left;font-weight:normal">' + escape(label) + "</th>"
-                   + "".join(f'<td style="text-align:right">{escape(cell)}</td>' for cell in cells) + "</tr>"
-                   for label, *cells in content.rows)
-    notes = "<br>".join(escape(note) for note in content.notes)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p><small>{notes}</small></p>"
 
 
 def cells(measured):
@@ -148,41 +123,3 @@ def _number(value):
 
 def _one_line(text):
     return " ".join(str(text).split())
-
-
-def _text(content):
-    rows = [content.header, *content.rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(content.header))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))])
-             for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*(line.rstrip() for line in lines), "", *content.notes])
-
-
-_MARKDOWN = re.compile(r"([\\|`*_<>~#$])")
-
-
-def _markdown(content):
-    rows = [[_MARKDOWN.sub(r"\\\1", cell) for cell in row] for row in (content.header, *content.rows)]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|---|" + "---:|" * (len(content.header) - 1))
-    notes = [_MARKDOWN.sub(r"\\\1", note) for note in content.notes]
-    return "\n".join(lines) + "\n\n" + "  \n".join(notes)
-
-
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "‖": r"$\|$", NONE: "--", "<": r"\textless{}",
-          ">": r"\textgreater{}", "|": r"\textbar{}"}
-
-
-def _latex(content):
-    rows = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in (content.header, *content.rows)]
-    notes = [f"% {note}" for note in content.notes]
-    return "\n".join(["% \\usepackage{booktabs}", rf"\begin{{tabular}}{{l{'r' * (len(content.header) - 1)}}}",
-                      r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule", r"\end{tabular}", *notes])
-
-
-def _escaped(cell):
-    """LaTeX's special characters escaped, negative numbers with a minus sign."""
-    text = "".join(_LATEX.get(character, character) for character in cell)
-    return re.sub(r"(?<![\w.])-(\d[\d.]*)", r"$-$\1", text)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from eigenkd.deviation import compare, over_seeds
-from eigenkd.deviation.table import FORMATS, cells, html, table
+from eigenkd.deviation.table import cells, html, table
+from eigenkd.table import FORMATS
 
 RNG = np.random.default_rng(0)
 TEACHER, STUDENT = RNG.normal(size=(200, 4)), RNG.normal(size=(200, 4))
