@@ -81,3 +81,27 @@ def ode(rate, start, time):
     solution = solve_ivp(lambda t, state: np.ravel(rate(t, state.reshape(start.shape))), (0, time), start.ravel(),
                          method="DOP853", rtol=1e-12, atol=1e-14)
     return solution.y[:, -1].reshape(start.shape)
+
+
+def smoother(X, gain, cutoff=1e-10):
+    """The matrix S (n, n) with fitted = S y for a gain function of the eigenvalues of X X^T, 0 on null ones."""
+    lam, U = np.linalg.eigh(X @ X.T)
+    return (U * np.where(lam > cutoff * lam[-1], gain(np.maximum(lam, 0)), 0.0)) @ U.T
+
+
+def left_out_errors(model, X, y):
+    """y_i less the prediction at x_i of the model trained without sample i; model(X, y) returns a predictor."""
+    keep = ~np.eye(len(y), dtype=bool)
+    return np.array([y[i] - model(X[keep[i]], y[keep[i]])(X[i:i + 1])[0] for i in range(len(y))])
+
+
+def generations_gap(lam, pivot, gain, parameters, learner, digits=400):
+    """matched learner's gain - last generation's gain at lam, and the matched parameter, by subtraction.
+
+    gain(lam, parameter) in arbitrary precision, learner(lam, gain) the parameter that has this gain at lam.
+    """
+    with mp.workdps(digits):
+        lam, pivot = mp.mpf(float(lam)), mp.mpf(float(pivot))
+        parameters = [mp.mpf(float(p)) for p in parameters]
+        matched = learner(pivot, mp.fprod(gain(pivot, p) for p in parameters))
+        return gain(lam, matched) - mp.fprod(gain(lam, p) for p in parameters), matched

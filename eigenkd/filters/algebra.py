@@ -20,13 +20,17 @@ from eigenkd.arrays import is_concrete, leading, moved, real_array
 from eigenkd.filters.elementary import log1mexp, log1p
 
 
+class Overshoot(ValueError):
+    """Raised for a logarithm of a gain or residual that leaves [0, 1]."""
+
+
 class Filter(ABC):
     """A gain as a function of the eigenvalue; `student @ teacher` is the student of a teacher.
 
     The four evaluations take lam, an array of eigenvalues (>= 0) of any shape (k, ...), and return an array of shape
     (..., *lam.shape) where ... is the common (broadcast) shape of the filter's parameters, in lam's library, or in that
-    of the parameters where lam is a number or a NumPy array. The logarithms raise ValueError for a filter whose gain
-    leaves [0, 1].
+    of the parameters where lam is a number or a NumPy array. The logarithms raise `Overshoot`, a ValueError, for a
+    filter whose gain leaves [0, 1].
     """
 
     @property
@@ -124,7 +128,7 @@ class ClosedForm(Leaf):
 
     def _log_pair(self, lam):
         if self.log_pair is None:
-            raise ValueError(f"{self.name}: expected a filter with a gain between 0 and 1 to take logarithms of, got "
+            raise Overshoot(f"{self.name}: expected a filter with a gain between 0 and 1 to take logarithms of, got "
                              f"one that overshoots; use gain and residual, which need none")
         return self.log_pair(lam, *self._arguments(lam))
 
@@ -145,7 +149,7 @@ class Alternating(Leaf):
         xp = array_namespace(lam)
         x, _, overshoots = self.rule(lam, *self._arguments(lam))
         if is_concrete(overshoots) and bool(xp.any(overshoots)):
-            raise ValueError(f"{self.names[0]}: expected learning_rate * eigenvalue <= 1 for a logarithm, got more "
+            raise Overshoot(f"{self.names[0]}: expected learning_rate * eigenvalue <= 1 for a logarithm, got more "
                              f"(the largest eigenvalue is {float(xp.max(lam)):.6g}): there the residual changes its "
                              f"sign from step to step; use smaller steps, or gain and residual, which need no "
                              f"logarithm")

@@ -1,0 +1,88 @@
+"""Any filter beside the one-hot learner that it is matched with: on which side does it lie, if float64 can tell?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from eigenkd import filters
+from eigenkd.arrays import is_concrete, leading, moved
+from eigenkd.filters.algebra import Overshoot, filter_named
+from eigenkd.theorem.matching import eigenvalues_of, matched_strength, matched_time, pivot_index
+
+LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What `compare` found; `...` is the shape of the filter's parameters, k the number of eigenvalues.
+
+    matched (...): the time, or penalty, of the one-hot learner that has the filter's gain at the pivot.
+    direction (k,): -1 for eigenvalues below the pivot's, 0 for those equal to it, +1 above.
+    difference (..., k): the filter's gain - the learner's.
+    resolved (..., k): whether rounding leaves its sign standing.
+    holds (..., k): whether it is resolved and on the theorem's side; True at the pivot and in null directions.
+    fails (..., k): whether it is resolved and on the other side.
+    """
+
+    matched: Any
+    direction: Any
+    difference: Any
+    resolved: Any
+    holds: Any
+    fails: Any
+
+
+def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
+    """Any filter beside the one-hot learner matched at the pivot, by subtraction, with what rounding leaves of it.
+
+    filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:
+    filters.flow or filters.ridge. The rest as in `check`, which decides where this can't. Eqs. (36), (37) say when the
+    order holds with labels mixed in.
+
+    Raises TypeError or ValueError for what is no filter, learner or eigenvalue, and for a filter that has overshot its
+    target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.
+    """
+    filter = filter_named("filter", filter)
+    if learner not in LEARNERS:
+        raise ValueError(f"learner: expected filters.flow or filters.ridge, got {learner!r}")
+    lam = eigenvalues_of(flow_or_eigenvalues)
+    lam = moved(lam, leading(lam, *filter.parameters))
+    xp = array_namespace(lam)
+    pivot = pivot_index(pivot, lam)
+    try:
+        matched = LEARNERS[learner](filter, lam[pivot])
+        ours, theirs = filter.log_gain(lam), learner(1.0).log_gain(_scaled(lam, matched, learner))
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = xp.where(ours == theirs, 0.0, ours - theirs)
+            difference = xp.exp(theirs) * xp.expm1(apart)
+            finite = xp.isfinite(ours) & xp.isfinite(theirs)
+            size = xp.where(finite, xp.abs(ours) + xp.abs(theirs), 0.0)
+            resolved = xp.abs(apart) > 16 * xp.finfo(lam.dtype).eps * (1 + size)
+    except Overshoot:
+        matched = _matched_linearly(filter, lam[pivot], learner)
+        ours, theirs = filter.gain(lam), learner(1.0).gain(_scaled(lam, matched, learner))
+        difference = ours - theirs
+        resolved = xp.abs(difference) > 1e3 * xp.finfo(lam.dtype).eps * (1 + xp.abs(ours))
+    direction = xp.sign(lam - lam[pivot])
+    same = (direction == 0) | (lam == 0)
+    resolved = resolved & ~same
+    right = xp.sign(difference) == direction
+    return Comparison(matched, xp.astype(direction, xp.int32), difference, resolved, same | (resolved & right),
+                      resolved & ~right)
+
+
+def _scaled(lam, matched, learner):
+    """lam in units of the matched learner, for its filter at 1: both kinds depend on t lam, or lam/mu, alone."""
+    matched = matched[..., None]
+    return lam * matched if learner is filters.flow else lam / matched
+
+
+def _matched_linearly(filter, lam, learner):
+    xp = array_namespace(lam)
+    gain, residual = filter.gain(lam), filter.residual(lam)
+    if is_concrete(gain) and not bool(xp.all((gain > 0) & (residual > 0))):
+        raise ValueError(f"filter: expected a gain between 0 and 1 at the pivot, got {gain}: it has overshot its "
+                         f"target there, where no one-hot learner follows; choose another pivot or another time")
+    return -xp.log(residual) / lam if learner is filters.flow else lam * residual / gain

@@ -1,0 +1,181 @@
+"""The theorem decided in float64, for any number of generations of one kind: flow, descent or ridge regression."""
+
+from dataclasses import dataclass
+from functools import reduce
+from math import log
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from eigenkd import filters
+from eigenkd.arrays import is_concrete, leading, moved, real_array
+from eigenkd.filters.algebra import Leaf, check_shapes
+from eigenkd.filters.elementary import log1mexp, product
+from eigenkd.theorem import gap
+from eigenkd.theorem.matching import eigenvalues_of, pivot_index
+
+KINDS = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",): "ridge"}
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """What `check` found; `...` is the broadcast shape of the parameters, k the number of eigenvalues.
+
+    matched_time (...): the teacher's time t that has the student's gain at the pivot. For ridge regression its penalty;
+    for descent its number of steps, a real number, since whole ones do not match.
+    direction (k,): -1 for eigenvalues below the pivot's, 0 for those equal to it, +1 above.
+    log_gap (..., k): log |student's gain - teacher's gain|, right where both gains round to 1; -inf where equal.
+    log_margin (..., k): log of the certified lower bound of that gap, never above log_gap.
+    holds (..., k): whether the student's gain is strictly on the theorem's side of the teacher's: by the integral, by
+        the margin, and, wherever plain subtraction of the gains resolves a difference, by that as well. True at the
+        pivot and in null directions, where both gains are equal. False where the two models are the same (a time is 0
+        or inf, a single generation, no penalty): the theorem says nothing there.
+    """
+
+    matched_time: Any
+    direction: Any
+    log_gap: Any
+    log_margin: Any
+    holds: Any
+
+
+def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
+    """Decide Theorem 4.1 and its pivot form for a student of time s of a teacher stopped at T.  Eqs. (14)-(19)
+
+    flow_or_eigenvalues: what linear_flow or kernel_flow returned, or eigenvalues (k,) >= 0 of K in any order.
+    student_time, teacher_time: s and T >= 0, numbers or arrays that broadcast, inf allowed. pivot: the index of the
+    eigenvalue at which teacher and student are matched. Decided in float64 with log_gap right to 1e-12 relative to
+    max(1, |log_gap|); tested for lam t from 1e-6 to 300 and ratios of eigenvalues from 1e-9 to 1 - 1e-7 and from 1 up.
+
+    Raises TypeError or ValueError for eigenvalues or times that are none, and for a pivot out of range or null.
+    Returns a `Check`.
+    """
+    times = (real_array(name, time, nonnegative=True, finite=False)
+             for name, time in (("teacher_time", teacher_time), ("student_time", student_time)))
+    return check_generations(flow_or_eigenvalues, [filters.flow(time) for time in times], pivot)
+
+
+def check_generations(flow_or_eigenvalues, generations, pivot=0):
+    """Decide the theorem for the last of several generations, against the one-hot learner of the same kind.
+
+    generations: filters, the first trained on the labels, each next one on the outputs of the one before: all
+    filters.flow(time), all filters.ridge(strength), or all filters.descent(learning_rate, steps) with one learning
+    rate, at most 1/eigenvalue; parameters may be arrays that broadcast. The rest as in `check`. log_gap right to 1e-11
+    relative to max(1, |log_gap|) for up to six generations. Eqs. (33), (35)
+
+    Raises TypeError for what are no such filters, ValueError for generations of different kinds or learning rates and
+    for a learning rate that is too large. Returns a `Check`.
+    """
+    lam = eigenvalues_of(flow_or_eigenvalues)
+    kind, rate, amounts = _read(generations)
+    lam = moved(lam, leading(lam, *amounts))
+    xp = array_namespace(lam)
+    amounts = xp.broadcast_arrays(*(xp.astype(moved(a, lam), lam.dtype) for a in amounts))
+    amounts = [amount[..., None] for amount in amounts]
+    pivot = pivot_index(pivot, lam)
+    student = reduce(lambda teacher, one: one @ teacher, generations).log_gain(lam)
+    with np.errstate(divide="ignore", under="ignore", over="ignore", invalid="ignore"):
+        if kind == "ridge":
+            matched, log_gap, log_margin = _ridge_gap(lam, lam[pivot], amounts)
+            teacher = filters.ridge(1.0).log_gain(lam / matched)
+        else:
+            # Steps of descent are a flow in -log(1 - eta lam), which has a unit of time for every step.
+            scale = lam if rate is None else _per_step(lam, rate, pivot)
+            matched, log_gap, log_margin = _flow_gap(scale, scale[pivot], amounts)
+            teacher = log1mexp(product(matched, scale))
+        direction = xp.sign(lam - lam[pivot])
+        contradicted = _contradicted(student, teacher, log_gap, direction)
+    strict = (log_gap > -xp.inf) & (log_gap >= log_margin) & ~contradicted
+    holds = xp.where((direction == 0) | (lam == 0), True, strict)
+    return Check(matched[..., 0], xp.astype(direction, xp.int32), log_gap, log_margin, holds)
+
+
+def _read(generations):
+    """(kind, learning rate or None, the amount of training of each) of filters that are leaves of one kind."""
+    if not isinstance(generations, list | tuple) or not generations:
+        raise TypeError(f"generations: expected a list of filters, the first generation first, got {generations!r}")
+    for i, one in enumerate(generations):
+        if not isinstance(one, Leaf) or one.names not in KINDS:
+            raise TypeError(f"generations[{i}]: expected filters.flow(time), filters.descent(learning_rate, steps) or "
+                            f"filters.ridge(strength), got {one!r}; for other filters use theorem.compare")
+    names, kinds = generations[0].names, list(dict.fromkeys(KINDS[one.names] for one in generations))
+    if len(kinds) > 1:
+        raise ValueError(f"generations: expected all of one kind, got {' and '.join(kinds)}; for a mixture of kinds "
+                         f"use theorem.compare")
+    check_shapes([a for one in generations for a in one.parameters])
+    rate = None
+    if names == ("learning_rate", "steps"):
+        rates = [one.arguments[0] for one in generations]
+        if any(r.ndim != 0 or bool(r != rates[0]) for r in rates):
+            raise ValueError("generations: expected one learning rate, a number, for all of them, got several; for "
+                             "those use theorem.compare")
+        rate = rates[0]
+    return kinds[0], rate, [one.arguments[-1] for one in generations]
+
+
+def _per_step(lam, rate, pivot):
+    """-log(1 - eta lam); finite at the pivot."""
+    scale = -filters.descent(rate, 1).log_residual(lam)
+    if is_concrete(scale) and not bool(array_namespace(scale).isfinite(scale[pivot])):
+        raise ValueError(f"pivot: expected an eigenvalue below 1/learning_rate, got {float(lam[pivot]):.6g}, along "
+                         f"which a single step learns everything; choose another, or smaller steps")
+    return scale
+
+
+def _flow_gap(lam, pivot, times):
+    """(matched time, log gap, log margin) of generations of gradient flow, (..., 1) and (..., k).  Eq. (33)
+
+    One more generation multiplies the gap so far by its own gain, and adds that of two generations, of which the
+    teacher is the learner that the others are matched with: only positive terms.
+    """
+    xp = array_namespace(lam)
+    done = xp.isinf(lam)  # learned by both, in a single step of descent
+    lam = xp.where(done, pivot, lam)
+    matched = times[0]
+    log_gap = log_margin = xp.full_like(lam + matched, -xp.inf)
+    for time in times[1:]:
+        log_gain = log1mexp(product(time, lam))
+        rounding = 16 * xp.finfo(lam.dtype).eps * (1 - xp.where(xp.isinf(log_gain), 0.0, log_gain))
+        log_gap = xp.logaddexp(log_gain + log_gap, gap.log_gap(lam, pivot, time, matched))
+        log_margin = xp.logaddexp(log_gain + log_margin, gap.log_margin(lam, pivot, time, matched)) - rounding
+        matched = -gap.log_common_residual(product(time, pivot), product(matched, pivot)) / pivot
+    return matched, xp.where(done, -xp.inf, log_gap), xp.where(done, -xp.inf, log_margin)
+
+
+def _ridge_gap(lam, pivot, strengths):
+    """(matched penalty, log gap, log margin) of generations of ridge regression.  Eq. (35)
+
+    With M(lam) the penalty that a single regression would need, the gap is lam |M(lam) - M(pivot)| over
+    (lam + M(lam)) (lam + M(pivot)), and the difference of the M is a sum of positive terms, generation by generation.
+    """
+    xp = array_namespace(lam)
+    safe = xp.where(lam > 0, lam, 1.0)
+    distance = xp.abs(lam - pivot) / (safe * pivot)  # of 1/lam
+    here = there = strengths[0]
+    difference = xp.zeros_like(lam + here)
+    for strength in strengths[1:]:
+        difference = difference * (1 + strength / safe) + there * strength * distance
+        here, there = here * (1 + strength / safe) + strength, there * (1 + strength / pivot) + strength
+    log_gap = xp.log(safe) + xp.log(difference) - xp.log(safe + here) - xp.log(safe + there)
+    log_gap = xp.where(lam > 0, log_gap, -xp.inf)
+    finite = xp.isfinite(log_gap)
+    rounding = 16 * len(strengths) * xp.finfo(lam.dtype).eps * (1 + xp.abs(xp.where(finite, log_gap, 0.0)))
+    return there, log_gap, xp.where(finite, log_gap - rounding, -xp.inf)
+
+
+def _contradicted(student, teacher, log_gap, direction):
+    """Where plain subtraction of the two log gains resolves a gap, and it has another sign or size.
+
+    Both are right to a few ulp, and an error of the matched time of a few ulp moves the teacher's by no more (times
+    x/(exp(x) - 1) <= 1), so that their difference, log(1 -+ gap/gain), is right to `rounding`.
+    """
+    xp = array_namespace(student)
+    represented = log(float(xp.finfo(student.dtype).smallest_normal)) + 40  # below, the matched time has few digits
+    finite = (student > represented) & (teacher > represented)
+    student, teacher = xp.where(finite, student, 0.0), xp.where(finite, teacher, 0.0)
+    rounding = 16 * xp.finfo(student.dtype).eps * (1 + xp.abs(student) + xp.abs(teacher))
+    by_subtraction = xp.expm1(student - teacher)
+    by_integral = direction * xp.exp(log_gap - teacher)
+    tolerance = rounding * (1 + xp.abs(by_integral)) + 1e-9 * xp.abs(by_integral)
+    return finite & (xp.abs(by_subtraction - by_integral) > tolerance)

@@ -1,0 +1,66 @@
+"""The one-hot learner that has a filter's gain along one eigendirection: its time, or its penalty."""
+
+from array_api_compat import array_namespace
+
+from eigenkd.arrays import is_concrete, moved, real_array
+from eigenkd.filters import Filter
+from eigenkd.flow import LinearFlow
+
+
+def matched_time(filter, lam):
+    """The time at which a teacher, trained on the labels, has the gain filter(lam): t = -log r(lam) / lam.  Eq. (14)
+
+    filter: any filter with a gain in [0, 1]; for a product of flows the effective time never decreases with lam and
+    never exceeds the shortest of its times, whatever the number of generations. lam: eigenvalues > 0, of any shape.
+    Returns (..., *lam.shape) with ... the shape of the filter's parameters; inf where the residual is 0.
+
+    Raises TypeError for what is no filter, ValueError for lam that is not positive and for a gain beyond [0, 1].
+    """
+    log_residual = _checked(filter).log_residual(positive(lam))
+    return -log_residual / moved(real_array("lam", lam), log_residual)
+
+
+def matched_strength(filter, lam):
+    """The penalty with which ridge regression on the labels has the gain filter(lam): mu = lam r/g.  Eq. (34)
+
+    Arguments, shapes and errors as `matched_time`; 0 where the residual is 0, inf where the gain is. For a product of
+    ridge regressions, flows and stable steps of descent it never increases with lam.
+    """
+    lam = positive(lam)
+    log_odds = _checked(filter).log_residual(lam) - filter.log_gain(lam)
+    return moved(real_array("lam", lam), log_odds) * array_namespace(log_odds).exp(log_odds)
+
+
+def positive(lam):
+    lam = real_array("lam", lam, nonnegative=True)
+    if is_concrete(lam) and bool(array_namespace(lam).any(lam == 0)):
+        raise ValueError("lam: expected positive eigenvalues, got 0; along a null direction nothing is ever learned")
+    return lam
+
+
+def eigenvalues_of(flow_or_eigenvalues):
+    """Eigenvalues (k,) from what linear_flow or kernel_flow returned, or as they are."""
+    if isinstance(flow_or_eigenvalues, LinearFlow):
+        flow_or_eigenvalues = flow_or_eigenvalues.spectrum.eigenvalues
+    return real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,), nonnegative=True)
+
+
+def pivot_index(pivot, lam):
+    """The index of the pivot, checked: of one of the eigenvalues lam (k,), and not a null one."""
+    k = lam.shape[0]
+    if isinstance(pivot, bool) or not hasattr(pivot, "__index__"):
+        raise TypeError(f"pivot: expected the index of an eigenvalue, got {pivot!r}; pass a whole number from 0 to "
+                        f"{k - 1}")
+    pivot = pivot.__index__()
+    if not -k <= pivot < k:
+        raise ValueError(f"pivot: expected the index of one of {k} eigenvalues, got {pivot}; pass a whole number from "
+                         f"0 to {k - 1}")
+    if is_concrete(lam) and not bool(lam[pivot] > 0):
+        raise ValueError(f"pivot: expected an eigenvalue > 0, got eigenvalue {pivot}, which is null; choose another")
+    return pivot
+
+
+def _checked(filter):
+    if not isinstance(filter, Filter):
+        raise TypeError(f"filter: expected a filter, got {type(filter).__name__}; make one with filters.flow(time) ...")
+    return filter

@@ -1,0 +1,112 @@
+"""What a check found, as a table that a person reads: on a terminal, in a notebook, in a paper."""
+
+from dataclasses import dataclass
+from math import isfinite, log
+from typing import Any
+
+import numpy as np
+
+from eigenkd import filters
+from eigenkd.arrays import real_array, to_numpy
+from eigenkd.table import NONE, Cells, html_table, written
+from eigenkd.theorem.generations import Check, check
+from eigenkd.theorem.matching import eigenvalues_of
+
+ROWS = 12  # a table that fits on a screen
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A `Check` beside its eigenvalues and gains (k,); print it, or let a notebook show it.
+
+    pivot: the index of the eigenvalue at which teacher and student are matched; student_time, teacher_time: s and T.
+    """
+
+    check: Check
+    eigenvalues: Any
+    teacher_gain: Any
+    student_gain: Any
+    pivot: int
+    student_time: float
+    teacher_time: float
+
+    def table(self, format="text", rows=ROWS):
+        """The table as a string, "text", "markdown" or "latex", of at most `rows` directions, the pivot among them."""
+        return written(self._cells(rows), format)
+
+    def __str__(self):
+        return self.table()
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        return f'<div class="eigenkd">{html_table(self._cells(ROWS))}</div>'
+
+    def _cells(self, rows):
+        shown = _shown(len(self.eigenvalues), self.pivot, rows)
+        body = []
+        for before, k in zip([None, *shown], shown):
+            if before is not None and k > before + 1:
+                body.append(("...", *[""] * 6))
+            body.append(self._row(k))
+        header = ("direction", "eigenvalue", "teacher's gain", "student's gain", "student is", "gap", "at least")
+        return Cells(header, tuple(body), self._notes())
+
+    def _row(self, k):
+        side = {-1: "smaller", 0: "equal", 1: "larger"}[int(self.check.direction[k])]
+        if self.eigenvalues[k] == 0:
+            side = "equal (null)"
+        elif not self.check.holds[k]:
+            side = "not decided" if isfinite(self.check.log_gap[k]) else "equal"
+        return (f"{k}{' (pivot)' if k == self.pivot else ''}", f"{self.eigenvalues[k]:.4g}",
+                f"{self.teacher_gain[k]:.6f}", f"{self.student_gain[k]:.6f}", side, _power(self.check.log_gap[k]),
+                _power(self.check.log_margin[k]))
+
+    def _notes(self):
+        strict = (self.check.direction != 0) & (self.eigenvalues > 0)
+        held, decided = int(np.sum(self.check.holds & strict)), int(np.sum(strict))
+        verdict = (f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions beside the pivot."
+                   if decided else "There is no direction beside the pivot to decide.")
+        same = "" if held or not decided else " Teacher and student are the same model at these times."
+        return (verdict + same,
+                f"Student trained for s = {self.student_time:.6g} on a teacher stopped at T = {self.teacher_time:.6g}; "
+                f"the teacher beside it stops at t = {float(self.check.matched_time):.6g}, equal at the pivot.",
+                "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
+
+
+def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
+    """Theorem 4.1 decided for one student and shown as a table; arguments, errors as `check`, with one s and one T.
+
+    Returns a `Report`: print it, or leave it at the end of a notebook's cell.
+    """
+    times = [real_array(name, time, nonnegative=True, finite=False)
+             for name, time in (("student_time", student_time), ("teacher_time", teacher_time))]
+    for name, time in zip(("student_time", "teacher_time"), times):
+        if time.ndim:
+            raise ValueError(f"{name}: expected one number, got shape {tuple(time.shape)}; make one report a pair of "
+                             f"times, or use theorem.check for arrays")
+    lam = eigenvalues_of(flow_or_eigenvalues)
+    found = check(lam, *times, pivot)
+    found = Check(*(to_numpy(getattr(found, name)) for name in Check.__dataclass_fields__))
+    lam, (s, T) = to_numpy(lam), (float(time) for time in times)
+    return Report(found, lam, filters.flow(float(found.matched_time)).gain(lam),
+                  (filters.flow(s) @ filters.flow(T)).gain(lam), pivot % len(lam), s, T)
+
+
+def _shown(count, pivot, rows):
+    """The indices of at most `rows` directions: the first and the last ones, and the pivot with its neighbours."""
+    if count <= rows:
+        return list(range(count))
+    order = sorted(range(count), key=lambda k: (k != pivot, min(k, count - 1 - k, 2 * abs(k - pivot))))
+    return sorted(order[:rows])
+
+
+def _power(logarithm):
+    """exp(logarithm) as a decimal number, however small."""
+    if not isfinite(logarithm):
+        return NONE
+    exponent = int(np.floor(logarithm / log(10)))
+    if exponent >= -4:
+        return f"{np.exp(logarithm):.4f}"
+    mantissa = f"{np.exp(logarithm - exponent * log(10)):.2f}"
+    return f"{mantissa}e{exponent}" if mantissa != "10.00" else f"1.00e{exponent + 1}"

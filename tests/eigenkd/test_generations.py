@@ -1,0 +1,267 @@
+"""The theorem for any number of generations of flow, descent and ridge regression, and where its order fails."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from eigenkd import filters, linear_flow, theorem
+from tests.oracles import generations_gap
+
+reach = st.floats(-5, 1.5).map(lambda e: 10.0**e)  # lam t, lam/mu
+ratios = st.one_of(st.floats(-6, -0.01), st.floats(0.01, 0.6), st.sampled_from([-1e-7, 1e-7])).map(lambda e: 10.0**e)
+KINDS = {
+    "flow": (filters.flow, lambda lam, t: -mp.expm1(-t * lam), lambda lam, g: -mp.log1p(-g) / lam),
+    "ridge": (filters.ridge, lambda lam, mu: lam / (lam + mu), lambda lam, g: lam * (1 - g) / g),
+    "descent": (lambda k: filters.descent(0.2, k), lambda lam, k: 1 - (1 - mp.mpf(0.2) * lam) ** k,
+                lambda lam, g: mp.log1p(-g) / mp.log1p(-mp.mpf(0.2) * lam)),
+}
+
+
+def assert_decided(kind, parameters, lam):
+    make, gain, learner = KINDS[kind]
+    check = theorem.check_generations(lam, [make(p) for p in parameters])
+    exact, matched = generations_gap(lam[1], lam[0], gain, parameters, learner)
+    with mp.workdps(50):
+        assert float(check.matched_time) == pytest.approx(float(matched), rel=1e-11)
+        log_exact = mp.log(abs(exact))
+        assert abs(mp.mpf(float(check.log_gap[1])) - log_exact) <= 1e-11 * max(1, abs(log_exact))
+        assert mp.mpf(float(check.log_margin[1])) <= log_exact
+    assert check.log_margin[1] <= check.log_gap[1]
+    assert -np.sign(float(mp.sign(exact))) == check.direction[1] == np.sign(lam[1] - lam[0])
+    assert check.holds.all()
+
+
+@given(st.lists(reach, min_size=2, max_size=6), ratios)
+def test_generations_of_flow(times, ratio):
+    assert_decided("flow", times, [1.0, ratio])
+
+
+@given(st.lists(reach, min_size=2, max_size=6), ratios)
+def test_generations_of_ridge_regression(strengths, ratio):
+    """Mobahi et al.'s setting."""
+    assert_decided("ridge", strengths, [1.0, ratio])
+
+
+@given(st.lists(st.floats(0, 3).map(lambda e: round(10.0**e)), min_size=2, max_size=6), ratios)
+def test_generations_of_descent(steps, ratio):
+    assert_decided("descent", steps, [1.0, ratio])
+
+
+def test_two_generations_of_flow_are_what_check_decides():
+    lam = [3.0, 1.0, 0.2, 0.0]
+    one = theorem.check(lam, student_time=0.7, teacher_time=[0.3, np.inf])
+    two = theorem.check_generations(lam, [filters.flow([0.3, np.inf]), filters.flow(0.7)])
+    for name in ("matched_time", "direction", "log_gap", "log_margin", "holds"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(KINDS)), st.integers(2, 6))
+def test_generations_on_random_data(seed, kind, count):
+    """The statement itself, in the gains of a fit over random X; any pivot."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=rng.integers(2, 12, size=2))
+    flow = linear_flow(X / np.linalg.norm(X, 2), np.ones(X.shape[0]))
+    make = KINDS[kind][0]
+    generations = [make(p) for p in np.ceil(10.0 ** rng.uniform(-1, 1, size=count) * 3)]
+    check = theorem.check_generations(flow, generations, pivot=int(rng.integers(0, min(X.shape))))
+    assert check.holds.all()
+    last = generations[0]
+    for one in generations[1:]:
+        last = one @ last
+    matched = check.matched_time
+    lam = flow.spectrum.eigenvalues
+    learner = filters.flow(matched).gain(lam) if kind == "flow" else filters.ridge(matched).gain(lam) \
+        if kind == "ridge" else 1 - (1 - 0.2 * lam) ** matched
+    difference = flow.fit(last).gain - learner
+    resolved = np.abs(difference) > 1e-12
+    np.testing.assert_array_equal(np.sign(difference)[resolved], check.direction[resolved])
+    np.testing.assert_allclose(np.abs(difference), np.exp(check.log_gap), atol=1e-13)
+
+
+def test_a_single_generation_is_its_own_match():
+    check = theorem.check_generations([2.0, 1.0], [filters.ridge(0.3)])
+    assert check.matched_time == pytest.approx(0.3)
+    np.testing.assert_array_equal(check.log_gap, -np.inf)
+    np.testing.assert_array_equal(check.holds, [True, False])
+
+
+def test_what_one_step_of_descent_learns_has_no_gap():
+    check = theorem.check_generations([2.0, 1.0, 0.5], [filters.descent(0.5, 2), filters.descent(0.5, 3)], pivot=1)
+    np.testing.assert_array_equal(check.holds, [False, True, True])
+    assert check.log_gap[0] == -np.inf
+
+
+@given(st.lists(st.tuples(st.sampled_from(["flow", "ridge", "descent"]), reach), min_size=1, max_size=5),
+       st.lists(st.floats(-4, 0).map(lambda e: 10.0**e), min_size=2, max_size=6))
+def test_mixed_kinds_keep_the_order_beside_ridge_regression(kinds, lam):
+    """Eq. (34): the matched penalty of any product of flows, stable descents and ridge regressions never grows."""
+    lam = np.sort(lam)
+    made = [filters.flow(x) if kind == "flow" else filters.ridge(1 / x) if kind == "ridge"
+            else filters.descent(0.9, np.ceil(x)) for kind, x in kinds]
+    last = made[0]
+    for one in made[1:]:
+        last = one @ last
+    strength = theorem.matched_strength(last, lam)
+    finite = np.isfinite(strength) & (strength > 1e-280)
+    assert np.all(np.diff(strength[finite]) <= 1e-12 * strength[finite][:-1])
+    assert not theorem.compare(lam, last, pivot=len(lam) // 2, learner=filters.ridge).fails.any()
+
+
+# Labels mixed in: Eqs. (36), (37)
+
+@given(reach, reach, st.floats(0.01, 0.99), st.lists(st.floats(-3, 0.5).map(lambda e: 10.0**e), min_size=3, max_size=6))
+def test_labels_mixed_in_keep_the_order_where_the_teacher_trains_as_long(s, longer, weight, lam):
+    T = s * (1 + longer)
+    student = filters.flow(s) @ filters.mix(filters.identity, filters.flow(T), weight)
+    for pivot in range(len(lam)):
+        assert not theorem.compare(lam, student, pivot).fails.any()
+    time = theorem.matched_time(student, np.sort(lam))
+    assert np.all(np.diff(time) >= -1e-12 * time[:-1])
+
+
+@given(st.floats(-2, 1).map(lambda e: 10.0**e), st.floats(0.01, 0.9), st.floats(0.01, 0.99))
+def test_and_lose_it_at_large_eigenvalues_where_it_trains_less(s, share, weight):
+    T = share * s
+    student = filters.flow(s) @ filters.mix(filters.identity, filters.flow(T), weight)
+    top = (40 / (1 - share) + 10) / T / 3
+    found = theorem.compare([top, top / 2], student)
+    assume(found.resolved[1])
+    assert found.fails[1]
+
+
+def test_with_a_student_that_is_never_stopped_the_order_is_reversed():
+    lam = np.geomspace(1e-3, 10, 9)
+    student = filters.flow(np.inf) @ filters.mix(filters.identity, filters.flow(1.0), 0.3)
+    assert theorem.compare(lam, student, pivot=8).fails[:8].all()
+    assert theorem.compare(lam, student, pivot=0).fails[1:].all()
+
+
+@given(reach, reach, st.floats(0.01, 0.99), ratios)
+@example(1.0, 2.0, 0.5, 0.3)
+def test_ridge_regression_on_mixed_targets_has_a_sharp_condition(mu, nu, weight, ratio):
+    """mu > alpha nu: the order holds; mu < alpha nu: it is reversed, everywhere; equal: there is no deviation."""
+    student = filters.ridge(mu) @ filters.mix(filters.identity, filters.ridge(nu), weight)
+    found = theorem.compare([1.0, ratio], student, learner=filters.ridge)
+    if abs(mu / (weight * nu) - 1) < 1e-12:
+        assert not found.resolved[1]
+    elif mu > weight * nu:
+        assert not found.fails.any()
+    else:
+        assert found.fails[1] or not found.resolved[1]
+
+
+def test_the_sharp_condition_is_seen_on_both_sides():
+    lam = [1.0, 0.3, 0.1]
+    for mu, name in ((0.6, "holds"), (0.4, "fails")):
+        student = filters.ridge(mu) @ filters.mix(filters.identity, filters.ridge(1.0), 0.5)
+        assert getattr(theorem.compare(lam, student, learner=filters.ridge), name)[1:].all()
+    student = filters.ridge(0.5) @ filters.mix(filters.identity, filters.ridge(1.0), 0.5)
+    assert not theorem.compare(lam, student, learner=filters.ridge).resolved.any()
+
+
+# Where the order fails
+
+def test_momentum_breaks_the_order():
+    """A student with momentum, matched with a learner of either kind, is far ahead along a smaller eigenvalue."""
+    lam = np.array([1.0, 0.5])
+    with_momentum = filters.heavy_flow(5.0, 0.2)
+    student = with_momentum @ with_momentum
+    found = theorem.compare(lam, student)
+    assert found.fails[1]
+    assert found.difference[1] > 1.5
+    times = np.linspace(0, 5, 100_001)
+    alike = filters.heavy_flow(times, 0.2).gain(lam)
+    first = np.argmax(alike[:, 0] >= student.gain(1.0))  # the first time at which momentum alone gets there
+    assert alike[first, 0] == pytest.approx(student.gain(1.0), abs=1e-4)
+    assert student.gain(0.5) > alike[first, 1] + 1.5
+
+
+def test_steps_that_are_too_long_break_the_order():
+    student = filters.descent(1.0, 2) @ filters.descent(1.0, 2)
+    found = theorem.compare([1.6, 1.0], student)  # 0.64^2 along the first, all of the second
+    assert found.fails[1]
+
+
+def test_ridge_regression_is_on_the_other_side_of_gradient_flow():
+    assert theorem.compare(np.geomspace(1e-3, 1, 5), filters.ridge(0.1), pivot=4).fails[:4].all()
+
+
+def test_a_teacher_that_is_still_learning_keeps_the_order():
+    for speed in (0.1, 1.0, 10.0):
+        for pivot in range(4):
+            found = theorem.compare([3.0, 1.0, 0.3, 0.01], filters.online([0.1, 2.0], speed), pivot)
+            assert found.holds.all()
+
+
+def test_what_compare_returns(library):
+    lam = library.asarray(np.array([2.0, 1.0, 1.0, 0.3, 0.0]))
+    found = theorem.compare(lam, filters.flow(library.asarray(np.array([0.5, 2.0]))) @ filters.flow(1.0), pivot=1)
+    assert np.asarray(found.matched).shape == (2,)
+    np.testing.assert_array_equal(np.asarray(found.direction), [1, 0, 0, -1, -1])
+    for name in ("difference", "resolved", "holds", "fails"):
+        assert isinstance(getattr(found, name), library.array_type)
+        assert np.asarray(getattr(found, name)).shape == (2, 5)
+    np.testing.assert_array_equal(np.asarray(found.resolved)[0], [True, False, False, True, False])
+    exact = theorem.check(np.asarray(lam), [0.5, 2.0], 1.0, pivot=1)
+    np.testing.assert_allclose(np.abs(np.asarray(found.difference)), np.exp(exact.log_gap), atol=1e-15)
+
+
+# The report
+
+def test_a_report_is_a_table_of_what_check_found():
+    lam = np.geomspace(10, 1e-3, 40)
+    report = theorem.report(lam, student_time=0.5, teacher_time=0.7, pivot=20)
+    text = str(report)
+    assert repr(report) == text
+    assert "20 (pivot)" in text
+    assert "hold in 39 of 39 directions" in text
+    assert len(report.table(rows=6).splitlines()) < 16
+    row = next(line for line in text.splitlines() if line.startswith("0 "))
+    gain = (filters.flow(0.5) @ filters.flow(0.7)).gain(10.0)
+    assert f"{gain:.6f}" in row
+    assert "larger" in row
+    assert report._repr_html_().startswith('<div class="eigenkd"><table>')
+    assert report.table("markdown").startswith("| direction |")
+    assert r"\begin{tabular}" in report.table("latex")
+
+
+def test_a_report_shows_gaps_that_float64_does_not():
+    lines = str(theorem.report([3.0, 2.0, 1.0, 0.0], 200, 0.02, pivot=1)).splitlines()
+    gap = abs(generations_gap(1.0, 2.0, KINDS["flow"][1], [200, 0.02], KINDS["flow"][2])[0])
+    assert mp.nstr(gap, 3).replace("e-", "e-") in lines[4]
+    assert "equal (null)" in lines[5]
+
+
+def test_a_report_of_the_same_model_twice_says_so():
+    assert "hold in 0 of 1 directions beside the pivot. Teacher and student are the same model" in \
+        str(theorem.report([2.0, 1.0], np.inf, 1.0))
+    assert "There is no direction beside the pivot" in str(theorem.report([2.0, 0.0], 1.0, 1.0))
+
+
+@pytest.mark.parametrize("make, kind, words", [
+    (lambda: theorem.check_generations([1.0], []), TypeError, "generations: expected a list of filters"),
+    (lambda: theorem.check_generations([1.0], filters.flow(1)), TypeError, "generations: expected a list of filters"),
+    (lambda: theorem.check_generations([1.0], [filters.identity]), TypeError, r"generations\[0\]: expected"),
+    (lambda: theorem.check_generations([1.0], [filters.flow(1) @ filters.flow(2)]), TypeError, "theorem.compare"),
+    (lambda: theorem.check_generations([1.0], [filters.flow(1), filters.ridge(2)]), ValueError, "got flow and ridge"),
+    (lambda: theorem.check_generations([1.0], [filters.descent(0.1, 1), filters.descent(0.2, 1)]), ValueError,
+     "one learning rate"),
+    (lambda: theorem.check_generations([1.0], [filters.descent(1.5, 1)] * 2), ValueError, "learning_rate"),
+    (lambda: theorem.check_generations([1.0, 2.0], [filters.descent(0.5, 1)] * 2, pivot=1), ValueError,
+     "pivot: expected an eigenvalue below 1/learning_rate, got 2"),
+    (lambda: theorem.check_generations([1.0], [filters.flow([1, 2]), filters.flow([1, 2, 3])]), ValueError,
+     "broadcast"),
+    (lambda: theorem.compare([1.0], 3), TypeError, "filter: expected a filter, got int"),
+    (lambda: theorem.compare([1.0], filters.flow(1), learner="flow"), ValueError, "learner: expected filters.flow or"),
+    (lambda: theorem.compare([1.0], filters.heavy_flow(3.0, 0.1)), ValueError, "overshot its target"),
+    (lambda: theorem.report([1.0, 0.5], [1, 2], 1), ValueError, r"student_time: expected one number, got shape \(2,\)"),
+    (lambda: theorem.report([1.0, 0.5], 1, 1, pivot=4), ValueError, "pivot: expected the index of one of 2"),
+    (lambda: theorem.report([1.0, 0.5], 1, 1).table("pdf"), ValueError, "format: expected one of text"),
+    (lambda: theorem.matched_strength(filters.flow(1), 0.0), ValueError, "lam: expected positive eigenvalues"),
+    (lambda: theorem.matched_strength(2, 1.0), TypeError, "filter: expected a filter, got int"),
+])
+def test_errors_name_the_argument_and_the_mend(make, kind, words):
+    with pytest.raises(kind, match=words):
+        make()
