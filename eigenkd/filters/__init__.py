@@ -6,6 +6,14 @@ teacher, the next generation from zero to the student, a loss switch from where 
 target: one operation (`algebra`), ways of training that it is made of (`training`), and schedules that it makes
 (`schedules`).
 Eqs. (7)-(13) and (24)-(32), docs/theory.md.
+
+>>> from eigenkd import filters
+>>> teacher = filters.flow(2.0)
+>>> student = filters.flow(1.0) @ teacher
+>>> print(student.gain([0.0, 0.1, 1.0]).round(4))
+[0.     0.0173 0.5466]
+>>> print(f"{student.log_residual(1e-9):.6g}")      # of a residual that rounds to 1
+-2e-18
 """
 
 from eigenkd.filters.algebra import Filter, identity, mix, toward, zero

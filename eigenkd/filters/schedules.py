@@ -31,6 +31,10 @@ def switch(first, second, before, after, window=0.0, start=None):
     first, second: filters, as teacher and identity for a switch from distillation to the one-hot loss, or the other way
     round. before, after, window: times >= 0, inf allowed, that broadcast; a window of 0 is an abrupt switch. start: a
     filter, zero if left out. Eqs. (8), (29)
+
+    >>> teacher = relax(identity, 0.5)
+    >>> print(switch(teacher, identity, before=1.0, after=1.0, window=[0.0, 2.0]).gain(1.0).round(4))
+    [0.7236 0.8963]
     """
     return relax(second, after, start=anneal(first, second, window, start=relax(first, before, start)))
 
@@ -75,6 +79,12 @@ def generations(student, count, weight=0.0, start=identity):
     whole, >= 0, inf for the limit; weight: alpha, between 0 and 1; numbers or arrays that broadcast. start: generation
     0, identity if left out: the first one sees labels alone. For generations that differ see `LinearFlow.chain`.
     Raises ValueError for values out of range.
+
+    >>> from eigenkd import filters
+    >>> print(generations(filters.ridge(1.0), [1, 2, 3, float("inf")], weight=0.5).gain(1.0).round(4))
+    [0.5    0.375  0.3438 0.3333]
+    >>> print(filters.ridge(2.0).gain(1.0).round(4))  # where they end
+    0.3333
     """
     student, start = filter_named("student", student), filter_named("start", start)
     count, weight = whole("count", count), share("weight", weight)
@@ -236,6 +246,10 @@ def mutual(time, weight, start=(zero, zero)):
     Mean: 1 - exp(-alpha x)(1 - mean_0), difference: exp(-(2 - alpha) x) difference_0, x = t lam. time: t >= 0, inf
     allowed; weight: alpha, between 0 and 1; numbers or arrays that broadcast. start: the filters that they start from.
     From the same start both are flow(alpha t): all they have to teach each other is where they differ.  Eq. (32)
+
+    >>> first, second = mutual(1.0, weight=0.5, start=(relax(identity, 1.0), zero))
+    >>> print(first.gain(1.0).round(4), second.gain(1.0).round(4))
+    0.6557 0.5146
     """
     time, weight = parameter("time", time), share("weight", weight)
     if not isinstance(start, tuple | list) or len(start) != 2:

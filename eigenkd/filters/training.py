@@ -47,6 +47,10 @@ def descent(learning_rate, steps, weight_decay=0.0):
     mu as in `flow`, so that eta (lam + mu) takes the place of eta lam. Where that passes 1 the residual changes its
     sign from step to step, and beyond 2 it grows: gain and residual are right there too, but what is no share has no
     logarithm, and the order that Theorem 4.1 rests on fails.
+
+    >>> print(descent(0.5, [1, 2, 3]).gain(3.0))     # eta lam = 1.5
+    [1.5   0.75  1.125]
+
     Raises ValueError for values out of range, for logarithms where eta lam > 1, and for infinitely many steps where
     eta lam >= 2; the last two on evaluation.
     """
@@ -81,6 +85,9 @@ def heavy_ball(learning_rate, steps, momentum):
     0 <= beta < 1; numbers or arrays that broadcast. It overshoots: no logarithms, and no Theorem 4.1. For a student or
     a start use heavy_ball(...) @ teacher or toward(target, heavy_ball(...), start). Raises ValueError for values out of
     range.
+
+    >>> print(heavy_ball(0.1, [1, 10, 20], momentum=0.9).gain(1.0).round(4))
+    [0.1    1.5888 0.6553]
     """
     arguments = {"learning_rate": parameter("learning_rate", learning_rate, finite=True),
                  "steps": whole("steps", steps, finite=True), "momentum": share("momentum", momentum)}

@@ -43,6 +43,10 @@ def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
 
     Raises TypeError or ValueError for what is no filter, learner or eigenvalue, and for a filter that has overshot its
     target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.
+
+    >>> mixed = filters.mix(filters.identity, filters.flow(1.0), weight=0.3)
+    >>> print(compare([5.0, 1.0, 0.1], filters.flow(10.0) @ mixed, pivot=1).fails)     # the teacher stopped sooner
+    [ True False  True]
     """
     filter = filter_named("filter", filter)
     if learner not in LEARNERS:

@@ -15,6 +15,10 @@ def matched_time(filter, lam):
     Returns (..., *lam.shape) with ... the shape of the filter's parameters; inf where the residual is 0.
 
     Raises TypeError for what is no filter, ValueError for lam that is not positive and for a gain beyond [0, 1].
+
+    >>> from eigenkd import filters
+    >>> print(matched_time(filters.flow(2.0) @ filters.flow(1.0), [0.1, 1.0, 10.0]).round(4))
+    [0.174  0.7909 1.    ]
     """
     log_residual = _checked(filter).log_residual(positive(lam))
     return -log_residual / moved(real_array("lam", lam), log_residual)

@@ -69,8 +69,8 @@ class Report:
                    if decided else "There is no direction beside the pivot to decide.")
         same = "" if held or not decided else " Teacher and student are the same model at these times."
         return (verdict + same,
-                f"Student trained for s = {self.student_time:.6g} on a teacher stopped at T = {self.teacher_time:.6g}; "
-                f"the teacher beside it stops at t = {float(self.check.matched_time):.6g}, equal at the pivot.",
+                f"Student: for s = {self.student_time:.6g}, on a teacher stopped at T = {self.teacher_time:.6g}. "
+                f"Teacher: stopped at t = {float(self.check.matched_time):.6g}.",
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
 
@@ -78,6 +78,17 @@ def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
     """Theorem 4.1 decided for one student and shown as a table; arguments, errors as `check`, with one s and one T.
 
     Returns a `Report`: print it, or leave it at the end of a notebook's cell.
+
+    >>> report([10.0, 1.0, 0.1], student_time=1.0, teacher_time=2.0)
+    direction  eigenvalue  teacher's gain  student's gain  student is     gap  at least
+    ---------  ----------  --------------  --------------  ----------  ------  --------
+    0 (pivot)          10        0.999955        0.999955       equal       –         –
+    1                   1        0.632119        0.546572     smaller  0.0855   1.50e-6
+    2                 0.1        0.095162        0.017250     smaller  0.0779   4.07e-7
+    <BLANKLINE>
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions beside the pivot.
+    Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.790903.
+    gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """
     times = [real_array(name, time, nonnegative=True, finite=False)
              for name, time in (("student_time", student_time), ("teacher_time", teacher_time))]

@@ -195,6 +195,15 @@ def test_a_teacher_that_is_still_learning_keeps_the_order():
             assert found.holds.all()
 
 
+@given(reach, st.integers(2, 12), st.floats(-3, 3).map(lambda e: 10.0**e))
+def test_learners_in_a_row_have_an_effective_time_that_never_decreases(time, learners, speed):
+    """The hazard rate of a sum of exponential variables never falls."""
+    lam = np.geomspace(1e-3, 3, 20)
+    for filter in (filters.online_chain(time, learners), filters.online(time, speed)):
+        effective = theorem.matched_time(filter, lam)
+        assert np.all(np.diff(effective) >= -1e-12 * effective[:-1])
+
+
 def test_what_compare_returns(library):
     lam = library.asarray(np.array([2.0, 1.0, 1.0, 0.3, 0.0]))
     found = theorem.compare(lam, filters.flow(library.asarray(np.array([0.5, 2.0]))) @ filters.flow(1.0), pivot=1)
