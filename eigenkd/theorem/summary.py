@@ -87,7 +87,7 @@ def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
     2                 0.1        0.095162        0.017250     smaller  0.0779   4.07e-7
     <BLANKLINE>
     Theorem 4.1 and its pivot form hold in 2 of 2 directions beside the pivot.
-    Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.790903.
+    Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.999995.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """
     times = [real_array(name, time, nonnegative=True, finite=False)
