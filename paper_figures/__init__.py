@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from paper_figures import confidence, theory, trajectories
+from paper_figures import confidence, schedules, theory, trajectories
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Entry:
 
 FIGURES = {
     "theory": Entry("gains of teacher and student matched at a pivot, the gap certified (Theorem 4.1)", theory.draw),
+    "schedules": Entry("what generations, loss switches and other schedules learn of a direction", schedules.draw),
     "rf_noisy_mnist": Entry("fifteen trajectories, random features on noisy MNIST (Fig. 19)",
                             partial(trajectories.draw, "rf_noisy_mnist")),
     "mlp_mnist": Entry("fifteen trajectories, MLP on MNIST (Fig. 20)", partial(trajectories.draw, "mlp_mnist")),

