@@ -43,6 +43,6 @@ def draw(runs=None, seed=None):
         ax.set_title(title, fontsize=11)
         ax.legend(fontsize="small", loc="upper left")
     figure.axes[0].set_ylabel("gain (share of the target learned)")
-    figure.supxlabel("Gradient flow on the squared loss, in closed form; the teacher that others learn from is the one-hot "
+    figure.supxlabel("Gradient flow on the squared loss, in closed form; the teacher is the one-hot "
                      "teacher of time 1 where no other is named.", fontsize=9)
     return figure

@@ -1,0 +1,162 @@
+"""Models made of Chebyshev vectors: `KrylovFit`."""
+
+import warnings
+from functools import cached_property
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from eigenkd.arrays import real_array
+from eigenkd.krylov.basis import norms
+from eigenkd.krylov.expansion import amplification
+from eigenkd.krylov.operators import is_operator, placed
+
+ROUNDING = 8  # times eps ||v||: a vector's rounding, from products that are right to 2 eps L ||v||.  Eq. (K6)
+
+
+class KrylovFit:
+    """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
+
+    Nothing is computed before it is asked for. The error bounds are absolute, in the Euclidean norm, one for each
+    parameter and target. A RuntimeWarning is given where they exceed tolerance * max(g) * ||y|| for the fitted values,
+    or tolerance * max(g/sqrt(lam)) * ||y|| for the weights: tolerance is relative to the largest norm that these can
+    have for a y of that norm.
+    """
+
+    def __init__(self, flow, filter):
+        self.flow, self.filter = flow, filter
+        self._settled = None
+
+    @cached_property
+    def weights(self):
+        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
+        operator = self.flow.operator
+        if operator.adjoint is None:
+            raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.coefficients, "
+                            "fit.fitted or fit.predict(K_new)")
+        return self._shaped(self._solution if operator.primal else _applied(operator.adjoint, self._solution))
+
+    @cached_property
+    def fitted(self):
+        """(..., n) or (..., n, m): predictions on the training inputs."""
+        operator = self.flow.operator
+        return self._shaped(_applied(operator.forward, self._solution) if operator.primal
+                            else self._combined("polynomial"))
+
+    @cached_property
+    def coefficients(self):
+        """(..., n) or (..., n, m): h(K) y, what kernels between new and training inputs are weighted with.
+
+        Raises TypeError where X has fewer features than samples, and the weights alone are computed.
+        """
+        if self.flow.operator.primal:
+            raise TypeError("coefficients: with fewer features than samples only weights are computed; use fit.weights")
+        return self._shaped(self._solution)
+
+    def predict(self, new):
+        """(..., n_new) or (..., n_new, m): from X_new (n_new, p), or from K_new (n_new, n) for a kernel.
+
+        new: an array, a sparse matrix or a LinearOperator. The error is at most weights_error * ||x|| for features x,
+        weights_error * sqrt(k(x, x)) for a kernel. Raises ValueError for the wrong number of columns.
+        """
+        kernel = self.flow.operator.adjoint is None
+        name, columns = ("K_new", self.coefficients) if kernel else ("X_new", self.weights)
+        columns = columns[..., None] if self.flow.y.ndim == 1 else columns
+        if not is_operator(new):
+            new = real_array(name, new, like=columns, ndim=(2,))
+        length = columns.shape[-2]
+        if new.shape[1] != length:
+            mend = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
+                "pass the features that X was made of, a row a sample"
+            raise ValueError(f"{name}: expected {length} columns, got shape {tuple(new.shape)}; {mend}")
+        rows = array_namespace(columns).matrix_transpose(columns).reshape((-1, columns.shape[-1], length))
+        return self._shaped(_applied(lambda R: (new @ R.T).T, rows))
+
+    @property
+    def error(self):
+        """(...) or (..., m): an upper bound on ||fitted - exact fitted||_2.  Eqs. (K3)-(K6)"""
+        return self._bound(0)
+
+    @property
+    def weights_error(self):
+        """(...) or (..., m): an upper bound on ||weights - exact weights||_2, for a kernel in its feature space."""
+        return self._bound(1)
+
+    @property
+    def products(self):
+        """The products with K (or X^T X) that the polynomial takes: its degree, one for all parameters and targets."""
+        return self._state[1].degree
+
+    @property
+    def _state(self):
+        """(basis, expansion) of the first pass over the vectors, made now if nothing has made it yet."""
+        if self._settled is None:
+            self._combined(None)
+        return self._settled
+
+    @cached_property
+    def _solution(self):
+        """(P, m, r): the weights, or the coefficients of a kernel or of wide features."""
+        return self._combined("quotient")
+
+    def _combined(self, which):
+        """(P, m, r): the vectors combined with the coefficients named `which`; None for the bounds alone."""
+        if self._settled is not None:
+            basis, expansion = self._settled
+            return basis.combine(getattr(expansion, which))
+        basis, expansion, combination = self.flow.settled(self.filter, which)
+        self._settled = basis, expansion
+        self._warn()
+        return combination
+
+    def _warn(self):
+        flow, expansion = self.flow, self._settled[1]
+        size = norms(flow.rows)
+        for name, bound, top in zip(("fitted values", "weights"), self._bounds,
+                                    (expansion.largest_gain, expansion.largest_root)):
+            allowed = flow.tolerance * np.outer(top, size)
+            excess = float(np.max(np.where(bound > allowed, bound / np.where(allowed > 0, allowed, 1.0), 0.0)))
+            if excess > 1:
+                reason = "raise max_products" if expansion.degree >= flow.max_products else \
+                    "rounding is what is left: raise tolerance"
+                warnings.warn(f"tolerance: expected {flow.tolerance:.2g}, got a certified error of the {name} of "
+                              f"{excess * flow.tolerance:.2g} after {expansion.degree} products (max_products "
+                              f"{flow.max_products}); {reason}, stop at earlier times, or factorise with "
+                              f"eigenkd.linear_flow or kernel_flow", RuntimeWarning, stacklevel=5)
+
+    @cached_property
+    def _bounds(self):
+        """Upper bounds (P, m) on the errors of the fitted values and of the weights, as NumPy's.  Eqs. (K3)-(K6)"""
+        basis, e = self._state
+        y, v, last = (n[None, :] for n in (norms(self.flow.rows), basis.norms, basis.last_norms[e.degree]))
+        gain, root, slope, outside = (b[:, None] for b in (e.gain, e.root, e.slope, e.outside))
+        rounding = ROUNDING * float(array_namespace(basis.start).finfo(basis.start.dtype).eps)
+        scale = e.largest**0.5
+        first, rest, first_root, rest_root = (a[:, None] for power in (0, 0.5)
+                                              for a in amplification(e.quotient, e.largest, power))
+        if self.flow.operator.primal:
+            fitted = np.minimum(gain * y, root * v) + outside * last / scale
+            weights = np.minimum(slope * v, root * y) + outside * last / scale**2
+            return (fitted + rounding * np.hypot(scale * first_root * y, rest_root * v),
+                    weights + rounding * np.hypot(scale * first * y, rest * v))
+        first_gain, rest_gain = (a[:, None] for a in amplification(e.polynomial, e.largest))
+        return (gain * y + outside * last + rounding * np.hypot(first_gain, rest_gain) * y,
+                root * y + outside * last / scale + rounding * np.hypot(scale * first, rest_root) * y)
+
+    def _bound(self, index):
+        """A bound in the shape that it is documented with, of y's library."""
+        self._state  # noqa: B018  the pass that the bounds are made of
+        bound = self._bounds[index].reshape((*self._settled[1].shape, -1))
+        return placed(bound[..., 0] if self.flow.y.ndim == 1 else bound, self.flow.y)
+
+    def _shaped(self, stack):
+        """(P, m, r) as (..., r) or (..., r, m)."""
+        stack = array_namespace(stack).matrix_transpose(stack)
+        stack = stack[..., 0] if self.flow.y.ndim == 1 else stack
+        return stack.reshape((*self._state[1].shape, *stack.shape[1:]))
+
+
+def _applied(product, stack):
+    """A product of rows (q, r) -> (q, length), for a stack (P, m, r)."""
+    rows = product(stack.reshape((-1, stack.shape[-1])))
+    return rows.reshape((*stack.shape[:2], rows.shape[-1]))

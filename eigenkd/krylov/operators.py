@@ -1,0 +1,137 @@
+"""What products are made with: features X or a kernel K given as an array, a sparse matrix, an operator or functions.
+
+Blocks of vectors are held as rows, (q, n) or (q, p): a dense product of a few rows takes two thirds of the time that
+the same columns take. Whatever comes in becomes an `Operator`, which knows nothing but its products.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace, is_array_api_obj, is_torch_array
+
+from eigenkd.arrays import is_concrete, moved, real_array
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """Products with X (n, p) and its transpose, or with K alone; the smaller of K = X X^T and X^T X is iterated with.
+
+    name: "X" or "K", for messages. product: (q, r) -> (q, r), by the smaller Gram matrix of side r = size. forward:
+    rows W (q, p) -> W X^T (q, n), and adjoint: rows U (q, n) -> U X (q, p); both None for a kernel. primal: whether the
+    smaller Gram matrix is X^T X.
+    """
+
+    name: str
+    size: int
+    product: Callable
+    forward: Callable | None = None
+    adjoint: Callable | None = None
+    primal: bool = False
+
+
+def from_features(X, y):
+    """(`Operator`, y as an array) for features X (n, p) in any form, functions as a pair (X @ V, X.T @ U)."""
+    if isinstance(X, tuple | list) and len(X) == 2 and all(callable(f) for f in X):
+        y = _targets(y)
+        forward, adjoint = (_function(f"X[{i}]", f) for i, f in enumerate(X))
+        p = adjoint(rows_of(y)).shape[1]
+        return _gram(forward, adjoint, y.shape[0], p), y
+    if callable(X) and not hasattr(X, "shape"):
+        raise TypeError("X: expected two functions, got one; pass the pair (V -> X @ V, U -> X.T @ U)")
+    if not is_operator(X):
+        X = _detached(real_array("X", X, ndim=(2,)))
+        return _gram(lambda W: W @ X.T, lambda U: U @ X, *X.shape), _targets(y, X, X.shape[0])
+    n, p = _shape("X", X)
+    transposed = X.mT if is_torch_array(X) else X.T
+    forward, adjoint = _function("X", lambda V: X @ V, n), _function("X", lambda U: transposed @ U, p)
+    return _gram(forward, adjoint, n, p), _targets(y, None, n)
+
+
+def from_kernel(K, y):
+    """(`Operator`, y as an array) for a symmetric kernel matrix K (n, n) in any form, a function as V -> K @ V."""
+    if callable(K) and not hasattr(K, "shape"):
+        y = _targets(y)
+        return Operator("K", y.shape[0], _function("K", K, y.shape[0])), y
+    if is_operator(K):
+        n, columns = _shape("K", K)
+        product = _function("K", lambda V: K @ V, n)
+    else:
+        K = _detached(real_array("K", K, ndim=(2,)))
+        (n, columns), product = K.shape, lambda V: V @ K
+    if n != columns:
+        raise ValueError(f"K: expected a square matrix, got shape {(n, columns)}; kernel_flow takes the kernel between "
+                         f"the training inputs, linear_flow takes features")
+    return Operator("K", n, product), _targets(y, None if is_operator(K) else K, n)
+
+
+def _gram(forward, adjoint, n, p):
+    if p < n:
+        return Operator("X", p, lambda W: adjoint(forward(W)), forward, adjoint, primal=True)
+    return Operator("X", n, lambda U: forward(adjoint(U)), forward, adjoint)
+
+
+def is_operator(A):
+    """Whether A multiplies but holds no dense array: a sparse matrix, a LinearOperator, anything with @ and a shape."""
+    dense = is_array_api_obj(A) and not (is_torch_array(A) and A.layout != _strided(A))
+    return not dense and hasattr(A, "__matmul__") and hasattr(A, "shape") and not hasattr(A, "__array_interface__")
+
+
+def _strided(tensor):
+    return array_namespace(tensor).strided
+
+
+def _shape(name, A):
+    if len(A.shape) != 2:
+        raise ValueError(f"{name}: expected 2 dimensions, got shape {tuple(A.shape)}; pass a matrix")
+    if getattr(getattr(A, "dtype", None), "kind", "f") == "c":
+        raise TypeError(f"{name}: expected real numbers, got dtype {A.dtype}; pass {name}.real if that is meant")
+    return tuple(A.shape)
+
+
+def _function(name, function, length=None):
+    """A product of columns, (r, q) -> (length, q), as one of rows, with what it returns looked at."""
+
+    def rows(V):
+        try:
+            result = function(V.T)
+        except NotImplementedError as error:
+            raise TypeError(f"{name}: expected products with the matrix and its transpose, got an operator without one "
+                            f"of them ({str(error)[:80]}); give a LinearOperator both matvec and rmatvec") from error
+        result = real_array(name, result, like=V, values=False)
+        if result.ndim != 2 or result.shape[1] != V.shape[0] or (length and result.shape[0] != length):
+            wanted = f"({length or 'length'}, {V.shape[0]})"
+            raise ValueError(f"{name}: expected a product of shape {wanted} from columns {tuple(V.T.shape)}, got shape "
+                             f"{tuple(result.shape)}; the function has to take and return columns of vectors")
+        return result.T
+
+    return rows
+
+
+def _targets(y, like=None, n=None):
+    y = _detached(real_array("y", y, like=like, ndim=(1, 2)))
+    if not is_concrete(y):
+        raise TypeError("y: expected values, got a traced array; the number of products depends on them: call krylov "
+                        "outside jit, vmap and grad, or use eigenkd.linear_flow inside")
+    if n is not None and y.shape[0] != n:
+        raise ValueError(f"y: expected {n} rows like the inputs, got shape {tuple(y.shape)}; pass one row of targets a "
+                         f"sample")
+    xp = array_namespace(y)
+    largest, least = float(xp.max(xp.abs(y))), float(xp.finfo(y.dtype).smallest_normal) ** 0.5
+    if largest and not least / float(xp.finfo(y.dtype).eps) < largest < 1e-3 / least:
+        raise ValueError(f"y: expected a largest entry whose square is represented in {y.dtype}, got {largest:.3g}; "
+                         f"divide y by it, and multiply the results, which are linear in y")
+    return y
+
+
+def rows_of(y):
+    """Targets (n,) or (n, m) as rows (1, n) or (m, n)."""
+    return y[None, :] if y.ndim == 1 else y.T
+
+
+def _detached(x):
+    return x.detach() if is_torch_array(x) else x
+
+
+def placed(values, like):
+    """A NumPy array in the library, on the device and in the precision of `like`."""
+    return array_namespace(like).astype(moved(values, like), like.dtype)
