@@ -1,0 +1,17 @@
+"""Which model to take: risk under label noise, what estimates it from the data at hand, and tuning by any of them.
+
+Losses and risks are those of a sample: the squared error summed over outputs, averaged over samples.
+
+    risk.fixed_design(fit, signal, noise), risk.sure(fit, noise), risk.gcv(fit), risk.leave_one_out(fit)
+    risk.tune(flow, "student", validation=(X_val, y_val)).fit
+
+Sec. 9, docs/theory.md.
+"""
+
+from eigenkd.risk.criteria import LeaveOneOut, degrees_of_freedom, gcv, leave_one_out, sure, training_loss
+from eigenkd.risk.noise import Risk, best_mixing_weight, fixed_design, flip_mean, flip_noise
+from eigenkd.risk.stopping import time_to_loss
+from eigenkd.risk.tuning import Tuned, tune
+
+__all__ = ["LeaveOneOut", "Risk", "Tuned", "best_mixing_weight", "degrees_of_freedom", "fixed_design", "flip_mean",
+           "flip_noise", "gcv", "leave_one_out", "sure", "time_to_loss", "training_loss", "tune"]

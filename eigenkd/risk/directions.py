@@ -1,0 +1,109 @@
+"""Targets as training sees them: what it can learn, direction by direction, and what lies outside its reach."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from eigenkd.arrays import is_concrete, real_array
+from eigenkd.flow import Fit, LinearFlow
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """The displacement z of targets from what the start predicts, z = U c + outside.
+
+    basis: U (n, k), the sample basis with columns of null directions 0. components: c = U^T z (k, m). outside: (n, m),
+    the part that is orthogonal to the range of K and that no training reaches, exactly 0 where K has full rank.
+    unreached: (), the number of such dimensions, n - rank.
+    """
+
+    basis: Any
+    components: Any
+    outside: Any
+    unreached: Any
+
+    @cached_property
+    def energy(self):
+        """(k,): ||c_k||^2, summed over outputs."""
+        return array_namespace(self.components).sum(self.components**2, axis=-1)
+
+    @cached_property
+    def floor(self):
+        """||outside||^2, summed over samples and outputs: what is left at t = inf."""
+        return array_namespace(self.outside).sum(self.outside**2)
+
+    @cached_property
+    def leverage(self):
+        """(n, k): U^2, whose rows, weighted with gains, add up to the diagonal of S."""
+        return self.basis**2
+
+    @cached_property
+    def beyond(self):
+        """(n,): leverage that no training reaches, 1 - sum_k U_ik^2; what is not above rounding is 0."""
+        xp, U = array_namespace(self.basis), self.basis
+        beyond = 1 - xp.sum(self.leverage, axis=-1)
+        beyond = xp.where(beyond > 10 * U.shape[0] * xp.finfo(U.dtype).eps, beyond, 0.0)
+        return xp.where(self.unreached > 0, beyond, 0.0)
+
+
+def split(flow, targets):
+    """`Directions` of targets (n, m); of the flow's own, the components are those that its fits are made of."""
+    xp, lam = array_namespace(targets), flow.spectrum.eigenvalues
+    U = xp.where(lam > 0, flow.spectrum.sample_basis, 0.0)
+    begin = flow.start_outputs
+    z = targets if begin is None else targets - begin
+    own = targets is flow.targets
+    components = flow.spectrum.singular_values[:, None] * flow.limit if own else U.T @ z
+    unreached = z.shape[0] - xp.sum(xp.astype(lam > 0, lam.dtype))
+    return Directions(U, components, xp.where(unreached > 0, z - U @ (U.T @ z), 0.0), unreached)
+
+
+def of_targets(flow):
+    """`Directions` of the flow's own targets."""
+    return split(flow, flow.targets)
+
+
+def checked_fit(fit):
+    """The fit, if it is one whose predictions on the training inputs are linear in the labels by its filter alone."""
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit: expected a Fit, got {type(fit).__name__}; pass what flow.teacher(time), "
+                        f"flow.student(...) or flow.fit(filter) returned")
+    checked_flow(fit.flow, "fit")
+    return fit
+
+
+def checked_flow(flow, name="flow"):
+    """The flow, if its targets are labels."""
+    if not isinstance(flow, LinearFlow):
+        raise TypeError(f"{name}: expected a LinearFlow, got {type(flow).__name__}; make one with linear_flow(X, y) or "
+                        f"kernel_flow(K, y)")
+    if flow.targets.ndim != 2:
+        raise ValueError(f"{name}: expected targets (n, m) that are labels, got shape {tuple(flow.targets.shape)}; for "
+                         f"a student of a teacher with other features, retarget its flow to one teacher's outputs")
+    return flow
+
+
+def checked_values(flow):
+    """The flow, if its numbers can be looked at."""
+    if not is_concrete(flow.limit):
+        raise TypeError("flow: expected numbers that can be looked at, got a traced array; call this outside of jit, "
+                        "grad and vmap")
+    return flow
+
+
+def targets_like(name, value, flow):
+    """`value` (n,) or (n, m) as columns, checked to be shaped like the flow's targets y."""
+    value = real_array(name, value, like=flow.limit)
+    n, m = flow.targets.shape
+    expected = (n,) if flow.vector else (n, m)
+    if tuple(value.shape) != expected:
+        raise ValueError(f"{name}: expected shape {expected} like y, got {tuple(value.shape)}; pass one row a sample")
+    return value.reshape((n, m))
+
+
+def residual(fit):
+    """(..., k): 1 - gain of every direction, without cancellation; 1 where nothing can be learned."""
+    lam = fit.flow.spectrum.eigenvalues
+    return array_namespace(lam).where(lam > 0, fit.filter.residual(lam), 1.0)

@@ -1,0 +1,86 @@
+"""The families that `tune` chooses from: the parameters of a filter, and where to look for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from math import inf
+
+import numpy as np
+
+from eigenkd import filters
+from eigenkd.risk.search import Axis, ShareAxis
+
+
+@dataclass(frozen=True)
+class Family:
+    """Filters with named parameters.
+
+    filter: of one array a parameter, in the order of `names`. kinds: "time", "strength" or "weight" of each.
+    interchangeable: whether the times may trade places; they are then kept in `order`, 1 rising or -1 falling.
+    contains: pairs of a family inside this one and the functions that take its parameters to those of this one.
+    """
+
+    name: str
+    names: tuple
+    kinds: tuple
+    filter: Callable
+    interchangeable: int = 0
+    contains: tuple = ()
+
+
+def family_of(name, generations):
+    """The family called `name`; `generations` is read for "chain" alone."""
+    if name == "chain":
+        return _chain(generations)
+    known = {family.name: family for family in (TEACHER, RIDGE, STUDENT, MIXTURE)}
+    if name not in known:
+        raise ValueError(f"family: expected one of {', '.join(map(repr, [*known, 'chain']))}, got {name!r}; for other "
+                         f"filters evaluate a criterion on flow.fit(filter) over a grid")
+    return known[name]
+
+
+def axes_of(family, eigenvalues):
+    """An `Axis` a parameter, in units of the spectrum: from a thousandth of the first eigendirection learned to the
+    last one learned to all digits."""
+    lam = eigenvalues[eigenvalues > 0]
+    if lam.size == 0:
+        raise ValueError("flow: expected inputs that are not all 0, got a spectrum without a positive eigenvalue; "
+                         "there is nothing to tune")
+    largest, least = float(lam[0]), float(lam[-1])
+    axes = {"time": Axis(1e-3 / largest, 40 / least), "strength": Axis(1e-6 * least, 1e4 * largest),
+            "weight": ShareAxis()}
+    return [axes[kind] for kind in family.kinds]
+
+
+def _product(*times):
+    return reduce(lambda teacher, student: student @ teacher, map(filters.flow, times))
+
+
+def _mixture(time, teacher_time, weight):
+    return filters.flow(time) @ filters.mix(filters.identity, filters.flow(teacher_time), weight)
+
+
+def _chain(generations):
+    if isinstance(generations, bool) or not isinstance(generations, int | np.integer) or generations < 2:
+        raise ValueError(f"generations: expected a whole number of at least 2, got {generations!r}; a single "
+                         f"generation is family='teacher'")
+    names = tuple(f"time_{i + 1}" for i in range(generations))
+    smaller = TEACHER if generations == 2 else _chain(generations - 1)
+    return Family("chain", names, ("time",) * generations, _product, -1,
+                  ((smaller, (lambda *times: (inf, *times), lambda *times: (times[0], *times))), _equal(generations)))
+
+
+def _equal(generations):
+    """The family of equal times, and how it lies in those of any times: at their best, and spread out from there, as
+    equal times may be a saddle."""
+    spread = [2 * 4 ** (-i / (generations - 1)) for i in range(generations)]  # 2 to 1/2
+    return (Family("equal times", ("time",), ("time",), lambda t: _product(*(t,) * generations)),
+            (lambda t: (t,) * generations, lambda t: tuple(t * factor for factor in spread)))
+
+
+TEACHER = Family("teacher", ("time",), ("time",), filters.flow)
+RIDGE = Family("ridge", ("strength",), ("strength",), filters.ridge)
+STUDENT = Family("student", ("time", "teacher_time"), ("time", "time"), lambda s, T: filters.flow(s) @ filters.flow(T),
+                 1, ((TEACHER, (lambda t: (t, inf),)), _equal(2)))
+MIXTURE = Family("mixture", ("time", "teacher_time", "weight"), ("time", "time", "weight"), _mixture, 0,
+                 ((STUDENT, (lambda s, T: (s, T, 0.0), lambda s, T: (T, s, 0.0))),))

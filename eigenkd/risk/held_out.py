@@ -1,0 +1,73 @@
+"""A validation set as a criterion: squared error, or the share of wrong classes."""
+
+import numpy as np
+
+from eigenkd.arrays import real_array, to_numpy
+
+
+def validation_set(validation, flow):
+    """(inputs, targets as columns, start's predictions as columns or None), checked against a flow of NumPy arrays."""
+    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
+        raise TypeError(f"validation: expected (X_val, y_val), got {type(validation).__name__}; pass a pair of arrays, "
+                        f"and for a kernel flow with a start that function's predictions as a third")
+    names = ("validation[0]", "validation[1]", "validation[2]")
+    inputs, y, *begin = (_plain(name, value) for name, value in zip(names, validation))
+    m, kernel, width = flow.targets.shape[1], flow.spectrum.method == "kernel", flow.inputs.shape[1]
+    if inputs.ndim != 2 or inputs.shape[1] != width:
+        raise ValueError(f"validation[0]: expected {width} columns, got shape {inputs.shape}; pass "
+                         f"{'the kernel between validation (rows) and training inputs' if kernel else 'features'}, "
+                         f"a row a sample")
+    expected = (inputs.shape[0],) if flow.vector else (inputs.shape[0], m)
+    for name, value in zip(names[1:], (y, *begin)):
+        if value.shape != expected:
+            raise ValueError(f"{name}: expected shape {expected}, got {value.shape}; pass a row a sample of "
+                             f"validation[0], with columns like y")
+    if (kernel and flow.start is not None) != bool(begin):
+        raise ValueError(f"validation[2]: expected {'one' if kernel else 'none'}, got {len(begin)}; pass what the "
+                         f"start predicts on the validation inputs for a kernel flow with a start, and for no other")
+    start = begin[0].reshape((-1, m)) if begin else inputs @ flow.start if flow.start is not None else None
+    return inputs, y.reshape((-1, m)), start
+
+
+def squared_error(flow, inputs, y, start):
+    """fit -> (...,): (1/n_val) ||y_val - f(X_val)||^2, as a function of k coordinates where there are more samples."""
+    coordinates = flow.spectrum.project(inputs)
+    z = y if start is None else y - start
+    beyond = 0.0
+    if coordinates.shape[0] > coordinates.shape[1]:
+        Q, coordinates = np.linalg.qr(coordinates)
+        reduced = Q.T @ z
+        beyond, z = np.sum((z - Q @ reduced) ** 2), reduced
+    n = y.shape[0]
+    return lambda fit: (np.sum((z.T - _predicted(fit, coordinates)) ** 2, axis=(-2, -1)) + beyond) / n
+
+
+def wrong(flow, inputs, y, start):
+    """fit -> (...,): samples whose class in y has not the one largest output, plus a share of one that grows with the
+    squared error, so that the smaller squared error decides between as many wrong ones."""
+    if y.shape[1] < 2:
+        raise ValueError("criterion: expected targets of at least two classes for 'error', got one column; train on "
+                         "one-hot labels, a column a class, or tune by 'squared'")
+    squared, labels = squared_error(flow, inputs, y, start), y.argmax(axis=-1)
+    coordinates, samples = flow.spectrum.project(inputs), np.arange(len(y))
+
+    def criterion(fit):
+        outputs = _predicted(fit, coordinates)
+        if start is not None:
+            outputs = outputs + start.T
+        own = outputs[..., labels, samples]
+        outputs[..., labels, samples] = -np.inf  # an argmax over few classes takes several times as long
+        tie = squared(fit)
+        return np.sum(own <= outputs.max(axis=-2), axis=-1) + tie / (1 + tie)
+
+    return criterion
+
+
+def _predicted(fit, coordinates):
+    """(..., m, n_val): predictions less those of the start, outputs in front."""
+    learned = np.swapaxes(fit.gain[..., None] * fit.flow.limit, -1, -2)
+    return (learned.reshape((-1, learned.shape[-1])) @ coordinates.T).reshape((*learned.shape[:-1], -1))
+
+
+def _plain(name, value):
+    return to_numpy(real_array(name, value)).astype(float)

@@ -1,0 +1,143 @@
+"""Risk where the targets are a signal plus noise: what a fit loses by bias and by variance, and flipped classes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from eigenkd import filters
+from eigenkd.arrays import is_concrete, moved, real_array
+from eigenkd.risk.directions import checked_fit, checked_flow, residual, split, targets_like
+
+
+@dataclass(frozen=True, eq=False)
+class Risk:
+    """Expected squared error per sample, summed over outputs, in two parts; each (...,), the shape of the parameters.
+
+    bias: squared distance of the expected fit from the signal. variance: what the noise of the targets adds.
+    """
+
+    bias: Any
+    variance: Any
+
+    @property
+    def total(self):
+        """bias + variance: E ||f - signal||^2 / n."""
+        return self.bias + self.variance
+
+
+def fixed_design(fit, signal, noise, mean=None):
+    """Risk on the training inputs of models made like `fit`, over the noise of their targets.  Eqs. (R6), (R7)
+
+    bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with
+    b = U^T (mean - f0), d = U^T (signal - mean), and outside the part of signal - f0 orthogonal to the range of K. The
+    targets that `fit` itself was given play no part: only its filter, inputs and start do.
+
+    signal: (n,) or (n, m), what is to be predicted. noise: variance of a sample's targets around their mean, summed
+    over outputs, as in `sure`. mean: their mean, like signal, where that is another: labels flipped at a rate have
+    `flip_mean(signal, rate)` and `flip_noise(rate, classes)`. Noise is independent between samples, of any law.
+
+    Raises TypeError or ValueError for what is no fit, not finite, negative noise or another shape. Returns a `Risk`.
+    """
+    return risk_of(checked_fit(fit), parts(fit.flow, signal, mean), noise)
+
+
+def risk_of(fit, parts, noise):
+    """`fixed_design` from the `parts` that all fits of a flow share."""
+    (expected, offset, outside), n = parts, fit.flow.targets.shape[0]
+    noise = real_array("noise", noise, like=fit.flow.limit, nonnegative=True)
+    r, g = residual(fit), fit.gain
+    xp = array_namespace(r)
+    bias = (xp.sum((r[..., None] * expected + offset) ** 2, axis=(-2, -1)) + outside) / n
+    variance = noise * xp.sum(g**2, axis=-1) / n
+    return Risk(bias + 0 * variance, variance + 0 * bias)
+
+
+def best_mixing_weight(flow, time, teacher_time, signal, noise, mean=None, clip=True):
+    """The share of labels in a student's targets, weight * labels + (1 - weight) * teacher, of least risk.  Eq. (R8)
+
+    weight = sum_k h_k [b_k . (b_k + d_k) - g_k (||b_k||^2 + noise)] / sum_k h_k^2 (||b_k||^2 + noise), where
+    g = a_s a_T is the gain without labels, h = a_s (1 - a_T) what a unit of weight adds to it, b and d as in
+    `fixed_design`, whose risk is a parabola in the weight.
+
+    time, teacher_time: s and T >= 0; they broadcast, inf allowed. signal, noise, mean: as in `fixed_design`. clip: to
+    [0, 1], where the least risk is that of a share as `filters.mix` takes it; else the parabola's own vertex, which
+    turns away from the labels where it is negative. 1 where the weight changes nothing (s = 0 or T = inf).
+    """
+    flow = checked_flow(flow)
+    student, teacher = filters.flow(time), filters.flow(real_array("teacher_time", teacher_time, nonnegative=True,
+                                                                   finite=False))
+    fit = checked_fit(flow.fit(student @ teacher))
+    flow, g, r = fit.flow, fit.gain, residual(fit)
+    lam = flow.spectrum.eigenvalues
+    xp = array_namespace(lam)
+    noise = real_array("noise", noise, like=lam, nonnegative=True)[..., None]
+    h = xp.where(lam > 0, student.gain(lam) * teacher.residual(lam), 0.0)
+    expected, offset, _ = parts(flow, signal, mean)
+    power, cross = xp.sum(expected**2, axis=-1), xp.sum(expected * offset, axis=-1)
+    slope = xp.sum(h * (cross + r * power - g * noise), axis=-1)
+    curvature = xp.sum(h**2 * (power + noise), axis=-1)
+    weight = xp.where(curvature > 0, slope / xp.where(curvature > 0, curvature, 1.0), 1.0)
+    return xp.clip(weight, 0.0, 1.0) if clip else weight
+
+
+def parts(flow, signal, mean):
+    """(b, d, ||outside||^2) of `fixed_design`; d is exactly 0 where the mean is the signal."""
+    signal = targets_like("signal", signal, flow)
+    here = split(flow, signal)
+    if mean is None:
+        return here.components, 0 * here.components, here.floor
+    expected = split(flow, targets_like("mean", mean, flow)).components
+    return expected, here.components - expected, here.floor
+
+
+def flip_noise(rate, classes):
+    """Variance of one-hot labels flipped at a rate, summed over classes: 1 - (1 - rho)^2 - rho^2/(C - 1).  Eq. (R9)
+
+    rate: rho in [0, 1], a number or an array of any shape, the probability that a label becomes another class, each of
+    them as likely. classes: C >= 2. The same for every class: the one-hot label has squared length 1 and its mean
+    (1 - rho)^2 + (C - 1) (rho/(C - 1))^2. Raises ValueError for values out of range.
+
+    >>> print(round(float(flip_noise(0.2, classes=10)), 4))
+    0.3556
+    """
+    rate, others = _rate(rate), _classes(classes) - 1
+    return rate * (2 - rate - rate / others)
+
+
+def flip_mean(one_hot, rate):
+    """The mean of one-hot labels flipped at a rate, y + rho [(1 - y)/(C - 1) - y]: shrunk towards 1/C.  Eq. (R10)
+
+    one_hot: (n, C) labels, or class probabilities, rows that add up to 1. rate: rho in [0, 1], a number, as in
+    `flip_noise`. A probe trained on flipped labels predicts this mean, not the labels: its largest class is the right
+    one for rho < (C - 1)/C, where flips cost accuracy by variance alone. Raises ValueError for other rows or rates.
+
+    >>> print(flip_mean([[1, 0, 0], [0, 1, 0]], rate=0.2))
+    [[0.8 0.1 0.1]
+     [0.1 0.8 0.1]]
+    """
+    y = real_array("one_hot", one_hot, ndim=(2,), nonnegative=True)
+    rate, others = moved(_rate(rate), y), _classes(y.shape[1]) - 1
+    xp = array_namespace(y)
+    if rate.ndim:
+        raise ValueError(f"rate: expected a number, got shape {tuple(rate.shape)}; call flip_mean once a rate")
+    if is_concrete(y) and bool(xp.any(xp.abs(xp.sum(y, axis=-1) - 1) > 1e-5)):
+        raise ValueError("one_hot: expected rows that add up to 1, got others; pass labels or probabilities that are "
+                         "not centred or scaled")
+    return y + xp.astype(rate, y.dtype) * ((1 - y) / others - y)
+
+
+def _rate(rate):
+    rate = real_array("rate", rate, nonnegative=True)
+    if is_concrete(rate) and bool(array_namespace(rate).any(rate > 1)):
+        raise ValueError(f"rate: expected probabilities between 0 and 1, got up to "
+                         f"{float(array_namespace(rate).max(rate)):g}; divide percentages by 100")
+    return rate
+
+
+def _classes(classes):
+    if isinstance(classes, bool) or not isinstance(classes, int | np.integer) or classes < 2:
+        raise ValueError(f"classes: expected a whole number of at least 2, got {classes!r}; pass how many classes "
+                         f"there are")
+    return int(classes)

@@ -1,0 +1,161 @@
+"""Tuning: the member of a family of models that is best by a criterion, from one factorisation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from array_api_compat import is_numpy_array
+
+from eigenkd.arrays import to_numpy
+from eigenkd.flow import Fit, LinearFlow
+from eigenkd.risk import held_out, search
+from eigenkd.risk.criteria import gcv_of, left_out_of, sure_of
+from eigenkd.risk.directions import checked_flow, checked_values, of_targets
+from eigenkd.risk.families import axes_of, family_of
+from eigenkd.risk.noise import parts, risk_of
+from eigenkd.spectrum import Spectrum
+
+NEEDS = {"gcv": (), "loo": (), "sure": ("noise",), "risk": ("signal", "noise"), "squared": ("validation",),
+         "error": ("validation",)}
+MAY_HAVE = {"risk": ("mean",)}
+BUDGET = {1: 200, 2: 1000}  # grid points by the number of parameters
+MOST = 3000  # for more of them
+AT_ONCE = 2**19  # predictions held at a time: 4 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The best of a family.
+
+    fit: the model, of the flow that was tuned. parameters: name -> number, inf included. value: its criterion.
+    evaluations: how many members of the family, and of those inside it, the criterion was computed for.
+    """
+
+    fit: Fit
+    family: str
+    parameters: dict[str, float]
+    criterion: str
+    value: float
+    evaluations: int
+
+    def __repr__(self):
+        parameters = ", ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
+        return f"Tuned({self.family}: {parameters}; {self.criterion}={self.value:.6g}, {self.evaluations} evaluations)"
+
+
+def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mean=None, validation=None,
+         generations=3):
+    """The parameters of a family of models that minimise a criterion, and the model that they give.  Sec. 9
+
+    family: "teacher" (time), "student" (time, teacher_time), "chain" (time_1, time_2, ..., `generations` of them, first
+    to last), "mixture" (time, teacher_time and weight: a student of weight * labels + (1 - weight) * teacher), "ridge"
+    (strength). Times 0 and inf belong to it, so that each of chain and mixture contains the student, the student the
+    teacher, and none comes out worse by the criterion than what it contains. Times of a student or chain may trade
+    places without a change to the model: time <= teacher_time comes back, and falling times of a chain.
+    criterion: "gcv" (if no validation set is given), "loo", "sure" (needs noise), "risk" (needs signal and noise, may
+    have mean), or on a validation set "squared" (if one is given) or "error", the share of samples whose class, the
+    largest of a row of y_val, has not the one largest output. noise, signal, mean: as in `fixed_design`.
+    validation: (X_val, y_val), for a kernel (K_val (n_val, n), y_val); y_val with columns like y. For a kernel flow
+    with a start, the start's predictions on the validation inputs as a third.
+
+    Method: a grid of 1,000 to 3,000 points in the logarithms of times, evaluated in vectorised calls, then L-BFGS-B
+    from its best points inside, its best with one parameter at a limit, and the optima of the families inside. "error"
+    is constant in pieces: finer grids around the best point instead, and of equal errors the one of smaller squared
+    error. Neither is certain to find the global minimum. NumPy in double precision for every library; not for jit.
+
+    >>> from eigenkd import linear_flow
+    >>> flow = linear_flow(np.diag([3.0, 1.0, 0.3]), np.ones(3))
+    >>> for family in ("teacher", "student", "mixture"):
+    ...     print(f"{tune(flow, family, 'risk', signal=[3.0, 1.0, 0.0], noise=0.5).value:.4f}")
+    0.2792
+    0.2778
+    0.2706
+
+    Raises TypeError or ValueError for unknown names, what a criterion lacks or does not take, and all-zero inputs.
+    Returns a `Tuned`.
+    """
+    flow = checked_values(checked_flow(flow))
+    family = family_of(family, generations)
+    given = {"noise": noise, "signal": signal, "mean": mean, "validation": validation}
+    criterion = _criterion_name(criterion, given)
+    plain = _in_numpy(flow)
+    function = _criterion(criterion, plain, given)
+    rows = max(len(plain.targets), 0 if validation is None else len(validation[1]))
+    (point, value), evaluations = _search(plain, family, criterion, function, rows * plain.targets.shape[1])
+    if family.interchangeable:
+        point = np.sort(point)[::family.interchangeable]
+    parameters = {name: float(x) for name, x in zip(family.names, point)}
+    if criterion == "error":
+        value = np.floor(value) / len(to_numpy(validation[1]))
+    return Tuned(flow.fit(family.filter(*parameters.values())), family.name, parameters, criterion, float(value),
+                 evaluations)
+
+
+def _search(flow, family, criterion, function, predictions):
+    """((point, value), evaluations): the families inside come first, and lend their optima as starts.
+
+    predictions: how many numbers the function holds for a point.
+    """
+    starts, before = [], 0
+    for smaller, embeddings in family.contains:
+        (point, _), evaluations = _search(flow, smaller, criterion, function, predictions)
+        starts += [embed(*point) for embed in embeddings]
+        before += evaluations
+    rows = max(1, AT_ONCE // predictions)
+
+    def values(points):
+        return np.concatenate([function(flow.fit(family.filter(*points[i:i + rows].T)))
+                               for i in range(0, len(points), rows)])
+
+    objective = search.Objective(values)
+    method = search.stepwise if criterion == "error" else search.smooth
+    axes, budget = axes_of(family, flow.spectrum.eigenvalues), BUDGET.get(len(family.names), MOST)
+    found = method(objective, axes, starts, budget, family.interchangeable)
+    return found, before + objective.evaluations
+
+
+def _criterion_name(criterion, given):
+    name = criterion or ("gcv" if given["validation"] is None else "squared")
+    if name not in NEEDS:
+        raise ValueError(f"criterion: expected one of {', '.join(map(repr, NEEDS))}, got {name!r}; 'squared' and "
+                         f"'error' are those of a validation set")
+    for argument, value in given.items():
+        if argument in NEEDS[name] and value is None:
+            raise ValueError(f"{argument}: expected a value for criterion={name!r}, got None; pass {argument}=...")
+        if value is not None and argument not in NEEDS[name] + MAY_HAVE.get(name, ()):
+            raise ValueError(f"{argument}: expected none for criterion={name!r}, which does not use it, got "
+                             f"{type(value).__name__}; leave it out, or choose the criterion that it is meant for")
+    return name
+
+
+def _criterion(name, flow, given):
+    """fit -> values (...,) of the criterion; what all fits of the flow share is computed once."""
+    if name in ("squared", "error"):
+        held = held_out.validation_set(given["validation"], flow)
+        return (held_out.squared_error if name == "squared" else held_out.wrong)(flow, *held)
+    here = of_targets(flow)
+    if name == "gcv":
+        return lambda fit: gcv_of(fit, here)
+    if name == "loo":
+        return lambda fit: left_out_of(fit, here)[1]
+    noise, signal, mean = (None if v is None else to_numpy(v) for v in (given[k] for k in ("noise", "signal", "mean")))
+    if noise.ndim:
+        raise ValueError(f"noise: expected a number, got shape {noise.shape}; tune once for each, as a single model is "
+                         f"chosen")
+    if name == "sure":
+        return lambda fit: sure_of(fit, here, noise)
+    split = parts(flow, signal, mean)
+    return lambda fit: risk_of(fit, split, noise).total
+
+
+def _in_numpy(flow):
+    """The flow with NumPy arrays in double precision."""
+    if is_numpy_array(flow.limit) and flow.limit.dtype == np.float64:
+        return flow
+
+    def plain(a):
+        return None if a is None else to_numpy(a).astype(float)
+
+    s = flow.spectrum
+    spectrum = Spectrum(plain(s.singular_values), plain(s.sample_basis), plain(s.feature_basis), s.method)
+    arrays = (plain(a) for a in (flow.inputs, flow.targets, flow.start, flow.limit))
+    return LinearFlow(spectrum, *arrays, flow.vector)

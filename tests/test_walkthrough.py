@@ -1,0 +1,26 @@
+"""The example script goes the whole way, from data to the matched pair of curves, as its reader would run it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parent.parent / "docs" / "walkthrough.py"
+
+
+def test_the_walkthrough_runs_and_shows_what_it_says(tmp_path):
+    done = subprocess.run([sys.executable, str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(SCRIPT.parent.parent)})
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    directions = int(re.search(r"(\d+) eigendirections", said)[1])
+    assert f"hold in {directions - 1} of {directions - 1} directions beside the pivot" in said
+    assert f"three generations: the order holds in {directions} of {directions}" in said
+    assert re.search(r"1 times as long .* holds in \d+, fails in 0\n", said)
+    assert int(re.search(r"0.2 times as long .* fails in (\d+)\n", said)[1]) > directions / 2
+    found = re.findall(r"(\w+) +test accuracy .* labels ([\d.]+)", said)
+    accuracies = {family: float(value) for family, value in found}
+    assert set(accuracies) == {"teacher", "student", "mixture", "ridge"}
+    assert min(accuracies.values()) > 0.8
+    assert (tmp_path / "figures" / "walkthrough.png").read_bytes().startswith(b"\x89PNG")
