@@ -5,15 +5,16 @@ basis) carries weights. Eqs. (1)-(2), docs/theory.md.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from eigenkd.arrays import is_concrete, real_array, to_numpy
-from eigenkd.svd import graded_svd, thin_svd
+from eigenkd.svd import blocks, descending_eigh, graded_svd, thin_svd
 
-GRAM_CONDITION = 1e3  # above it, the Gram matrix no longer leaves 1e-11 standing: its rounding grows with cond(K)
+GRAM_CONDITION = 1e3  # up to it the Gram matrix leaves 1e-11 standing, with a decade to spare: 8e-16 cond(K) at worst
 
 
 class Residual(NamedTuple):
@@ -86,34 +87,58 @@ class Spectrum:
         return float(xp.linalg.vector_norm(basis.T @ basis - identity)) / max(self.rank, 1) ** 0.5
 
 
+class GramSpectrum(Spectrum):
+    """A `Spectrum` of which the larger basis, X^T U / sigma or X V / sigma, is taken when it is first asked for."""
+
+    def __init__(self, singular_values, basis, inputs):
+        self.__dict__.update(singular_values=singular_values, method="gram", _basis=basis, _inputs=inputs)
+
+    @cached_property
+    def sample_basis(self):
+        return self._basis if self._wide else self._larger(self._inputs)
+
+    @cached_property
+    def feature_basis(self):
+        return self._larger(self._inputs.T) if self._wide else self._basis
+
+    @property
+    def _wide(self):
+        return self._inputs.shape[0] <= self._inputs.shape[1]
+
+    def _larger(self, inputs):
+        return (inputs @ self._basis) * self.inverse
+
+
 def from_features(X, method="auto"):
     """Spectrum of K = X X^T from features X (n, p), already checked.
 
-    method: "svd" decomposes X, and is right to 1e-11 in the weights for condition numbers of K up to 1e12 and more;
-    "gram" takes the eigenbasis of the smaller of X X^T and X^T X, several times faster, with relative errors that grow
-    as eps cond(K); "auto" takes "gram" where cond(K) <= 1e3 and "svd" elsewhere, in single precision, and under a
-    JAX or functorch transformation, where a condition number can't be looked at.
+    method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K); "svd" goes on
+    below the top of its spectrum (`svd.graded_svd`) and is right to 1e-11 in the weights for condition numbers of K up
+    to 1e12 and more, at up to five times the cost; "auto" looks at the Gram matrix's eigenvalues, leaves it at them
+    where cond(K) <= 1e3 and goes on elsewhere. Single precision, whose Gram matrix has too few digits, and JAX and
+    functorch transformations, under which nothing can be looked at, take "svd"; under a transformation, or where
+    PyTorch records derivatives, that is LAPACK's.
     """
     if method not in ("auto", "svd", "gram"):
         raise ValueError(f"method: expected 'auto', 'svd' or 'gram', got {method!r}; leave it out to have the "
                          f"condition number decide")
-    xp = array_namespace(X)
-    if is_concrete(X):
+    concrete = is_concrete(X)
+    if concrete:
         _check_scale(X)
-    if method == "gram":
-        return _from_gram(X)
-    if method == "auto" and is_concrete(X) and X.dtype == xp.float64:
-        spectrum = _from_gram(X)
-        lam = spectrum.eigenvalues
-        if bool(lam[0] > 0) and bool(lam[-1] * GRAM_CONDITION >= lam[0]):
-            return spectrum
-    return _from_svd(X)
+    looks = method == "auto" and concrete and X.dtype == array_namespace(X).float64
+    if method != "gram" and not looks:
+        return _from_svd(X)
+    gram = descending_eigh(X @ X.T if X.shape[0] <= X.shape[1] else X.T @ X)
+    lam = gram[0]
+    if method == "gram" or (bool(lam[0] > 0) and bool(lam[-1] * GRAM_CONDITION >= lam[0])):
+        return _from_gram(X, *gram)
+    return _from_svd(X, gram)
 
 
 def _check_scale(X):
     """ValueError where the squares of X leave the range of its precision, and eigenvalues would be 0 or infinite."""
     xp = array_namespace(X)
-    largest, limits = float(to_numpy(xp.max(xp.abs(X)))), xp.finfo(X.dtype)
+    largest, limits = max(float(to_numpy(xp.max(X))), -float(to_numpy(xp.min(X)))), xp.finfo(X.dtype)
     least = (float(limits.smallest_normal) / float(limits.eps)) ** 0.5
     most = (float(limits.max) / max(X.shape)) ** 0.5 / 4
     if largest and not least < largest < most:
@@ -121,22 +146,18 @@ def _check_scale(X):
                          f"represented, got {largest:.3g}; divide X by it, and multiply times by its square")
 
 
-def _from_svd(X):
+def _from_svd(X, gram=None):
     null_ratio = max(X.shape) * array_namespace(X).finfo(X.dtype).eps
     # A refinement has shapes that depend on the data, and derivatives that nobody has taken.
     plain = not is_concrete(X) or getattr(X, "requires_grad", False)
-    U, s, V = thin_svd(X) if plain else graded_svd(X, null_ratio)
+    U, s, V = thin_svd(X) if plain else graded_svd(X, null_ratio, gram)
     return Spectrum(_null_to_zero(s, null_ratio), U, V, "svd")
 
 
-def _from_gram(X):
-    wide = X.shape[0] <= X.shape[1]
-    A = X if wide else X.T
-    lam, U = _eigh(A @ A.T)
+def _from_gram(X, lam, basis):
     xp = array_namespace(lam)
     s = xp.sqrt(_null_to_zero(lam, max(X.shape) * xp.finfo(X.dtype).eps))
-    V = (A.T @ U) * xp.where(s > 0, 1 / xp.where(s > 0, s, 1.0), 0.0)  # columns of null directions are 0
-    return Spectrum(s, *((U, V) if wide else (V, U)), "gram")
+    return GramSpectrum(s, basis, X)
 
 
 def from_kernel(K):
@@ -150,25 +171,19 @@ def from_kernel(K):
                          f"between the training inputs, linear_flow takes features")
     eps, n = xp.finfo(K.dtype).eps, K.shape[0]
     if is_concrete(K):
-        asymmetry, size = float(xp.max(xp.abs(K - K.T))), float(xp.max(xp.abs(K)))
+        size = max(float(xp.max(K)), -float(xp.min(K)))
+        asymmetry = max(float(xp.max(xp.abs(K[rows, :] - K[:, rows].T))) for rows in blocks(n, n))
         if asymmetry > 10 * n * eps * size:
             raise ValueError(f"K: expected a symmetric matrix, got |K - K^T| up to {asymmetry:.3g} beside entries up "
                              f"to {size:.3g}; if that is rounding pass (K + K.T)/2, else check how K was made")
-    lam, U = _eigh((K + K.T) / 2)
+    exact = is_concrete(K) and asymmetry == 0 and not getattr(K, "requires_grad", False)
+    lam, U = descending_eigh(K if exact else (K + K.T) / 2)  # whose derivative is symmetric too
     if is_concrete(K) and bool(lam[-1] < -10 * n * eps * xp.max(xp.abs(lam))):
         raise ValueError(f"K: expected a positive semi-definite matrix, got a smallest eigenvalue of "
                          f"{float(lam[-1]):.3g} beside a largest of {float(lam[0]):.3g}; if that is rounding add "
                          f"{-2 * float(lam[-1]):.2g} to the diagonal, else this is not a kernel")
     s = xp.sqrt(_null_to_zero(lam, n * eps))
     return Spectrum(s, U, None, "kernel")
-
-
-def _eigh(K):
-    """Eigenvalues (descending) and eigenvectors; NumPy, PyTorch and JAX all call LAPACK's evd driver here."""
-    lam, U = array_namespace(K).linalg.eigh(K)
-    xp = array_namespace(lam)
-    descending = xp.arange(lam.shape[0] - 1, -1, -1, device=device_of(lam))
-    return xp.take(lam, descending, axis=0), xp.take(U, descending, axis=1)
 
 
 def _null_to_zero(values, ratio):

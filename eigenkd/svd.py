@@ -1,17 +1,26 @@
-"""Singular value decomposition whose small singular triplets are right relative to themselves.
+"""Singular value decomposition whose small singular triplets are right relative to themselves, by matrix products.
 
-LAPACK's SVD is backward stable: its singular values and subspaces are those of a matrix within eps ||X|| of X. For a
-small singular value sigma_i that is a relative error of eps sigma_1 / sigma_i, which weights that divide by sigma_i
-inherit: 1e-10 where K = X X^T has condition number 1e12. Here the small triplets are computed again from the products
-X V_2 and X^T U_2, taken with some ten digits more than double precision by splitting each factor into a head of few
-bits, whose products add up without rounding, and a small tail (Ozaki et al. 2012). Sec. 7, docs/theory.md.
+The eigenbasis of the Gram matrix X X^T costs a fraction of an SVD of X, but it is that of a matrix within eps ||X||^2
+of it: what belongs to the eigenvalue lambda_i is wrong by eps lambda_1/lambda_i. (LAPACK's SVD: eps sigma_1/sigma_i,
+still 1e-10 where X X^T has condition number 1e12.) So only the top of its spectrum is taken. X in the complement of
+that top has a Gram matrix of its own, whose top is taken, and so on down. Every few levels X in the complement becomes
+too small for plain products and is taken with some ten digits more than double precision, by splitting each factor
+into a head of few bits, whose products add up without rounding, and a small tail (Ozaki et al. 2012).
+"Numerics", docs/theory.md.
 """
 
 from math import ceil, log2
 
+import numpy as np
 from array_api_compat import array_namespace
 
-CUT = 0.1  # eps**CUT = 0.027: the top of a spectrum, down to this ratio, is kept as LAPACK gives it
+from eigenkd.arrays import moved
+
+# Ratios as powers of eps, so that single precision has its own: in double precision eps**0.19 is 1.06e-3.
+CUT = 0.19  # of eigenvalues: a Gram matrix is right down to this fraction of its largest
+FLOOR = 0.19  # of singular values: plain products with X are right down to this fraction of its largest
+SHARE = 0.1  # of singular values: U^T y / sigma is right down to this fraction of those that y was made with
+BLOCK = 2**20  # numbers split at a time: their parts stay in the processor's cache
 
 
 def thin_svd(X):
@@ -20,30 +29,74 @@ def thin_svd(X):
     return U, s, Vt.T
 
 
-def graded_svd(X, null_ratio):
-    """`thin_svd` with every singular value above null_ratio * s[0] accurate relative to itself, and its vectors too.
+def descending_eigh(K):
+    """Eigenvalues, descending, and eigenvectors; NumPy, PyTorch and JAX all call LAPACK's evd driver here."""
+    lam, U = array_namespace(K).linalg.eigh(-K)
+    return -lam, U
 
-    The spectrum is cut where it falls below eps**0.1 of its top. What lies above is right already. For what lies below,
-    Y = X V_2 and Z = X^T qr(Y) hold the small part of X without the rounding errors of its large part; the SVD of the
-    small triangular factor of Z, taken the same way again, replaces it.
-    """
-    xp = array_namespace(X)
-    U, s, V = thin_svd(X)
-    eps = xp.finfo(s.dtype).eps
-    rank = int(xp.sum(xp.astype(s > null_ratio * s[0], xp.int32)))
-    if rank == 0 or s[rank - 1] > eps**CUT * s[0]:
+
+def graded_svd(X, null_ratio, gram=None):
+    """`thin_svd` with every singular value above null_ratio * s[0] accurate relative to itself, and its vectors too;
+    the others come out as 0. gram: `descending_eigh` of the smaller of X X^T and X^T X, for who has it already."""
+    if X.shape[0] > X.shape[1]:
+        V, s, U = graded_svd(X.T, null_ratio, gram)
         return U, s, V
-    j = int(xp.sum(xp.astype(s > eps**CUT * s[0], xp.int32)))
-    U1, V1 = U[:, :j], V[:, :j]
-    Y = accurate_matmul(X, V[:, j:rank])
-    U2 = xp.linalg.qr(Y - U1 @ (U1.T @ Y)).Q
-    Z = accurate_matmul(X.T, U2)
-    V2, R = xp.linalg.qr(Z - V1 @ (V1.T @ Z))
-    P, small, W = graded_svd(R.T, null_ratio * float(s[0] / s[j]))
-    U2, V2 = U2 @ P, V2 @ W
-    U0, V0 = U[:, rank:], V[:, rank:]
-    U0, V0 = U0 - U2 @ (U2.T @ U0), V0 - V2 @ (V2.T @ V0)
-    return xp.concat((U1, U2, U0), axis=1), xp.concat((s[:j], small, s[rank:])), xp.concat((V1, V2, V0), axis=1)
+    xp = array_namespace(X)
+    lam, P = gram or descending_eigh(X @ X.T)
+    levels = _levels(X, lam, P, null_ratio * max(float(lam[0]), 0.0) ** 0.5)
+    U, s, V = (_joined(parts, axis) for parts, axis in zip(zip(*levels), (1, 0, 0)))
+    V = _completed(V, s.shape[0] - V.shape[0]).T
+    if bool(xp.any(s[1:] > s[:-1])):  # neighbours on either side of a cut
+        order = xp.argsort(s, descending=True)
+        U, s, V = xp.take(U, order, axis=1), xp.take(s, order), xp.take(V, order, axis=1)
+    return U, s, V
+
+
+def _levels(X, lam, P, null):
+    """[(U, s, V^T)] of X (k, p) from the top down, V^T empty where s is null; lam, P: eigenbasis of X X^T."""
+    xp, eps = array_namespace(X), array_namespace(X).finfo(X.dtype).eps
+    levels, rest, W, least = [], X, None, eps ** (2 * FLOOR) * lam[0]
+    while bool(lam[0] > null**2):  # rest = W^T X without the right singular vectors that are found
+        j = max(1, int(xp.sum(xp.astype((lam >= eps**CUT * lam[0]) & (lam >= least), xp.int32))))
+        rows = P[:, :j].T @ rest
+        s = xp.linalg.vector_norm(rows, axis=1)
+        levels.append((_times(W, P[:, :j]), s, rows / s[:, None]))
+        if j == rest.shape[0]:
+            return levels
+        W = _times(W, P[:, j:])
+        if bool(lam[j] < least):
+            rest = _without(accurate_matmul(W.T, X), levels)
+            below = _levels(rest, *descending_eigh(rest @ rest.T), null)
+            return levels + [(W @ U, s, rows) for U, s, rows in below]
+        rest = _without(P[:, j:].T @ rest, levels[-1:])
+        lam, P = descending_eigh(rest @ rest.T)
+    return [*levels, (P if W is None else W, xp.zeros_like(lam), rest[:0, :])]
+
+
+def _times(W, P):
+    return P if W is None else W @ P
+
+
+def _without(rest, levels):
+    """The rows of rest, projected onto the complement of the right singular vectors of these levels."""
+    for _, _, rows in levels:
+        rest = rest - (rest @ rows.T) @ rows
+    return rest
+
+
+def _joined(parts, axis):
+    return parts[0] if len(parts) == 1 else array_namespace(parts[0]).concat(parts, axis=axis)
+
+
+def _completed(rows, count):
+    """Orthonormal rows (m, p) and `count` more, orthonormal too: right singular vectors of null directions."""
+    if count == 0:
+        return rows
+    xp = array_namespace(rows)
+    more = xp.astype(moved(np.random.default_rng(0).normal(size=(count, rows.shape[1])), rows), rows.dtype)
+    for _ in range(2):
+        more = xp.linalg.qr((more - (more @ rows.T) @ rows).T).Q.T
+    return xp.concat((rows, more))
 
 
 def interpolant_components(X, y, U, s, V, rank):
@@ -59,8 +112,8 @@ def interpolant_components(X, y, U, s, V, rank):
     z = (U.T @ y) * inverse
     eps = xp.finfo(s.dtype).eps
     level, least = float(s[0]), float(s[rank - 1])
-    while least < level * eps**CUT:
-        level *= eps**CUT
+    while least < level * eps**SHARE:
+        level *= eps**SHARE
         large = s[:, None] >= level
         b = V @ xp.where(large, z, 0.0)
         z = xp.where(large, z, V.T @ b + (U.T @ accurate_remainder(y, X, b)) * inverse)
@@ -75,28 +128,35 @@ def _inverse(s, rank):
 
 def accurate_matmul(A, B):
     """A @ B for A (n, p), B (p, m), with an error near eps**1.4 |A| |B| instead of eps |A| |B|: three products."""
-    head, tail = _split_product(A, B)
-    return head + tail
+    A1, A2 = _head_and_tail(A, 1)
+    parts = []
+    for columns in blocks(B.shape[1], B.shape[0]):
+        B1, B2 = _head_and_tail(B[:, columns], 0)
+        parts.append(A1 @ B1 + (A1 @ B2 + A2 @ B[:, columns]))
+    return array_namespace(A).concat(parts, axis=1)
 
 
 def accurate_remainder(y, A, B):
     """y - A @ B without the rounding of A @ B, where the two nearly cancel."""
-    head, tail = _split_product(A, B)
-    return (y - head) - tail
+    B1, B2 = _head_and_tail(B, 0)
+    parts = []
+    for rows in blocks(*A.shape):
+        A1, A2 = _head_and_tail(A[rows, :], 1)
+        parts.append((y[rows, :] - A1 @ B1) - (A1 @ B2 + A2 @ B))
+    return array_namespace(A).concat(parts)
 
 
-def _split_product(A, B):
-    """A @ B as a head that is exact and a tail: A B = A1 B1 + (A1 B2 + A2 B)."""
-    A1, A2 = _head_and_tail(A, 1, A.shape[1])
-    B1, B2 = _head_and_tail(B, 0, A.shape[1])
-    return A1 @ B1, A1 @ B2 + A2 @ B
+def blocks(count, length):
+    """Slices of `count` rows or columns of this length, BLOCK numbers at a time."""
+    step = max(BLOCK // length, 1)
+    return [slice(begin, begin + step) for begin in range(0, count, step)]
 
 
-def _head_and_tail(A, axis, length):
-    """A = A1 + A2, A1 with so few bits along `axis` that `length` products of two of them add up exactly."""
+def _head_and_tail(A, axis):
+    """A = A1 + A2, A1 with so few bits along `axis` that products of two of them add up exactly over its length."""
     xp = array_namespace(A)
     mantissa = 53 if A.dtype == xp.float64 else 24
-    bits = (mantissa - ceil(log2(max(length, 2)))) // 2 - 1
+    bits = (mantissa - ceil(log2(max(A.shape[axis], 2)))) // 2 - 1
     shift = xp.max(xp.abs(A), axis=axis, keepdims=True) * 2.0 ** (mantissa - bits)
     head = (A + shift) - shift
     return head, A - head

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 from eigenkd import kernel_flow, linear_flow
-from eigenkd.svd import accurate_matmul, accurate_remainder, graded_svd, thin_svd
+from eigenkd.spectrum import from_features
+from eigenkd.svd import CUT, FLOOR, accurate_matmul, accurate_remainder, graded_svd, thin_svd
 from tests.oracles import matrix_with
+
+EPS = np.finfo(float).eps
 
 
 @pytest.mark.parametrize("n, p", [(8, 13), (13, 8), (9, 9)])
@@ -34,16 +37,20 @@ def test_auto_takes_the_gram_matrix_where_it_is_accurate(condition, method):
     assert linear_flow(X.astype(np.float32), np.ones(10)).spectrum.method == "svd"
 
 
+def exact_singular_values(X):
+    with mp.workdps(60):
+        M = mp.matrix(X.tolist())
+        exact = mp.eigsy(M * M.T if X.shape[0] <= X.shape[1] else M.T * M, eigvals_only=True)
+        return np.array([float(mp.sqrt(e)) for e in exact])[::-1]
+
+
 @pytest.mark.parametrize("n, p", [(12, 20), (20, 12), (15, 15)])
 @pytest.mark.parametrize("ratio", [1e-3, 1e-6, 1e-9])
 def test_small_singular_values_are_right_relative_to_themselves(n, p, ratio):
     """Down to 1e-9 of the largest, where LAPACK's have seven digits left; both bases stay orthonormal."""
     k = min(n, p)
     X = matrix_with(np.geomspace(1, ratio, k), n, p, np.random.default_rng(2))
-    with mp.workdps(60):
-        M = mp.matrix(X.tolist())
-        exact = mp.eigsy(M * M.T if n <= p else M.T * M, eigvals_only=True)
-        exact = np.array([float(mp.sqrt(e)) for e in exact])[::-1]
+    exact = exact_singular_values(X)
     U, s, V = graded_svd(X, 1e-13)
     np.testing.assert_allclose(s, exact, rtol=2e-13)
     np.testing.assert_allclose((U * s) @ V.T, X, atol=1e-14)
@@ -51,6 +58,42 @@ def test_small_singular_values_are_right_relative_to_themselves(n, p, ratio):
     np.testing.assert_allclose(V.T @ V, np.eye(k), atol=1e-13)
     if ratio < 1e-8:
         assert np.max(np.abs(thin_svd(X)[1] / exact - 1)) > 1e-10
+
+
+@pytest.mark.parametrize("values", [
+    [1] * 8 + [1.1 * EPS**FLOOR] * 6 + [0.04 * EPS**FLOOR] * 6,  # a level of plain products, and what they'd spoil
+    [1, 0.9 * EPS**FLOOR, 0.9 * EPS ** (2 * FLOOR)],
+    [1, EPS ** (CUT / 2), EPS ** (CUT / 2), EPS ** (CUT / 2), EPS**CUT, EPS**CUT],  # clusters on a cut
+    [1, 1, 1e-9],
+])
+@pytest.mark.parametrize("seed", range(5))
+def test_singular_values_on_the_edges_of_levels_are_as_right_and_descend(values, seed):
+    k = len(values)
+    X = matrix_with(values, k, k + 3, np.random.default_rng(seed))
+    U, s, V = graded_svd(X, 1e-13)
+    np.testing.assert_allclose(s, exact_singular_values(X), rtol=2e-13)
+    assert np.all(np.diff(s) <= 0)
+    np.testing.assert_allclose(V.T @ V, np.eye(k), atol=1e-13)
+    np.testing.assert_allclose((U * s) @ V.T, X, atol=1e-14)
+
+
+@pytest.mark.parametrize("values", [[1.0, 0.5, 1e-5], []])
+def test_null_directions_have_orthonormal_vectors_on_both_sides(values):
+    X = matrix_with([*values, *np.zeros(5 - len(values))], 5, 9, np.random.default_rng(4))
+    for U, s, V in (graded_svd(X, 1e-13), graded_svd(X.T, 1e-13)[::-1]):
+        np.testing.assert_allclose(s, [*values, *np.zeros(5 - len(values))], rtol=1e-10, atol=1e-15)
+        np.testing.assert_allclose(U.T @ U, np.eye(5), atol=1e-12)
+        np.testing.assert_allclose(V.T @ V, np.eye(5), atol=1e-12)
+
+
+@pytest.mark.parametrize("n, p, larger", [(5, 9, "feature_basis"), (9, 5, "sample_basis")])
+def test_the_larger_basis_of_a_gram_matrix_is_made_when_asked_for(n, p, larger):
+    X = np.random.default_rng(0).normal(size=(n, p))
+    spectrum = from_features(X, "gram")
+    assert larger not in vars(spectrum)
+    assert getattr(spectrum, larger) is getattr(spectrum, larger)
+    np.testing.assert_allclose((spectrum.sample_basis * spectrum.singular_values) @ spectrum.feature_basis.T, X,
+                               atol=1e-13)
 
 
 def test_null_directions_stay_null_and_orthogonal():
