@@ -6,14 +6,15 @@ its place. One factorisation serves every time, filter, generation and target. E
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from array_api_compat import array_namespace
 
 from eigenkd import filters
 from eigenkd.arrays import is_concrete, leading, library, moved, real_array
-from eigenkd.spectrum import Spectrum, from_features, from_kernel
+from eigenkd.fit import Fit
+from eigenkd.pytrees import pytree
+from eigenkd.spectrum import GramSpectrum, Spectrum, from_features, from_kernel
 from eigenkd.svd import interpolant_components
 
 
@@ -26,8 +27,12 @@ def linear_flow(X, y, method="auto", start=None):
     for y with a component of its own along the directions that dominate the weights). start: weights (p,) or (p, m)
     that every generation starts from, zero if left out; filters then act on the displacement from it.  Eq. (7)
 
-    Differentiable in X, y and times under JAX and PyTorch where eigenvalues differ; where they repeat, or nearly do,
-    derivatives in X come out as NaN or inaccurate, as those of the libraries' decompositions do.
+    Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
+    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (S1)-(S7), `eigenkd.sensitivity`. At
+    t = inf and for vanishing ridges, where X is not of full rank, there is no derivative; what comes out is that along
+    changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and
+    are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross,
+    have the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape. Returns a `LinearFlow`.
     Eqs. (1)-(6), docs/theory.md.
@@ -44,6 +49,7 @@ def kernel_flow(K, y, start=None):
     K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). start: predictions on
     the training inputs, like y, of the function that every generation starts from, zero if left out. Otherwise as
     `linear_flow`; the weights live in the kernel's feature space, so use `components`, `fitted` and `predict`.
+    Derivatives in K are those along (K + K^T)/2.
     Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `LinearFlow`.
     """
     K = real_array("K", K, ndim=(2,))
@@ -75,6 +81,7 @@ def _flow(spectrum, inputs, y, start):
     return LinearFlow.of(spectrum, inputs, y.reshape((y.shape[0], -1)), start, y.ndim == 1)
 
 
+@pytree("spectrum", "inputs", "targets", "start", "limit")
 @dataclass(frozen=True, eq=False)
 class LinearFlow:
     """A factorised regression: what `linear_flow` and `kernel_flow` return.
@@ -84,6 +91,9 @@ class LinearFlow:
     kernel (n, m), or None for zero. limit: (k, m), the components along the feature basis of the displacement from the
     start to the minimum-norm interpolant X^+ y, where training ends that is not stopped; 0 in null directions. In what
     `distil` returns, targets and limit have the axes of the teacher's parameters in front.
+
+    A JAX pytree, as are Fit, Spectrum and filters: they go through jit and vmap, in and out. With respect to a flow,
+    derivatives are all in inputs, targets and start, and 0 in spectrum and limit, which follow from those.
     """
 
     spectrum: Spectrum
@@ -96,14 +106,18 @@ class LinearFlow:
     @classmethod
     def of(cls, spectrum, inputs, targets, start, vector):
         """From a factorisation of `inputs`, for targets (..., n, m)."""
-        begin = _outputs(spectrum, inputs, start)
-        rest = targets if begin is None else targets - begin
+        rest = _rest(spectrum, inputs, targets, start)
         return cls(spectrum, inputs, targets, start, _limit(spectrum, inputs, rest), vector)
 
     @property
     def start_outputs(self):
         """(n, m): what the start predicts on the training inputs; None for a start from zero."""
         return _outputs(self.spectrum, self.inputs, self.start)
+
+    @property
+    def rest(self):
+        """(..., n, m): what the start leaves to learn of the targets."""
+        return _rest(self.spectrum, self.inputs, self.targets, self.start)
 
     def retarget(self, y):
         """The same inputs and start with other targets y (n,) or (n, m): nothing is factorised again."""
@@ -181,17 +195,23 @@ def _limit(spectrum, inputs, y):
     """Components (..., k, m) of the minimum-norm interpolant of y (..., n, m)."""
     xp = array_namespace(y)
     U, s, V = spectrum.sample_basis, spectrum.singular_values, spectrum.feature_basis
-    rows = xp.moveaxis(y, -2, 0)
+    last = y.ndim - 1
+    rows = xp.permute_dims(y, (last - 1, *range(last - 1), last))
     columns = rows.reshape((rows.shape[0], -1))
     if spectrum.method == "svd" and is_concrete(inputs) and is_concrete(y) and spectrum.rank > 0:
         limit = interpolant_components(inputs, columns, U, s, V, spectrum.rank)
     else:
         limit = (U.T @ columns) * spectrum.inverse[:, None]
-    return xp.moveaxis(limit.reshape((limit.shape[0], *rows.shape[1:])), 0, -2)
+    return xp.permute_dims(limit.reshape((limit.shape[0], *rows.shape[1:])), (*range(1, last), 0, last))
 
 
 def _outputs(spectrum, inputs, start):
-    return start if start is None or spectrum.feature_basis is None else inputs @ start
+    return start if start is None or spectrum.method == "kernel" else inputs @ start
+
+
+def _rest(spectrum, inputs, targets, start):
+    begin = _outputs(spectrum, inputs, start)
+    return targets if begin is None else targets - begin
 
 
 def _sequence(name, values):
@@ -201,93 +221,12 @@ def _sequence(name, values):
     return values
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
-
-    Nothing is computed before it is asked for, and nothing factorises again.
-    """
-
-    flow: LinearFlow
-    filter: filters.Filter
-
-    @cached_property
-    def gain(self):
-        """(..., k): the share of each component that is learned; 0 in null directions."""
-        lam = self.flow.spectrum.eigenvalues
-        return array_namespace(lam).where(lam > 0, self.filter.gain(lam), 0.0)
-
-    @cached_property
-    def components(self):
-        """(..., k) or (..., k, m): weights along the feature basis, Theorem 4.1's [b]_k."""
-        flow, spectrum = self.flow, self.flow.spectrum
-        learned = self.gain[..., None] * flow.limit
-        if flow.start is None:
-            return self._shaped(learned)
-        if spectrum.feature_basis is None:
-            return self._shaped(learned + (spectrum.sample_basis.T @ flow.start) * spectrum.inverse[:, None])
-        return self._shaped(learned + spectrum.feature_basis.T @ flow.start)
-
-    @cached_property
-    def weights(self):
-        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
-        flow = self.flow
-        if flow.spectrum.feature_basis is None:
-            raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.components "
-                            "(along the kernel's eigenfunctions), fit.fitted or fit.predict(K_new)")
-        return self._shaped(self._from_start(flow.spectrum.feature_basis, flow.start))
-
-    @cached_property
-    def fitted(self):
-        """(..., n) or (..., n, m): predictions on the training inputs."""
-        return self._shaped(self._fitted_columns)
-
-    @cached_property
-    def _fitted_columns(self):
-        """(..., n, m): `fitted`, with the axis of the columns also where there is one."""
-        spectrum = self.flow.spectrum
-        return self._from_start(spectrum.sample_basis * spectrum.singular_values, self.flow.start_outputs)
-
-    def predict(self, new, start=None):
-        """(..., n_new) or (..., n_new, m): predictions on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
-
-        start: for a kernel flow with a start, what that function predicts on the new inputs, (n_new,) or (n_new, m).
-        """
-        flow, spectrum = self.flow, self.flow.spectrum
-        kernel = spectrum.feature_basis is None
-        name, basis = ("K_new", spectrum.sample_basis) if kernel else ("X_new", spectrum.feature_basis)
-        new = real_array(name, new, like=basis, ndim=(2,))
-        if new.shape[1] != basis.shape[0]:
-            mend = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
-                "pass the features that X was made of, a row a sample"
-            raise ValueError(f"{name}: expected {basis.shape[0]} columns, got shape {tuple(new.shape)}; {mend}")
-        if kernel and flow.start is not None:
-            begin = self._new_start(start, new.shape[0])
-        elif start is not None:
-            raise ValueError(f"start: expected none for {'a kernel flow without one' if kernel else 'features'}, got "
-                             f"{type(start).__name__}; leave it out")
-        else:
-            begin = None if flow.start is None else new @ flow.start
-        return self._shaped(self._from_start(spectrum.project(new), begin))
-
-    def _new_start(self, start, rows):
-        shape = (rows,) if self.flow.vector else (rows, self.flow.start.shape[1])
-        if start is None:
-            raise ValueError(f"start: expected the predictions on the new inputs of the function that training started "
-                             f"from, shape {shape}, got None; pass predict(K_new, start=f0(new))")
-        start = real_array("start", start, like=self.flow.start)
-        if tuple(start.shape) != shape:
-            raise ValueError(f"start: expected shape {shape}, got {tuple(start.shape)}; pass one row a new "
-                             f"input, with columns like y")
-        return start.reshape((rows, -1))
-
-    def _from_start(self, coordinates, begin):
-        """(..., q, m) from coordinates (q, k) of what is predicted and its value at the start: one product."""
-        xp = array_namespace(coordinates)
-        learned = xp.matrix_transpose(self.gain[..., None] * self.flow.limit)
-        flat = learned.reshape((-1, learned.shape[-1])) @ coordinates.T
-        values = xp.matrix_transpose(flat.reshape((*learned.shape[:-1], coordinates.shape[0])))
-        return values if begin is None else values + begin
-
-    def _shaped(self, columns):
-        return columns[..., 0] if self.flow.vector else columns
+# Until these classes are decorated where they are defined.
+for _cls, _children in ((Spectrum, ("singular_values", "sample_basis", "feature_basis")),
+                        (filters.algebra.Exponential, ("arguments",)), (filters.algebra.ClosedForm, ("arguments",)),
+                        (filters.algebra.Alternating, ("arguments",)),
+                        (filters.algebra.Relaxation, ("weight", "target", "start")),
+                        (filters.schedules.Limit, ("student", "weight")),
+                        (filters.schedules.Handover, ("student", "count", "weight"))):
+    pytree(*_children)(_cls)
+pytree("singular_values", "_basis", "_inputs", static=("method",))(GramSpectrum)

@@ -105,3 +105,83 @@ def generations_gap(lam, pivot, gain, parameters, learner, digits=400):
         parameters = [mp.mpf(float(p)) for p in parameters]
         matched = learner(pivot, mp.fprod(gain(pivot, p) for p in parameters))
         return gain(lam, matched) - mp.fprod(gain(lam, p) for p in parameters), matched
+
+
+# Filters of a dense symmetric matrix S: functions S -> (G, H) with G = g(S) and H = h(S), h(lam) = g(lam)/lam, without
+# an eigenvalue anywhere. They are smooth in S, singular or not, and `differences` takes their derivatives.
+
+
+def dense_flow(time):
+    """G = I - exp(-t S) and H = int_0^t exp(-u S) du, by one matrix exponential of twice the size."""
+    def of(S):
+        n = len(S)
+        block = np.zeros((2 * n, 2 * n))
+        block[:n, :n], block[:n, n:] = -time * S, time * np.eye(n)
+        H = expm(block)[:n, n:]
+        return S @ H, H
+
+    return of
+
+
+def dense_ridge(strength):
+    def of(S):
+        H = np.linalg.inv(S + strength * np.eye(len(S)))
+        return S @ H, H
+
+    return of
+
+
+def dense_descent(learning_rate, steps):
+    def of(S):
+        H = np.zeros_like(S)
+        for _ in range(steps):
+            H = H + learning_rate * (np.eye(len(S)) - S @ H)
+        return S @ H, H
+
+    return of
+
+
+def dense_product(student, teacher):
+    return lambda S: (student(S)[0] @ teacher(S)[0], student(S)[1] @ teacher(S)[0])
+
+
+def dense_mix(a, b, weight):
+    return lambda S: tuple(weight * A + (1 - weight) * B for A, B in zip(a(S), b(S)))
+
+
+def dense_relaxation(target, time, start):
+    """Flow for `time` towards the outputs of target(S), from where start(S) left off."""
+    def of(S):
+        (G, H), (target_G, _), (start_G, start_H) = dense_flow(time)(S), target(S), start(S)
+        return G @ target_G + start_G - G @ start_G, H @ target_G + start_H - G @ start_H
+
+    return of
+
+
+def dense_views(filter, X, y, start, new):
+    """(weights, fitted, predictions on X_new) of training on (X, y) from a start, as a dense filter has it."""
+    H = filter(X @ X.T)[1]
+    weights = start + X.T @ (H @ (y - X @ start))
+    return weights, X @ weights, new @ weights
+
+
+def dense_kernel_views(filter, K, y, start, new, new_start):
+    """(fitted, predictions) of the same for a kernel, of which the symmetric part counts."""
+    G, H = filter((K + K.T) / 2)
+    return start + G @ (y - start), new_start + new @ (H @ (y - start))
+
+
+def differences(function, values, direction, step=2.0**-6, levels=4):
+    """The derivative of a tuple of arrays at `values` along `direction`, by central differences extrapolated to 0.
+
+    Richardson's extrapolation from steps that halve: errors of step^(2 levels), and rounding over the smallest step.
+    """
+    def at(e):
+        return function(*(v + e * d for v, d in zip(values, direction)))
+
+    sizes = [step / 2**i for i in range(levels)]
+    table = [[(after - before) / (2 * e) for after, before in zip(at(e), at(-e))] for e in sizes]
+    for j in range(1, levels):
+        table = [[(4**j * fine - coarse) / (4**j - 1) for fine, coarse in zip(table[i + 1], table[i])]
+                 for i in range(len(table) - 1)]
+    return tuple(table[0])

@@ -18,6 +18,7 @@ from array_api_compat import array_namespace
 
 from eigenkd.arrays import is_concrete, leading, moved, real_array
 from eigenkd.filters.elementary import log1mexp, log1p
+from eigenkd.pytrees import pytree
 
 
 class Overshoot(ValueError):
@@ -101,6 +102,7 @@ class Leaf(Filter):
         return f"{self.name}({', '.join(short(a) for a in self.arguments)})" if self.arguments else self.name
 
 
+@pytree("arguments")
 @dataclass(frozen=True, eq=False, repr=False)
 class Exponential(Leaf):
     """Residual exp(-x), with the exponent x = exponent(lam, *arguments) >= 0.  Eq. (7)"""
@@ -116,6 +118,7 @@ class Exponential(Leaf):
         return log1mexp(x), 0 - x  # not -0.0 where nothing is learned
 
 
+@pytree("arguments")
 @dataclass(frozen=True, eq=False, repr=False)
 class ClosedForm(Leaf):
     """Gain and residual by functions of (lam, *arguments); log_pair is None, or raises, where a gain leaves [0, 1]."""
@@ -133,6 +136,7 @@ class ClosedForm(Leaf):
         return self.log_pair(lam, *self._arguments(lam))
 
 
+@pytree("arguments")
 @dataclass(frozen=True, eq=False, repr=False)
 class Alternating(Leaf):
     """Residual +-exp(-x), by a rule that gives (x, where it is negative, where it would not stay a share).  Eq. (9)"""
@@ -157,6 +161,7 @@ class Alternating(Leaf):
         return log1mexp(x), 0 - x
 
 
+@pytree("weight", "target", "start")
 @dataclass(frozen=True, eq=False)
 class Relaxation(Filter):
     """Gain = w target + (1 - w) start with w the gain of `weight`: the one operation.  Eq. (8)"""

@@ -23,6 +23,7 @@ from eigenkd.filters.algebra import (
 from eigenkd.filters.elementary import log1mexp, log1p, log_sinhc, product
 from eigenkd.filters.training import relax
 from eigenkd.filters.two_rates import log_real_rates, real_rates
+from eigenkd.pytrees import pytree
 
 
 def switch(first, second, before, after, window=0.0, start=None):
@@ -91,6 +92,7 @@ def generations(student, count, weight=0.0, start=identity):
     return Relaxation(Handover(student, count, weight), Limit(student, weight), start)
 
 
+@pytree("student", "weight")
 @dataclass(frozen=True, eq=False)
 class Limit(Filter):
     """Where generations end: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (30)"""
@@ -123,6 +125,7 @@ class Limit(Filter):
         return log_completed(top - total, r - total)
 
 
+@pytree("student", "count", "weight")
 @dataclass(frozen=True, eq=False)
 class Handover(Filter):
     """How far generations have left generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (30)"""

@@ -11,7 +11,7 @@ Sec. 9, docs/theory.md.
 from eigenkd.risk.criteria import LeaveOneOut, degrees_of_freedom, gcv, leave_one_out, sure, training_loss
 from eigenkd.risk.noise import Risk, best_mixing_weight, fixed_design, flip_mean, flip_noise
 from eigenkd.risk.stopping import time_to_loss
-from eigenkd.risk.tuning import Tuned, tune
+from eigenkd.risk.tuning import Tuned, tune, tune_each
 
 __all__ = ["LeaveOneOut", "Risk", "Tuned", "best_mixing_weight", "degrees_of_freedom", "fixed_design", "flip_mean",
-           "flip_noise", "gcv", "leave_one_out", "sure", "time_to_loss", "training_loss", "tune"]
+           "flip_noise", "gcv", "leave_one_out", "sure", "time_to_loss", "training_loss", "tune", "tune_each"]

@@ -65,16 +65,20 @@ def _chain(generations):
         raise ValueError(f"generations: expected a whole number of at least 2, got {generations!r}; a single "
                          f"generation is family='teacher'")
     names = tuple(f"time_{i + 1}" for i in range(generations))
-    smaller = TEACHER if generations == 2 else _chain(generations - 1)
-    return Family("chain", names, ("time",) * generations, _product, -1,
-                  ((smaller, (lambda *times: (inf, *times), lambda *times: (times[0], *times))), _equal(generations)))
+    if generations == 2:
+        return Family("chain", names, ("time", "time"), _product, -1, ((STUDENT, (lambda s, T: (T, s),)),))
+    if generations == 3:
+        inside = STUDENT, (lambda s, T: (inf, T, s), lambda s, T: (T, T, s))
+    else:
+        inside = _chain(generations - 1), (lambda *times: (inf, *times), lambda *times: (times[0], *times))
+    return Family("chain", names, ("time",) * generations, _product, -1, (inside, _equal(generations)))
 
 
 def _equal(generations):
     """The family of equal times, and how it lies in those of any times: at their best, and spread out from there, as
     equal times may be a saddle."""
     spread = [2 * 4 ** (-i / (generations - 1)) for i in range(generations)]  # 2 to 1/2
-    return (Family("equal times", ("time",), ("time",), lambda t: _product(*(t,) * generations)),
+    return (Family(f"{generations} equal times", ("time",), ("time",), lambda t: _product(*(t,) * generations)),
             (lambda t: (t,) * generations, lambda t: tuple(t * factor for factor in spread)))
 
 

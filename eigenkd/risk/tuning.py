@@ -1,5 +1,6 @@
 """Tuning: the member of a family of models that is best by a criterion, from one factorisation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mea
     with a start, the start's predictions on the validation inputs as a third.
 
     Method: a grid of 1,000 to 3,000 points in the logarithms of times, evaluated in vectorised calls, then L-BFGS-B
-    from its best points inside, its best with one parameter at a limit, and the optima of the families inside. "error"
+    from its best points inside, its best ones at a limit, and the optima of the families inside. "error"
     is constant in pieces: finer grids around the best point instead, and of equal errors the one of smaller squared
     error. Neither is certain to find the global minimum. NumPy in double precision for every library; not for jit.
 
@@ -73,44 +74,73 @@ def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mea
     Raises TypeError or ValueError for unknown names, what a criterion lacks or does not take, and all-zero inputs.
     Returns a `Tuned`.
     """
+    return tune_each(flow, (family,), criterion, noise=noise, signal=signal, mean=mean, validation=validation,
+                     generations=generations)[family]
+
+
+def tune_each(flow, families=("teacher", "ridge", "student", "chain", "mixture"), criterion=None, *, noise=None,
+              signal=None, mean=None, validation=None, generations=3):
+    """{name: Tuned} of several families by one criterion: as `tune` for each, with what lies inside several of them
+    searched for once."""
     flow = checked_values(checked_flow(flow))
-    family = family_of(family, generations)
+    families = {name: family_of(name, generations) for name in families}
     given = {"noise": noise, "signal": signal, "mean": mean, "validation": validation}
     criterion = _criterion_name(criterion, given)
     plain = _in_numpy(flow)
     function = _criterion(criterion, plain, given)
-    rows = max(len(plain.targets), 0 if validation is None else len(validation[1]))
-    (point, value), evaluations = _search(plain, family, criterion, function, rows * plain.targets.shape[1])
+    task = _Task(plain, criterion, function, 0 if validation is None else len(validation[1]), {})
+    return {name: _tuned(flow, family, task) for name, family in families.items()}
+
+
+def _tuned(flow, family, task):
+    (point, value), evaluations = task.search(family)
     if family.interchangeable:
         point = np.sort(point)[::family.interchangeable]
     parameters = {name: float(x) for name, x in zip(family.names, point)}
-    if criterion == "error":
-        value = np.floor(value) / len(to_numpy(validation[1]))
-    return Tuned(flow.fit(family.filter(*parameters.values())), family.name, parameters, criterion, float(value),
+    if task.criterion == "error":
+        value = np.floor(value) / task.samples
+    return Tuned(flow.fit(family.filter(*parameters.values())), family.name, parameters, task.criterion, float(value),
                  evaluations)
 
 
-def _search(flow, family, criterion, function, predictions):
-    """((point, value), evaluations): the families inside come first, and lend their optima as starts.
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is searched for: a criterion of the fits of a flow.
 
-    predictions: how many numbers the function holds for a point.
+    function: fit -> values. samples: how many there are to validate. found: what has been searched for before.
     """
-    starts, before = [], 0
-    for smaller, embeddings in family.contains:
-        (point, _), evaluations = _search(flow, smaller, criterion, function, predictions)
-        starts += [embed(*point) for embed in embeddings]
-        before += evaluations
-    rows = max(1, AT_ONCE // predictions)
 
-    def values(points):
-        return np.concatenate([function(flow.fit(family.filter(*points[i:i + rows].T)))
-                               for i in range(0, len(points), rows)])
+    flow: LinearFlow
+    criterion: str
+    function: Callable
+    samples: int
+    found: dict
 
-    objective = search.Objective(values)
-    method = search.stepwise if criterion == "error" else search.smooth
-    axes, budget = axes_of(family, flow.spectrum.eigenvalues), BUDGET.get(len(family.names), MOST)
-    found = method(objective, axes, starts, budget, family.interchangeable)
-    return found, before + objective.evaluations
+    def search(self, family):
+        """((point, value), evaluations): the families inside come first, and lend their optima as starts."""
+        key = family.name, len(family.names)
+        if key not in self.found:
+            self.found[key] = self._search(family)
+        return self.found[key]
+
+    def _search(self, family):
+        starts, before = [], 0
+        for smaller, embeddings in family.contains:
+            (point, _), evaluations = self.search(smaller)
+            starts += [embed(*point) for embed in embeddings]
+            before += evaluations
+        n, m = self.flow.targets.shape
+        rows = max(1, AT_ONCE // (max(n, self.samples) * m))
+
+        def values(points):
+            return np.concatenate([self.function(self.flow.fit(family.filter(*points[i:i + rows].T)))
+                                   for i in range(0, len(points), rows)])
+
+        objective = search.Objective(values)
+        method = search.stepwise if self.criterion == "error" else search.smooth
+        axes, budget = axes_of(family, self.flow.spectrum.eigenvalues), BUDGET.get(len(family.names), MOST)
+        found = method(objective, axes, starts, budget, family.interchangeable)
+        return found, before + objective.evaluations
 
 
 def _criterion_name(criterion, given):

@@ -12,12 +12,14 @@ from eigenkd import filters
 from eigenkd.arrays import is_concrete, leading, moved, real_array
 from eigenkd.filters.algebra import Leaf, check_shapes
 from eigenkd.filters.elementary import log1mexp, product
+from eigenkd.pytrees import pytree
 from eigenkd.theorem import gap
 from eigenkd.theorem.matching import eigenvalues_of, pivot_index
 
 KINDS = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",): "ridge"}
 
 
+@pytree(*["matched_time", "direction", "log_gap", "log_margin", "holds"])
 @dataclass(frozen=True, eq=False)
 class Check:
     """What `check` found; `...` is the broadcast shape of the parameters, k the number of eigenvalues.

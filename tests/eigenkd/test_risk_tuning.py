@@ -7,8 +7,6 @@ import pytest
 from scipy.optimize import differential_evolution
 
 from eigenkd import filters, kernel_flow, linear_flow, risk
-from eigenkd.risk import search
-from eigenkd.risk.search import Axis
 
 FAMILIES = ("teacher", "ridge", "student", "chain", "mixture")
 CRITERIA = ("gcv", "loo", "sure", "risk", "squared", "error")
@@ -54,7 +52,7 @@ def filter_of(family, *p):
 def test_no_family_comes_out_worse_than_one_it_contains_and_values_are_those_of_the_fit(criterion, seed, n):
     X, y, *rest = problem(seed, n)
     flow = linear_flow(X, y)
-    found = {family: risk.tune(flow, family, criterion, **given(criterion, *rest)) for family in FAMILIES}
+    found = risk.tune_each(flow, FAMILIES, criterion, **given(criterion, *rest))
     pairs = [("student", "teacher"), ("chain", "student"), ("mixture", "student")]
     if criterion != "error":
         two = risk.tune(flow, "chain", criterion, generations=2, **given(criterion, *rest))
@@ -212,6 +210,15 @@ def test_every_library_gets_a_fit_of_its_own(library):
     assert single.value == pytest.approx(risk.tune(linear_flow(X, y), "student").value, rel=1e-4)
 
 
+def test_several_families_at_once_are_the_same_as_one_by_one():
+    X, y, *_ = problem()
+    flow = linear_flow(X, y)
+    for family, tuned in risk.tune_each(flow, generations=4).items():
+        alone = risk.tune(flow, family, generations=4)
+        assert (alone.parameters, alone.value, alone.evaluations) == (tuned.parameters, tuned.value, tuned.evaluations)
+        assert len(tuned.parameters) == {"student": 2, "chain": 4, "mixture": 3}.get(family, 1)
+
+
 def test_the_criterion_left_out_is_gcv_or_the_validation_set():
     X, y, *_, validation = problem()
     flow = linear_flow(X, y)
@@ -230,30 +237,6 @@ def test_a_result_prints_on_one_line_and_counts_evaluations(monkeypatch):
     assert min(values.min() for values in counted) >= tuned.value * (1 - 1e-12)
     assert re.fullmatch(r"Tuned\(student: time=[\d.e+-]+, teacher_time=([\d.e+-]+|inf); gcv=[\d.]+, \d+ evaluations\)",
                         repr(tuned))
-
-
-def bowl(points):
-    return np.sum((np.log(np.clip(points, 1e-9, 1e9)) - [1.0, -2.0]) ** 2, axis=1) + 3
-
-
-def test_the_search_finds_the_bottom_of_a_bowl_and_keeps_a_better_start():
-    axes = [Axis(1e-3, 1e3), Axis(1e-3, 1e3)]
-    for method, tolerance in ((search.smooth, 1e-9), (search.stepwise, 1e-2)):
-        objective = search.Objective(bowl)
-        point, value = method(objective, axes, [], 100, 0)
-        np.testing.assert_allclose(np.log(point), [1, -2], atol=tolerance**0.5)
-        assert 3 <= value <= 3 + tolerance
-    hidden = search.Objective(lambda points: bowl(points) - 100 * np.all(points == 7.0, axis=1))
-    for method in (search.smooth, search.stepwise):
-        point, value = method(hidden, axes, [(7.0, 7.0)], 100, 0)
-        np.testing.assert_array_equal(point, 7.0)
-        assert value == bowl(point[None])[0] - 100
-
-
-def test_values_that_are_none_are_never_chosen():
-    holes = search.Objective(lambda points: np.where(points[:, 0] < 1, np.nan, points[:, 0]))
-    _, value = search.smooth(holes, [Axis(1e-3, 1e3)], [], 50, 0)
-    assert 1 <= value < 1.2
 
 
 X, y = np.eye(3), np.ones(3)

@@ -1,0 +1,260 @@
+"""Weights and predictions with derivatives that do not pass through the eigenvectors.
+
+A derivative of eigenvectors divides by differences of eigenvalues. That of weights and predictions does not: they
+depend on K as a function of a matrix does, and have the derivative of Eqs. (S4)-(S7), made of divided differences,
+which are finite and right where eigenvalues repeat, nearly repeat or are 0. Here the value comes from the eigenbasis
+and that derivative is attached to it, by jax.custom_jvp and by torch.autograd.Function. NumPy sees the value alone.
+
+The derivative is itself made of the eigenbasis, and what is differentiated twice goes through that as the library
+does it: right where eigenvalues differ, NaN or infinite where they repeat.
+"""
+
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace
+
+from eigenkd import pytrees
+from eigenkd.arrays import library, real_array
+from eigenkd.divided import dual, outer, shares, turned, turned_back
+
+
+class Primals(NamedTuple):
+    """What `_value` depends on, for derivatives: of these, filter, inputs, rest and new are what all else follows from.
+
+    inputs: X or K. rest: targets - outputs of the start. new: X_new or K_new, or None. basis: the one that the view
+    needs, and limit, gain, spectrum: as they are in a `Fit` and its flow.
+    """
+
+    filter: Any
+    inputs: Any
+    rest: Any
+    new: Any
+    gain: Any
+    limit: Any
+    basis: Any
+    spectrum: Any
+
+
+class Changes(NamedTuple):
+    """Tangents or cotangents of a gain at fixed eigenvalues, and of `Primals`; None for what there is none of."""
+
+    gain: Any
+    inputs: Any
+    rest: Any
+    new: Any
+
+
+def learned(view, fit, new=None):
+    """(..., q, m): what a fit has learned, without its start, as "weights", "fitted", or "predict" on new inputs."""
+    flow, gain = fit.flow, fit.gain
+    spectrum, limit = flow.spectrum, flow.limit
+    samples = view == "fitted" or spectrum.method == "kernel"
+    basis = spectrum.sample_basis if samples else spectrum.feature_basis
+    name = library(limit)
+    if name == "NumPy":
+        return _value(view, Primals(None, None, None, new, gain, limit, basis, spectrum))
+    filter = pytrees.mapped(fit.filter, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
+    primals = Primals(filter, flow.inputs, flow.rest, new, gain, limit, basis, spectrum)
+    if name == "JAX":
+        return _jax_function()(view, primals)
+    arrays, rebuild = pytrees.flatten(primals)
+    return _torch_function().apply(view, rebuild, *arrays)
+
+
+def _value(view, primals):
+    """The basis's coordinates of what is seen, times gain * limit."""
+    _, _, _, new, gain, limit, basis, spectrum = primals
+    if view == "fitted":
+        coordinates = basis * spectrum.singular_values
+    elif view == "weights":
+        coordinates = basis
+    else:
+        coordinates = new @ basis * (spectrum.inverse if spectrum.method == "kernel" else 1.0)
+    return _times(coordinates, gain[..., None] * limit)
+
+
+def _tangent(view, primals, changes):
+    """The change (..., q, m) of `_value`, linear in changes.  Eqs. (S4)-(S7)"""
+    filter, inputs, rest, new, gain, limit, basis, spectrum = primals
+    kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
+    U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
+    V = None if kernel else spectrum.feature_basis
+    c, dX = _times(U.T, rest), changes.inputs
+    h = None if dX is None and changes.new is None else dual(filter, lam)[..., None]
+    shared, turning, outside = [], [], []  # along the basis: of every view, and of each by itself; and outside of it
+    if changes.gain is not None:
+        shared.append(changes.gain[..., None] * limit)
+    if changes.rest is not None:
+        shared.append((gain * spectrum.inverse)[..., None] * _times(U.T, changes.rest))
+    if dX is not None:
+        turning.append(turned(filter, lam, *_turn(view, U, s, V, dX), c, refined=kernel))
+    if dX is not None and tall and not kernel:
+        shared.append(h * _times(V.T, _times(dX.T, rest - _times(U, c))))
+        if view == "fitted":
+            outside.append(_beyond(U, _times(dX, _times(V, s[:, None] * h * c))))
+    if dX is not None and not tall and not kernel and view != "fitted":
+        weights = _beyond(V, _times(dX.T, _times(U, h * c)))
+        outside.append(weights if view == "weights" else _times(new, weights))
+    if changes.new is not None:
+        outside.append(_times(changes.new, _times(basis, h * c if kernel else gain[..., None] * limit)))
+    if not shared and not turning:
+        return sum(outside)
+    coordinates, scale = _coordinates(view, primals)
+    return sum([_times(coordinates, sum([*turning, *(scale * change for change in shared)])), *outside])
+
+
+def _cotangent(view, primals, along, wanted):
+    """The transpose of `_tangent`: the `Changes` that `wanted` marks as True, for a cotangent `along` of `_value`."""
+    filter, inputs, rest, new, gain, limit, basis, spectrum = primals
+    kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
+    U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
+    V = None if kernel else spectrum.feature_basis
+    c, h = _times(U.T, rest), dual(filter, lam)[..., None] if wanted.inputs or wanted.new else None
+    coordinates, scale = _coordinates(view, primals)
+    turning = _times(coordinates.T, along)
+    shared = scale * turning
+    dgain = array_namespace(gain).sum(shared * limit, axis=-1) if wanted.gain else None
+    drest = _times(U, (gain * spectrum.inverse)[..., None] * shared) if wanted.rest else None
+    dX, dnew = None, None
+    if wanted.inputs:
+        of_gain, of_dual = view == "fitted" or not kernel, view != "fitted"
+        dX = _turn_back(view, U, s, V, *turned_back(filter, lam, turning, c, of_gain, of_dual, kernel))
+    if wanted.inputs and tall and not kernel:
+        dX = dX + outer(rest - _times(U, c), h * shared) @ V.T
+        if view == "fitted":
+            dX = dX + outer(_beyond(U, along), s[:, None] * h * c) @ V.T
+    if wanted.inputs and not tall and not kernel and view != "fitted":
+        dX = dX + U @ outer(h * c, _beyond(V, along if view == "weights" else _times(new.T, along)))
+    if wanted.new:
+        dnew = outer(along, h * c if kernel else gain[..., None] * limit) @ basis.T
+    return Changes(dgain, dX, drest, dnew)
+
+
+def _turn(view, U, s, V, dX):
+    """The matrices (k, k) that g[a, b] and h[a, b] multiply, one of which may be None, for a change of X or K."""
+    if V is None:
+        N = U.T @ ((dX + dX.T) / 2) @ U
+        return (N, None) if view == "fitted" else (None, s[:, None] * N)
+    A = U.T @ dX @ V
+    return (A * s + (A * s).T, None) if view == "fitted" else (A.T, s[:, None] * A * s)
+
+
+def _turn_back(view, U, s, V, first, second):
+    """The transpose of `_turn`."""
+    if V is None:
+        N = first if view == "fitted" else s[:, None] * second
+        return U @ ((N + N.T) / 2) @ U.T
+    return U @ ((first + first.T) * s if view == "fitted" else first.T + s[:, None] * second * s) @ V.T
+
+
+def _coordinates(view, primals):
+    """Coordinates (q, k) of what is seen, apart from a scale that some changes have and others do not."""
+    new, basis, spectrum = primals.new, primals.basis, primals.spectrum
+    if view == "predict":
+        return new @ basis * (spectrum.inverse if spectrum.method == "kernel" else 1.0), 1.0
+    return basis, spectrum.singular_values[:, None] if view == "fitted" else 1.0
+
+
+def _beyond(basis, columns):
+    """What of columns (..., q, m) is outside the span of a basis (q, k)."""
+    return columns - _times(basis, _times(basis.T, columns))
+
+
+def _times(matrix, columns):
+    """matrix (q, k) @ columns (..., k, m), in one product."""
+    xp = array_namespace(matrix)
+    rows = xp.matrix_transpose(columns)
+    flat = rows.reshape((-1, rows.shape[-1])) @ matrix.T
+    return xp.matrix_transpose(flat.reshape((*rows.shape[:-1], matrix.shape[0])))
+
+
+def _gain_of(filter, spectrum):
+    """The gain up to a constant, as a function of the filter: what `divided.slope` says of derivatives holds here."""
+    return -shares(filter, spectrum.eigenvalues)[1]
+
+
+@cache
+def _jax_function():
+    """`_value` for JAX, with `_tangent` as its derivative, which JAX transposes by itself."""
+    import jax
+    from jax.custom_derivatives import SymbolicZero
+
+    def zero(change):
+        return isinstance(change, SymbolicZero)
+
+    tangent = jax.jit(_tangent, static_argnums=0)
+
+    @partial(jax.custom_jvp, nondiff_argnums=(0,))
+    def value(view, primals):
+        return _value(view, primals)
+
+    @partial(value.defjvp, symbolic_zeros=True)
+    def rule(view, primals, tangents):
+        (primals,), (given,) = primals, tangents
+        dfilter, dgain = given.filter, None
+        if not all(zero(change) for change in jax.tree.leaves(dfilter)):
+            dfilter = jax.tree.map(lambda d: jax.numpy.zeros(d.shape, d.dtype) if zero(d) else d, dfilter)
+            dgain = jax.jvp(lambda filter: _gain_of(filter, primals.spectrum), (primals.filter,), (dfilter,))[1]
+        # The tangents of basis, spectrum, gain and limit are left: what they say is in Eqs. (S4)-(S7).
+        changes = Changes(dgain, *(None if zero(d) else d for d in (given.inputs, given.rest, given.new)))
+        result = value(view, primals)
+        return result, result * 0 if changes == (None,) * 4 else tangent(view, primals, changes)
+
+    return value
+
+
+@cache
+def _torch_function():
+    """`_value` for PyTorch, with `_cotangent` as its backward and `_tangent` as its forward derivative."""
+    import torch
+    from torch._functorch.pyfunctorch import TransformType, retrieve_all_functorch_interpreters
+
+    def gain_of(primals):
+        """The parameters of the filter, and the gain as a function of them."""
+        parameters, rebuild = pytrees.flatten(primals.filter)
+        return tuple(parameters), lambda *values: _gain_of(rebuild(values), primals.spectrum)
+
+    class Learned(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(view, rebuild, *arrays):
+            return _value(view, rebuild(arrays))
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.view, ctx.rebuild, *arrays = inputs
+            ctx.save_for_backward(*arrays)
+            ctx.save_for_forward(*arrays)
+
+        @staticmethod
+        def backward(ctx, along):
+            arrays, needs = ctx.saved_tensors, ctx.needs_input_grad[2:]
+            primals, index = ctx.rebuild(arrays), ctx.rebuild(range(len(arrays)))
+            parameters, gain = gain_of(primals)
+            count, cotangents = len(parameters), [None] * len(arrays)  # the parameters come first
+            wanted = Changes(any(needs[:count]), *(i is not None and needs[i] for i in index[1:4]))
+            changes = _cotangent(ctx.view, primals, along, wanted)
+            if changes.gain is not None:
+                cotangents[:count] = torch.func.vjp(gain, *parameters)[1](changes.gain.sum_to_size(primals.gain.shape))
+            for i, change in zip(index[1:4], changes[1:]):
+                if change is not None:
+                    cotangents[i] = change.sum_to_size(arrays[i].shape)
+            return None, None, *cotangents
+
+        @staticmethod
+        def jvp(ctx, _, __, *tangents):
+            primals, given = ctx.rebuild(ctx.saved_tensors), ctx.rebuild(tangents)
+            parameters, gain = gain_of(primals)
+            of_filter, dgain = tangents[:len(parameters)], None
+            if sum(level.key() == TransformType.Jvp for level in retrieve_all_functorch_interpreters()) > 1:
+                raise NotImplementedError(
+                    "torch.func.jvp of torch.func.jvp: PyTorch drops the outer derivative of an autograd.Function "
+                    "there without a word; take one of the two in reverse mode, as torch.func.hessian does")
+            if any(d is not None for d in of_filter):
+                of_filter = tuple(torch.zeros_like(p) if d is None else d for p, d in zip(parameters, of_filter))
+                dgain = torch.func.jvp(gain, parameters, of_filter)[1]
+            return _tangent(ctx.view, primals, Changes(dgain, *given[1:4]))
+
+    return Learned
