@@ -26,9 +26,12 @@ def main(arguments=None):
     for name in dict.fromkeys(options.names or BENCHMARKS):
         print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
         record = BENCHMARKS[name].run()
-        for way, time in record["seconds"].items():
-            print(f"  {way:<36} {time['median']:9.4f} s  ({time['least']:.4f} to {time['greatest']:.4f})  "
-                  f"{time['over_first']:6.2f} x the first")
+        for way, time in record.get("seconds", {}).items():
+            difference = f", difference {time['difference']:.1e}" if "difference" in time else ""
+            print(f"  {way:<49} {time['median']:9.4f} s  ({time['least']:.4f} to {time['greatest']:.4f})  "
+                  f"{time['over_first']:6.2f} x the first{difference}")
+        for line in getattr(BENCHMARKS[name], "table", lambda record: ())(record):
+            print(f"  {line}")
         path = options.out / f"{name}.json"
         path.write_text(json.dumps(record, indent=1) + "\n")
         print(f"  {path}")

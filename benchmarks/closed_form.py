@@ -1,28 +1,133 @@
-"""A hundred times of teacher and student from one factorisation, beside eigh and a matrix exponential a time."""
+"""A hundred times of teachers and students from one factorisation, beside what else computes them."""
+
+import subprocess
 
 import numpy as np
 import scipy.linalg
 
+from benchmarks import nt_process, rivals
 from benchmarks.timing import machine, side_by_side
-from eigenkd import kernel_flow, linear_flow
+from eigenkd import kernel_flow, krylov, linear_flow
 
-N, P, TARGETS, TIMES = 1000, 3000, 10, 100
+GENERATIONS = 6
+MODERATE = 0.1  # of the times: what the matrix-free path is for
+FEWER = {"scipy.linalg.expm, 1 teacher": 3, "scipy expm_multiply": 2, "scipy DOP853": 2, "diffrax Tsit5": 2,
+         "numpy.linalg.svd": 3, "ill-conditioned X, numpy.linalg.svd": 3}
+NOTES = {
+    "times": "geometric from 0.01 to 100. What ODE solvers, expm_multiply and the matrix-free path have to do grows "
+             "with t lam_max (the largest is in the record) and is out of the question where it is 1e6, say; "
+             f"'moderate': {MODERATE:g} of these times",
+    "students": "of a teacher stopped at 1; generations: each stopped at 1 but the last, which has the times",
+    "scipy.linalg.expm": "one time, t = 1, since it begins again for each",
+    "scipy expm_multiply": "as many times, but evenly spaced from 1 to 100: it takes no others",
+    "scipy DOP853, diffrax Tsit5": f"explicit, interpolated at the times, {rivals.TOLERANCES}; implicit ones ask for a "
+                                   "Jacobian of all samples and targets",
+    "diffrax, neural-tangents": "double precision; compiled in the warm-up, which is not counted",
+    "linear_flow": "predictions on the training inputs, from X; numpy.linalg.svd alone predicts nothing",
+    "ill-conditioned X": "singular values geometric down to 1e-6 of the largest, times from 0.01 to 1e14",
+    "difference": "largest over times of ||theirs - ours|| / ||ours||, of predictions, and of weights where X is "
+                  "ill-conditioned; of ours: from SciPy's eigh and NumPy's SVD. Where X is ill-conditioned it is they "
+                  "that lack digits: tests/eigenkd/test_flow.py holds ours to 1e-11 in arbitrary precision",
+}
 
 
-def run():
-    """The record: seconds of each way, the first being one default scipy.linalg.eigh of the same kernel."""
+def run(n=2000, p=6000, targets=10, count=100, rounds=7, tangents=nt_process.Worker):
+    """The record: seconds and differences of each way, the first being a default scipy.linalg.eigh of the kernel."""
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(N, P)) / P**0.5, rng.normal(size=(N, TARGETS))
-    K, times = X @ X.T, np.geomspace(1e-2, 1e2, TIMES)
-    flow = kernel_flow(K, y)
-    seconds = side_by_side({
-        "scipy.linalg.eigh (default driver)": lambda: scipy.linalg.eigh(K),
-        "kernel_flow, 100 teachers": lambda: kernel_flow(K, y).teacher(times).fitted,
-        "kernel_flow, 100 students": lambda: kernel_flow(K, y).student(times, 1.0).fitted,
-        "the same, already factorised": lambda: flow.student(times, 1.0).fitted,
-        "linear_flow auto, 100 students": lambda: linear_flow(X, y).student(times, 1.0).fitted,
-        "linear_flow svd, 100 students": lambda: linear_flow(X, y, "svd").student(times, 1.0).fitted,
-        "scipy.linalg.expm, 1 teacher": lambda: y - scipy.linalg.expm(-K) @ y,
-    }, rounds=5)
-    return {"question": __doc__, "n": N, "p": P, "targets": TARGETS, "times": TIMES, "seconds": seconds,
-            "machine": machine("numpy", "scipy", "eigenkd")}
+    X, y = rng.normal(size=(n, p)) / p**0.5, rng.normal(size=(n, targets))
+    ill = _ill_conditioned(n, p, rng)
+    K, times, methods = X @ X.T, np.geomspace(1e-2, 1e2, count), {}
+    ways = (_predictions(K, y, times) | _factorisations("", X, y, times, methods)
+            | _factorisations("ill-conditioned X, ", ill, y, np.geomspace(1e-2, 1e14, count), methods))
+    record = {"question": __doc__, "n": n, "p": p, "targets": targets, "times": count, "generations": GENERATIONS,
+              "largest_t_lam_max": float(times[-1] * np.linalg.norm(K, 2)), "notes": NOTES}
+    worker = None
+    try:
+        worker = tangents(K, y, times)
+        ways[f"neural-tangents, {count} teachers"] = worker, _beside(kernel_flow(K, y).teacher(times).fitted)
+        record["neural_tangents"] = worker.versions
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f"  neural-tangents is left out: {error}", flush=True)
+        record["neural_tangents"] = f"not measured: {type(error).__name__} on making or starting its environment"
+    differences = {}
+    try:
+        seconds = side_by_side({name: function for name, (function, _) in ways.items()}, rounds, FEWER,
+                               seen=lambda name, value: differences.update({name: ways[name][1](value)}))
+    finally:
+        if worker is not None:
+            worker.close()
+    for name, difference in differences.items():
+        seconds[name]["difference"] = difference
+    return {**record, "methods": methods, "seconds": seconds,
+            "machine": machine("numpy", "scipy", "jax", "diffrax", "eigenkd")}
+
+
+def _ill_conditioned(n, p, rng):
+    """X (n, p) with singular values from 1 to 1e-6, condition number 1e12 of K."""
+    U, V = (np.linalg.qr(rng.normal(size=(rows, min(n, p))))[0] for rows in (n, p))
+    return (U * np.geomspace(1, 1e-6, min(n, p))) @ V.T
+
+
+def _predictions(K, y, times):
+    """name -> (function, check) of everything that is given the kernel."""
+    flow, count, decomposed = kernel_flow(K, y), len(times), scipy.linalg.eigh(K)
+    even, few = np.linspace(1, 100, count), MODERATE * times
+
+    def direct(*earlier):
+        return _beside(rivals.eigh_predictions(decomposed, y, rivals.gain(times, *earlier)))
+
+    def check(found):
+        return teachers(rivals.eigh_predictions(found, y, rivals.gain(times)))
+
+    teachers, earlier = _beside(flow.teacher(times).fitted), [1.0] * (GENERATIONS - 1)
+    return {
+        "scipy.linalg.eigh, default driver": (lambda: scipy.linalg.eigh(K), check),
+        "numpy.linalg.eigh": (lambda: np.linalg.eigh(K), check),
+        f"kernel_flow, {count} teachers": (lambda: kernel_flow(K, y).teacher(times).fitted, direct()),
+        f"kernel_flow, {count} students": (lambda: kernel_flow(K, y).student(times, 1.0).fitted, direct(1.0)),
+        f"kernel_flow, {GENERATIONS} generations": (
+            lambda: kernel_flow(K, y).chain([*earlier, times]).fitted, direct(*earlier)),
+        "second query of a flow": (lambda: flow.student(times, 1.0).fitted, direct(1.0)),
+        f"krylov, {count} teachers": (lambda: krylov.kernel_flow(K, y).teacher(times).fitted, teachers),
+        f"krylov, {count} moderate teachers": (
+            lambda: krylov.kernel_flow(K, y).teacher(few).fitted, _beside(flow.teacher(few).fitted)),
+        "scipy.linalg.expm, 1 teacher": (
+            lambda: rivals.expm_predictions(K, y, 1.0), _beside(flow.teacher([1.0]).fitted)),
+        "scipy expm_multiply": (
+            lambda: rivals.expm_multiply_predictions(K, y, 1, 100, count), _beside(flow.teacher(even).fitted)),
+        "scipy DOP853": (lambda: rivals.scipy_predictions(K, y, times), teachers),
+        "diffrax Tsit5": (rivals.diffrax_predictions(K, y, times), teachers),
+    }
+
+
+def _factorisations(prefix, X, y, times, methods):
+    """name -> (function, check) of everything that is given the features; methods: receives what each flow took."""
+    svd, ours, some = np.linalg.svd(X, full_matrices=False), linear_flow(X, y), times[::10]
+    gain = rivals.gain(some)
+    weights, direct = _beside(ours.teacher(some).weights), _beside(rivals.svd_weights(svd, y, gain))
+
+    def way(method):
+        name = f"{prefix}linear_flow {method}, {len(times)} teachers"
+
+        def function():
+            flow = linear_flow(X, y, method)
+            flow.teacher(times).fitted  # noqa: B018  (it is computed when it is asked for)
+            return flow
+
+        def check(flow):
+            methods[name] = flow.spectrum.method
+            return (direct if method == "auto" else weights)(flow.teacher(some).weights)
+
+        return {name: (function, check)}
+
+    return way("auto") | way("gram") | way("svd") | {f"{prefix}numpy.linalg.svd": (
+        lambda: np.linalg.svd(X, full_matrices=False), lambda found: weights(rivals.svd_weights(found, y, gain)))}
+
+
+def _beside(expected):
+    """A function of what was found, (times, ...): its largest relative difference over times from `expected`."""
+    def difference(found):
+        axes = tuple(range(1, found.ndim))
+        return float(np.max(np.sqrt(np.sum((found - expected) ** 2, axis=axes) / np.sum(expected**2, axis=axes))))
+
+    return difference

@@ -7,22 +7,29 @@ from importlib.metadata import version
 from statistics import median
 
 
-def side_by_side(candidates, rounds=7):
-    """Seconds of each candidate, name -> {median, least, greatest, over_first}: one warm-up, then `rounds` in turn.
+def side_by_side(candidates, rounds=7, fewer=None, seen=None):
+    """Seconds of each candidate, name -> {median, least, greatest, over_first, rounds}: a warm-up, then turns.
 
     candidates: name -> function without arguments. over_first: the median over rounds of its time over the first one's.
+    fewer: name -> rounds, for candidates that take long and sit out the rest. seen: takes the name and what the
+    candidate returned in the warm-up.
     """
-    for function in candidates.values():
-        function()
+    for name, function in candidates.items():
+        value = function()
+        if seen is not None:
+            seen(name, value)
+        del value
     seconds = {name: [] for name in candidates}
-    for _ in range(rounds):
+    for done in range(rounds):
         for name, function in candidates.items():
-            begin = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - begin)
+            if fewer is None or done < fewer.get(name, rounds):
+                begin = time.perf_counter()
+                function()
+                seconds[name].append(time.perf_counter() - begin)
     first = next(iter(seconds.values()))
     return {name: {"median": median(times), "least": min(times), "greatest": max(times),
-                   "over_first": median(t / f for t, f in zip(times, first))} for name, times in seconds.items()}
+                   "over_first": median(t / f for t, f in zip(times, first)), "rounds": len(times)}
+            for name, times in seconds.items()}
 
 
 def machine(*packages):

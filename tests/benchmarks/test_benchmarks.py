@@ -1,11 +1,14 @@
 """The measuring of times, without measuring any: candidates in turn, ratios in pairs, records that JSON takes."""
 
 import json
+import subprocess
+import sys
 import time
 
+import numpy as np
 import pytest
 
-from benchmarks import BENCHMARKS, __main__, timing
+from benchmarks import BENCHMARKS, __main__, closed_form, nt_process, timing
 
 
 def test_candidates_take_turns_after_a_warm_up():
@@ -23,7 +26,16 @@ def test_ratios_are_taken_round_by_round(monkeypatch):
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     seconds = timing.side_by_side({"a": lambda: None, "b": lambda: None}, rounds=2)
     assert seconds["b"]["over_first"] == 2
-    assert seconds["a"] == {"median": 5.5, "least": 1, "greatest": 10, "over_first": 1}
+    assert seconds["a"] == {"median": 5.5, "least": 1, "greatest": 10, "over_first": 1, "rounds": 2}
+
+
+def test_long_candidates_may_sit_out_and_the_warm_up_is_seen():
+    calls, seen = [], {}
+    candidates = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b") or "answer"}
+    seconds = timing.side_by_side(candidates, rounds=3, fewer={"b": 1}, seen=seen.__setitem__)
+    assert calls == ["a", "b", "a", "b", "a", "a"]
+    assert seen == {"a": None, "b": "answer"}
+    assert seconds["b"]["rounds"] == 1 and seconds["a"]["rounds"] == 3
 
 
 def test_a_record_is_written_and_a_table_printed(tmp_path, monkeypatch, capsys):
@@ -49,3 +61,69 @@ def test_an_unknown_name_lists_the_known_ones(capsys):
     assert "no benchmark is called speed; there are: closed_form, deviation, import_time" in capsys.readouterr().err
     assert __main__.main(["--list"]) == 0
     assert capsys.readouterr().out.count("\n") == len(BENCHMARKS)
+
+
+def nowhere(K, y, times):
+    raise OSError("no network")
+
+
+@pytest.fixture(scope="module")
+def closed_form_record():
+    return closed_form.run(n=20, p=60, targets=3, count=30, rounds=1, tangents=nowhere)
+
+
+def test_every_candidate_of_the_closed_form_gives_the_same_answer(closed_form_record):
+    for name, one in closed_form_record["seconds"].items():
+        if name.startswith("ill-conditioned"):
+            bound = 1e-11 if "svd, 30" in name else 1e-9 if "gram" not in name else np.inf
+        else:
+            bound = 1e-6 if name in ("scipy DOP853", "diffrax Tsit5") else 1e-9
+        assert one["difference"] < bound, name
+    assert closed_form_record["methods"] == {
+        "linear_flow auto, 30 teachers": "gram", "linear_flow gram, 30 teachers": "gram",
+        "linear_flow svd, 30 teachers": "svd", "ill-conditioned X, linear_flow auto, 30 teachers": "svd",
+        "ill-conditioned X, linear_flow gram, 30 teachers": "gram",
+        "ill-conditioned X, linear_flow svd, 30 teachers": "svd"}
+    assert set(closed_form.FEWER) <= set(closed_form_record["seconds"])
+    json.dumps(closed_form_record)
+
+
+def test_a_record_without_neural_tangents_says_so(closed_form_record):
+    assert closed_form_record["neural_tangents"].startswith("not measured: OSError")
+
+
+WORKER = """
+import json, sys
+import numpy as np
+problem = np.load(sys.argv[1])
+np.save(sys.argv[2], problem["K"] @ problem["y"])
+print(json.dumps({"jax": "0"}), flush=True)
+for number, _ in enumerate(sys.stdin):
+    if number == 1:
+        sys.exit(3)
+    print("done", flush=True)
+"""
+
+
+def test_a_process_beside_us_predicts_when_asked(tmp_path, monkeypatch):
+    (tmp_path / "worker.py").write_text(WORKER)
+    monkeypatch.setattr(nt_process, "WORKER", tmp_path / "worker.py")
+    monkeypatch.setattr(nt_process, "environment", lambda: sys.executable)
+    worker = nt_process.Worker(2 * np.eye(2), np.ones((2, 1)), np.ones(1))
+    assert worker.versions == {"jax": "0"}
+    np.testing.assert_array_equal(worker(), [[2], [2]])
+    with pytest.raises(ChildProcessError, match=r"ended with status 3; run worker\.py"):
+        worker()
+    worker.close()
+
+
+def test_an_environment_is_made_once_and_again_for_other_requirements(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(nt_process, "ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    for _ in range(2):
+        assert nt_process.environment() == tmp_path / "bin" / "python"
+    assert len(commands) == 2 and commands[1][-len(nt_process.REQUIREMENTS):] == list(nt_process.REQUIREMENTS)
+    monkeypatch.setattr(nt_process, "REQUIREMENTS", ("neural-tangents==0", "jax==0"))
+    nt_process.environment()
+    assert len(commands) == 4

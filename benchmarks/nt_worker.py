@@ -1,0 +1,32 @@
+"""neural-tangents' prediction on request: started by benchmarks/nt_process.py in an environment of its own.
+
+Arguments: a file with K, y and times, and one for the predictions. Predicts once, which compiles what JAX compiles,
+writes the result, says ready with its versions, and predicts again for every line that comes in.
+"""
+
+import json
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+
+import neural_tangents as nt  # noqa: E402  (after the precision is set)
+
+problem = np.load(sys.argv[1])
+K, y = jnp.asarray(problem["K"]), jnp.asarray(problem["y"])
+times = jnp.asarray(problem["times"]) * y.size  # its loss is the mean over samples and targets, ours the sum
+
+
+def predict():
+    return nt.predict.gradient_descent_mse(K, y)(times, jnp.zeros_like(y)).block_until_ready()
+
+
+np.save(sys.argv[2], predict())
+print(json.dumps({"python": sys.version.split()[0], "jax": jax.__version__, "neural-tangents": nt.__version__}),
+      flush=True)
+for _ in sys.stdin:
+    predict()
+    print("done", flush=True)
