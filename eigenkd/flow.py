@@ -25,7 +25,7 @@ def linear_flow(X, y, method="auto", start=None):
     are of X's library, precision and device. method: "auto", "svd" or "gram", see `spectrum.from_features`. In double
     precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto", "svd";
     for y with a component of its own along the directions that dominate the weights). start: weights (p,) or (p, m)
-    that every generation starts from, zero if left out; filters then act on the displacement from it.  Eq. (7)
+    that every generation starts from, zero if left out; filters then act on the displacement from it.  Eq. (start)
 
     Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
     and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (S1)-(S7), `eigenkd.sensitivity`. At
