@@ -14,7 +14,7 @@ from eigenkd import filters
 from eigenkd.arrays import is_concrete, leading, library, moved, real_array
 from eigenkd.fit import Fit
 from eigenkd.pytrees import pytree
-from eigenkd.spectrum import GramSpectrum, Spectrum, from_features, from_kernel
+from eigenkd.spectrum import Spectrum, from_features, from_kernel
 from eigenkd.svd import interpolant_components
 
 
@@ -219,14 +219,3 @@ def _sequence(name, values):
         what = "training times" if name == "times" else name
         raise ValueError(f"{name}: expected {what}, one a generation, got {values!r}; pass a list of them")
     return values
-
-
-# Until these classes are decorated where they are defined.
-for _cls, _children in ((Spectrum, ("singular_values", "sample_basis", "feature_basis")),
-                        (filters.algebra.Exponential, ("arguments",)), (filters.algebra.ClosedForm, ("arguments",)),
-                        (filters.algebra.Alternating, ("arguments",)),
-                        (filters.algebra.Relaxation, ("weight", "target", "start")),
-                        (filters.schedules.Limit, ("student", "weight")),
-                        (filters.schedules.Handover, ("student", "count", "weight"))):
-    pytree(*_children)(_cls)
-pytree("singular_values", "_basis", "_inputs", static=("method",))(GramSpectrum)

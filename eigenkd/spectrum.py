@@ -12,6 +12,7 @@ from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from eigenkd.arrays import is_concrete, real_array, to_numpy
+from eigenkd.pytrees import pytree
 from eigenkd.svd import blocks, descending_eigh, graded_svd, thin_svd
 
 GRAM_CONDITION = 1e3  # up to it the Gram matrix leaves 1e-11 standing, with a decade to spare: 8e-16 cond(K) at worst
@@ -25,6 +26,7 @@ class Residual(NamedTuple):
     feature_orthogonality: float | None  # the same of V; None for a kernel
 
 
+@pytree("singular_values", "sample_basis", "feature_basis")
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Eigenvalues and eigenvectors of K (n, n), k = min(n, p) of them from features X (n, p), n from a kernel.
@@ -87,6 +89,7 @@ class Spectrum:
         return float(xp.linalg.vector_norm(basis.T @ basis - identity)) / max(self.rank, 1) ** 0.5
 
 
+@pytree("singular_values", "_basis", "_inputs", static=("method",))
 class GramSpectrum(Spectrum):
     """A `Spectrum` of which the larger basis, X^T U / sigma or X V / sigma, is taken when it is first asked for."""
 
@@ -106,7 +109,7 @@ class GramSpectrum(Spectrum):
         return self._inputs.shape[0] <= self._inputs.shape[1]
 
     def _larger(self, inputs):
-        return (inputs @ self._basis) * self.inverse
+        return inputs @ (self._basis * self.inverse)
 
 
 def from_features(X, method="auto"):

@@ -56,9 +56,9 @@ def _levels(X, lam, P, null):
     """[(U, s, V^T)] of X (k, p) from the top down, V^T empty where s is null; lam, P: eigenbasis of X X^T."""
     xp, eps = array_namespace(X), array_namespace(X).finfo(X.dtype).eps
     levels, rest, W, least = [], X, None, eps ** (2 * FLOOR) * lam[0]
-    while bool(lam[0] > null**2):  # rest = W^T X without the right singular vectors that are found
+    while bool(lam[0] > null**2):  # rest = W^T X
         j = max(1, int(xp.sum(xp.astype((lam >= eps**CUT * lam[0]) & (lam >= least), xp.int32))))
-        rows = P[:, :j].T @ rest
+        rows = _without(P[:, :j].T @ rest, levels)
         s = xp.linalg.vector_norm(rows, axis=1)
         levels.append((_times(W, P[:, :j]), s, rows / s[:, None]))
         if j == rest.shape[0]:
@@ -68,7 +68,7 @@ def _levels(X, lam, P, null):
             rest = _without(accurate_matmul(W.T, X), levels)
             below = _levels(rest, *descending_eigh(rest @ rest.T), null)
             return levels + [(W @ U, s, rows) for U, s, rows in below]
-        rest = _without(P[:, j:].T @ rest, levels[-1:])
+        rest = P[:, j:].T @ rest
         lam, P = descending_eigh(rest @ rest.T)
     return [*levels, (P if W is None else W, xp.zeros_like(lam), rest[:0, :])]
 
@@ -77,11 +77,11 @@ def _times(W, P):
     return P if W is None else W @ P
 
 
-def _without(rest, levels):
-    """The rows of rest, projected onto the complement of the right singular vectors of these levels."""
-    for _, _, rows in levels:
-        rest = rest - (rest @ rows.T) @ rows
-    return rest
+def _without(rows, levels):
+    """rows (m, p), projected onto the complement of the right singular vectors of these levels."""
+    for _, _, found in levels:
+        rows = rows - (rows @ found.T) @ found
+    return rows
 
 
 def _joined(parts, axis):

@@ -101,7 +101,7 @@ def smooth(objective, axes, starts, budget, interchangeable):
     found = [(points[values.argmin()], values.min())]
     for start in chosen:
         found += _descend(objective, axes, start, ROUGHLY)
-    for start, _ in sorted(found, key=lambda pair: pair[1])[:2]:
+    for start in _best(found, 3):
         found += _descend(objective, axes, start, FULLY)
     return _at_limits(objective, axes, *min(found, key=lambda pair: pair[1]))
 
@@ -144,6 +144,16 @@ def _starts(axes, points, places, values):
     for there in map(np.flatnonzero, at_limit & (limits == 1)):
         if there.size:
             chosen.append(there[values[there].argmin()])
+    return chosen
+
+
+def _best(found, count):
+    """Up to so many of the points of (point, value) pairs, best first, of values that differ."""
+    chosen, last = [], -np.inf
+    for point, value in sorted(found, key=lambda pair: pair[1]):
+        if value > last + 1e-9 * abs(value) and len(chosen) < count:
+            chosen.append(point)
+            last = value
     return chosen
 
 
