@@ -2,7 +2,7 @@
 
 The derivative of f(K), K = U diag(lam) U^T, in a direction E is U (f[lam_i, lam_j] * U^T E U) U^T with
 
-    f[a, b] = (f(a) - f(b))/(a - b),    f[a, a] = f'(a)                                                       Eq. (S1)
+    f[a, b] = (f(a) - f(b))/(a - b),    f[a, a] = f'(a)                                                       Eq. (48)
 
 (Daleckii and Krein), where eigenvalues repeat as well as where they don't. Subtraction loses the digits that two gains
 have in common, so f[a, b] is also taken as the mean of f' over [b, a], by a quadrature that is exact to rounding where
@@ -53,7 +53,7 @@ def dual(filter, lam):
 
 
 def gain_differences(filter, lam):
-    """g[lam_i, lam_j] (..., k, k) for eigenvalues lam (k,) >= 0 in any order.  Eqs. (S1), (S2)"""
+    """g[lam_i, lam_j] (..., k, k) for eigenvalues lam (k,) >= 0 in any order.  Eqs. (48), (49)"""
     xp = array_namespace(lam)
     (ga, gb), (ra, rb) = ((v[..., :, None], v[..., None, :]) for v in shares(filter, lam))
     a, b = lam[:, None], lam[None, :]
@@ -67,7 +67,7 @@ def gain_differences(filter, lam):
 
 
 def dual_differences(filter, lam, differences, refined):
-    """h[lam_i, lam_j] (..., k, k) of h(lam) = g(lam)/lam, from g[lam_i, lam_j].  Eq. (S3)
+    """h[lam_i, lam_j] (..., k, k) of h(lam) = g(lam)/lam, from g[lam_i, lam_j].  Eq. (50)
 
     h[a, b] = (g[a, b] - h(b))/a with b <= a, whose absolute error is a few eps h(b)/a: nothing beside h(b) where it
     is to be multiplied by sqrt(a b), as features do. refined: as h[a, b] = g[a, b, 0], it is half of g'' in the middle

@@ -25,10 +25,10 @@ def linear_flow(X, y, method="auto", start=None):
     are of X's library, precision and device. method: "auto", "svd" or "gram", see `spectrum.from_features`. In double
     precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto", "svd";
     for y with a component of its own along the directions that dominate the weights). start: weights (p,) or (p, m)
-    that every generation starts from, zero if left out; filters then act on the displacement from it.  Eq. (start)
+    that every generation starts from, zero if left out; filters then act on the displacement from it.  Eq. (7)
 
     Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
-    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (S1)-(S7), `eigenkd.sensitivity`. At
+    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At
     t = inf and for vanishing ridges, where X is not of full rank, there is no derivative; what comes out is that along
     changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and
     are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross,
@@ -141,7 +141,7 @@ class LinearFlow:
 
         weights: one a generation, between 0 and 1: the share of the labels in its targets, the rest being the outputs
         of the generation before; none if left out. The first generation sees labels alone, whatever its weight.
-        Eqs. (10), (11)
+        Eqs. (12), (13)
         """
         times = _sequence("times", times)
         if weights is not None and len(_sequence("weights", weights)) != len(times):
@@ -159,7 +159,7 @@ class LinearFlow:
 
         teacher: a `Fit` of the same training samples, from any flow. filter: of `eigenkd.filters`, as filters.flow(s);
         its parameters broadcast with the teacher's. With the same features on both sides this is
-        `fit(filter @ teacher.filter)`. Eq. (23)
+        `fit(filter @ teacher.filter)`. Eq. (8)
 
         Raises TypeError for what is no Fit, ValueError for one of another number of samples.
         """

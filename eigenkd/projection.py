@@ -1,7 +1,7 @@
 """Where weights stand in the eigenbasis of the data, and whether a student exaggerates its teacher's path there.
 
 Eigenbases of features and of image patches, the components ||W v_k|| of a weight along them, and the share of a path
-on which the student lags along a bottom direction. Sec. 4.1 and App. D.3 of the paper; Eqs. (21), (22), docs/theory.md.
+on which the student lags along a bottom direction. Sec. 4.1 and App. D.3 of the paper; Eqs. (62), (63), docs/theory.md.
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def patch_eigenbasis(images, kernel_size, patches=10_000, seed=0):
 
 
 def components(weight, basis):
-    """How large a weight is along each eigendirection: c_k = ||W v_k||_2.  Eq. (21)
+    """How large a weight is along each eigendirection: c_k = ||W v_k||_2.  Eq. (62)
 
     weight: outputs first, any shape that flattens to W (outputs, features); one dimension is a single output.
     basis: an `Eigenbasis` of `features` features. Returns (k,), in the weight's precision and in its library (where the

@@ -1,7 +1,7 @@
 """Weights and predictions with derivatives that do not pass through the eigenvectors.
 
 A derivative of eigenvectors divides by differences of eigenvalues. That of weights and predictions does not: they
-depend on K as a function of a matrix does, and have the derivative of Eqs. (S4)-(S7), made of divided differences,
+depend on K as a function of a matrix does, and have the derivative of Eqs. (51)-(54), made of divided differences,
 which are finite and right where eigenvalues repeat, nearly repeat or are 0. Here the value comes from the eigenbasis
 and that derivative is attached to it, by jax.custom_jvp and by torch.autograd.Function. NumPy sees the value alone.
 
@@ -75,7 +75,7 @@ def _value(view, primals):
 
 
 def _tangent(view, primals, changes):
-    """The change (..., q, m) of `_value`, linear in changes.  Eqs. (S4)-(S7)"""
+    """The change (..., q, m) of `_value`, linear in changes.  Eqs. (51)-(54)"""
     filter, inputs, rest, new, gain, limit, basis, spectrum = primals
     kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
     U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
@@ -196,10 +196,10 @@ def _jax_function():
         if not all(zero(change) for change in jax.tree.leaves(dfilter)):
             dfilter = jax.tree.map(lambda d: jax.numpy.zeros(d.shape, d.dtype) if zero(d) else d, dfilter)
             dgain = jax.jvp(lambda filter: _gain_of(filter, primals.spectrum), (primals.filter,), (dfilter,))[1]
-        # The tangents of basis, spectrum, gain and limit are left: what they say is in Eqs. (S4)-(S7).
+        # The tangents of basis, spectrum, gain and limit are left: what they say is in Eqs. (51)-(54).
         changes = Changes(dgain, *(None if zero(d) else d for d in (given.inputs, given.rest, given.new)))
         result = value(view, primals)
-        return result, result * 0 if changes == (None,) * 4 else tangent(view, primals, changes)
+        return result, result * 0 if all(d is None for d in changes) else tangent(view, primals, changes)
 
     return value
 

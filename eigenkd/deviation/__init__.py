@@ -2,7 +2,7 @@
 
 Confidence is the log-odds of the teacher's predicted class; a student exaggerates where it is less sure than its
 teacher on the points of which the teacher is least sure, or surer on those of which it is surest: a least-squares
-slope above 1 there. Sec. 3 and App. C.3, C.4 of the paper; Eq. (20), docs/theory.md.
+slope above 1 there. Sec. 3 and App. C.3, C.4 of the paper; Eq. (61), docs/theory.md.
 
     python -m eigenkd.deviation TEACHER STUDENT [--labels L] [--out report.html]
 """

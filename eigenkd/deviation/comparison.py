@@ -255,7 +255,7 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     rows are read.
 
     Raises TypeError or ValueError for other shapes, NaN or infinite logits, probabilities that do not sum to one, and
-    labels that are no classes. Sec. 3 of the paper, Eq. (20).
+    labels that are no classes. Sec. 3 of the paper, Eq. (61).
     """
     teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
     n, classes = teacher.shape

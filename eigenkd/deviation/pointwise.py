@@ -99,7 +99,7 @@ class _Softmax:
                                  f"{start + bad.any(axis=1).argmax()} on; replace or remove them")
 
     def log_odds(self, y, own):
-        """phi = f_y - log sum_{c != y} exp f_c of the classes y, where `own` (rows, classes) is true.  Eq. (20)"""
+        """phi = f_y - log sum_{c != y} exp f_c of the classes y, where `own` (rows, classes) is true.  Eq. (61)"""
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.shifted, y)
         others = xp.sum(xp.where(own, zero, self.exp), axis=1)

@@ -5,7 +5,7 @@ that direction, with residual r = 1 - g. A teacher relaxes from zero to the labe
 teacher, the next generation from zero to the student, a loss switch from where the first loss left off to the second
 target: one operation (`algebra`), ways of training that it is made of (`training`), and schedules that it makes
 (`schedules`).
-Eqs. (7)-(13) and (24)-(32), docs/theory.md.
+Eqs. (9)-(15) and (16)-(24), docs/theory.md.
 
 >>> from eigenkd import filters
 >>> teacher = filters.flow(2.0)

@@ -1,7 +1,7 @@
 """The algebra of filters: one operation, and leaves that it starts from.
 
     leaf         a residual r(lam) in closed form: exp(-t lam) for gradient flow
-    relaxation   gain = w target + (1 - w) start, where the weight w is itself the gain of a filter      Eq. (8)
+    relaxation   gain = w target + (1 - w) start, where the weight w is itself the gain of a filter      Eq. (10)
 
 A filter is evaluated as the pair (gain, residual), or as the pair of their logarithms. Through a relaxation both pairs
 go by adding positive terms alone, so that neither suffers from cancellation. A leaf whose gain can leave [0, 1]
@@ -105,7 +105,7 @@ class Leaf(Filter):
 @pytree("arguments")
 @dataclass(frozen=True, eq=False, repr=False)
 class Exponential(Leaf):
-    """Residual exp(-x), with the exponent x = exponent(lam, *arguments) >= 0.  Eq. (7)"""
+    """Residual exp(-x), with the exponent x = exponent(lam, *arguments) >= 0.  Eq. (9)"""
 
     exponent: Callable = None
 
@@ -139,7 +139,7 @@ class ClosedForm(Leaf):
 @pytree("arguments")
 @dataclass(frozen=True, eq=False, repr=False)
 class Alternating(Leaf):
-    """Residual +-exp(-x), by a rule that gives (x, where it is negative, where it would not stay a share).  Eq. (9)"""
+    """Residual +-exp(-x), by a rule that gives (x, where it is negative, where it would not stay a share).  Eq. (11)"""
 
     rule: Callable = None
 
@@ -164,7 +164,7 @@ class Alternating(Leaf):
 @pytree("weight", "target", "start")
 @dataclass(frozen=True, eq=False)
 class Relaxation(Filter):
-    """Gain = w target + (1 - w) start with w the gain of `weight`: the one operation.  Eq. (8)"""
+    """Gain = w target + (1 - w) start with w the gain of `weight`: the one operation.  Eq. (10)"""
 
     weight: Filter
     target: Filter
@@ -199,7 +199,7 @@ def completed(gain, residual):
 
 
 def log_completed(log_gain, log_residual):
-    """The same of logarithms: relative accuracy next to 0, which a sum in log space can't give.  Eq. (13)"""
+    """The same of logarithms: relative accuracy next to 0, which a sum in log space can't give.  Eq. (15)"""
     xp = array_namespace(log_gain)
     larger = log1p(-xp.exp(xp.minimum(log_gain, log_residual)))
     return xp.where(log_gain > log_residual, larger, log_gain), xp.where(log_gain > log_residual, log_residual, larger)
@@ -219,7 +219,7 @@ identity = Exponential("identity", (), (), exponent=_everything)
 
 
 def toward(target, training, start=None):
-    """Training, known by its gain from zero towards the labels, towards `target` from `start` (zero) instead.  Eq. (8)
+    """Training, known by its gain from zero towards the labels, towards `target` from `start` (zero) instead.  Eq. (10)
 
     target, training, start: filters. toward(teacher, ridge(0.1)) is ridge(0.1) @ teacher.
     """
@@ -228,7 +228,7 @@ def toward(target, training, start=None):
 
 
 def mix(a, b, weight):
-    """weight * a + (1 - weight) * b: what targets that mix labels and teacher teach.  Eq. (11)
+    """weight * a + (1 - weight) * b: what targets that mix labels and teacher teach.  Eq. (13)
 
     weight: between 0 and 1, a number or an array of any shape. Raises ValueError where it is not.
     """

@@ -31,7 +31,7 @@ def switch(first, second, before, after, window=0.0, start=None):
 
     first, second: filters, as teacher and identity for a switch from distillation to the one-hot loss, or the other way
     round. before, after, window: times >= 0, inf allowed, that broadcast; a window of 0 is an abrupt switch. start: a
-    filter, zero if left out. Eqs. (8), (29)
+    filter, zero if left out. Eqs. (10), (22)
 
     >>> teacher = relax(identity, 0.5)
     >>> print(switch(teacher, identity, before=1.0, after=1.0, window=[0.0, 2.0]).gain(1.0).round(4))
@@ -41,7 +41,7 @@ def switch(first, second, before, after, window=0.0, start=None):
 
 
 def anneal(first, second, time, start=None):
-    """Gradient flow towards targets that move linearly from `first` to `second` over `time`, from `start`.  Eq. (29)
+    """Gradient flow towards targets that move linearly from `first` to `second` over `time`, from `start`.  Eq. (22)
 
     g = (1 - phi) second + (phi - d) first + d start, d = exp(-x), phi = (1 - d)/x, x = t lam. first, second, start:
     filters. time: t >= 0, a number or an array of any shape, inf allowed.
@@ -73,7 +73,7 @@ def _annealed(x):
 
 
 def generations(student, count, weight=0.0, start=identity):
-    """Self-distillation `count` times over, each on weight * labels + (1 - weight) * the generation before.  Eq. (30)
+    """Self-distillation `count` times over, each on weight * labels + (1 - weight) * the generation before.  Eq. (23)
 
     g_k = a (alpha + (1 - alpha) g_{k-1}) = q^k g_0 + (1 - q^k) limit, q = (1 - alpha) a, limit = alpha a/(1 - q), which
     has the odds gain/residual of the student times alpha. student: the filter a of each generation, as flow(s). count:
@@ -95,7 +95,7 @@ def generations(student, count, weight=0.0, start=identity):
 @pytree("student", "weight")
 @dataclass(frozen=True, eq=False)
 class Limit(Filter):
-    """Where generations end: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (30)"""
+    """Where generations end: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (23)"""
 
     student: Filter
     weight: object
@@ -128,7 +128,7 @@ class Limit(Filter):
 @pytree("student", "count", "weight")
 @dataclass(frozen=True, eq=False)
 class Handover(Filter):
-    """How far generations have left generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (30)"""
+    """How far generations have left generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (23)"""
 
     student: Filter
     count: object
@@ -170,7 +170,7 @@ def _aligned(name, value, lam):
 
 
 def online(time, speed=1.0):
-    """A student of a teacher that is still learning, both from zero for `time`: online distillation.  Eq. (28)
+    """A student of a teacher that is still learning, both from zero for `time`: online distillation.  Eq. (20)
 
     r = exp(-lam t) + (exp(-c lam t) - exp(-lam t))/(1 - c): the teacher learns from the labels at c times the student's
     rate. time: t >= 0, inf allowed; speed: c >= 0, finite; numbers or arrays that broadcast.
@@ -195,7 +195,7 @@ def _rates(lam, time, speed):
 
 
 def online_chain(time, learners):
-    """The last of a chain of learners that all learn at once, each from the one before it.  Eq. (31)
+    """The last of a chain of learners that all learn at once, each from the one before it.  Eq. (21)
 
     g = P(learners, lam t), the regularised incomplete gamma function (Erlang's distribution). time: t >= 0, a number or
     an array of any shape, inf allowed. learners: a whole number >= 1, the first learning from the labels; 1 is flow(t),
@@ -248,7 +248,7 @@ def mutual(time, weight, start=(zero, zero)):
 
     Mean: 1 - exp(-alpha x)(1 - mean_0), difference: exp(-(2 - alpha) x) difference_0, x = t lam. time: t >= 0, inf
     allowed; weight: alpha, between 0 and 1; numbers or arrays that broadcast. start: the filters that they start from.
-    From the same start both are flow(alpha t): all they have to teach each other is where they differ.  Eq. (32)
+    From the same start both are flow(alpha t): all they have to teach each other is where they differ.  Eq. (24)
 
     >>> first, second = mutual(1.0, weight=0.5, start=(relax(identity, 1.0), zero))
     >>> print(first.gain(1.0).round(4), second.gain(1.0).round(4))

@@ -25,14 +25,14 @@ def flow(time, weight_decay=0.0):
 
     time: t >= 0, a number or an array of any shape, inf allowed. Unit: 1/eigenvalue, for the loss (1/2)||X b - y||^2.
     weight_decay: mu >= 0, in units of the eigenvalue, for that loss + (mu/2)||b||^2:
-    g = lam/(lam + mu) (1 - exp(-t (lam + mu))).  Eq. (24)
+    g = lam/(lam + mu) (1 - exp(-t (lam + mu))).  Eq. (16)
     Raises ValueError for a negative or NaN time or decay.
     """
     return relax(identity, time, weight_decay=weight_decay)
 
 
 def relax(target, time, start=None, weight_decay=0.0):
-    """Gradient flow for `time` towards `target`, from `start` (zero): g = tau + exp(-t lam) (g0 - tau).  Eq. (8)
+    """Gradient flow for `time` towards `target`, from `start` (zero): g = tau + exp(-t lam) (g0 - tau).  Eq. (10)
 
     target, start: filters, what is trained on and what is trained from. time, weight_decay: as in `flow`; the decay
     pulls the start towards zero as well.
@@ -41,7 +41,7 @@ def relax(target, time, start=None, weight_decay=0.0):
 
 
 def descent(learning_rate, steps, weight_decay=0.0):
-    """Gradient descent for `steps` steps from zero towards the labels: g = 1 - (1 - eta lam)^k.  Eq. (9)
+    """Gradient descent for `steps` steps from zero towards the labels: g = 1 - (1 - eta lam)^k.  Eq. (11)
 
     learning_rate: eta >= 0; steps: k, a whole number >= 0, inf allowed; numbers or arrays that broadcast. weight_decay:
     mu as in `flow`, so that eta (lam + mu) takes the place of eta lam. Where that passes 1 the residual changes its
@@ -58,14 +58,14 @@ def descent(learning_rate, steps, weight_decay=0.0):
 
 
 def descend(target, learning_rate, steps, start=None, weight_decay=0.0):
-    """Gradient descent for `steps` steps towards `target`, from `start` (zero): `relax` by steps.  Eqs. (8), (9)"""
+    """Gradient descent for `steps` steps towards `target`, from `start` (zero): `relax` by steps.  Eqs. (10), (11)"""
     arguments = {"learning_rate": parameter("learning_rate", learning_rate, finite=True),
                  "steps": whole("steps", steps)}
     return _trained(Alternating, "descent", arguments, _descent, target, start, weight_decay)
 
 
 def scheduled_descent(learning_rates, target=identity, start=None, weight_decay=0.0):
-    """Gradient descent by a schedule of steps: g = 1 - prod_i (1 - eta_i lam), in whatever order.  Eq. (25)
+    """Gradient descent by a schedule of steps: g = 1 - prod_i (1 - eta_i lam), in whatever order.  Eq. (17)
 
     learning_rates: (steps,), or (..., steps) for several schedules: eta_i >= 0, finite. The rest as in `descend`;
     single steps may be longer than stable ones, as Chebyshev's are.
@@ -79,7 +79,7 @@ def scheduled_descent(learning_rates, target=identity, start=None, weight_decay=
 
 
 def heavy_ball(learning_rate, steps, momentum):
-    """Gradient descent with momentum (Polyak's heavy ball, PyTorch's SGD), from rest at zero.  Eq. (26)
+    """Gradient descent with momentum (Polyak's heavy ball, PyTorch's SGD), from rest at zero.  Eq. (18)
 
     b_{k+1} = b_k - eta grad + beta (b_k - b_{k-1}). learning_rate: eta >= 0; steps: k, whole, finite; momentum:
     0 <= beta < 1; numbers or arrays that broadcast. It overshoots: no logarithms, and no Theorem 4.1. For a student or
@@ -99,7 +99,7 @@ def heavy_ball(learning_rate, steps, momentum):
 
 
 def heavy_flow(time, damping):
-    """The heavy ball in continuous time, b'' + c b' + grad = 0, from rest at zero.  Eq. (27)
+    """The heavy ball in continuous time, b'' + c b' + grad = 0, from rest at zero.  Eq. (19)
 
     time: t >= 0, in units of eigenvalue^(-1/2); damping: c >= 0, in units of eigenvalue^(1/2); both finite, numbers or
     arrays that broadcast. Where c > 2 sqrt(lam) a direction creeps, elsewhere it swings; for a large c this is
@@ -111,7 +111,7 @@ def heavy_flow(time, damping):
 
 
 def ridge(strength):
-    """Ridge regression with penalty (mu/2)||b||^2: g = lam / (lam + mu).  Eq. (12)
+    """Ridge regression with penalty (mu/2)||b||^2: g = lam / (lam + mu).  Eq. (14)
 
     strength: mu >= 0, a number or an array of any shape, inf allowed, in units of the eigenvalue; mu = 0 is the limit
     of a vanishing penalty: 1 where lam > 0 and 0 in null directions.
@@ -176,12 +176,12 @@ def _step(lam, learning_rate):
 
 
 def _heavy_flow(lam, time, damping):
-    """Two rates m1, m2 with m1 + m2 = c and m1 m2 = lam, real or not.  Eq. (27)"""
+    """Two rates m1, m2 with m1 + m2 = c and m1 m2 = lam, real or not.  Eq. (19)"""
     return two_rates(damping * time, lam * time * time)
 
 
 def _heavy_ball(lam, learning_rate, steps, momentum):
-    """The residual z1^k + ..., from the roots of z^2 - (1 + beta - eta lam) z + beta.  Eq. (26)"""
+    """The residual z1^k + ..., from the roots of z^2 - (1 + beta - eta lam) z + beta.  Eq. (18)"""
     xp = array_namespace(lam)
     u = learning_rate * lam
     middle = (1 + momentum - u) / 2

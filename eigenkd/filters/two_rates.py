@@ -1,7 +1,7 @@
 """Two learners in a row, one fed by the other while both learn, at rates x and y: one function of x + y and x y.
 
 A student whose teacher is still learning, and the heavy ball in continuous time, whose rates may be a complex pair,
-obey the same equation: the gain is x y times the second divided difference of exp at 0, -x and -y.  Eqs. (27), (28)
+obey the same equation: the gain is x y times the second divided difference of exp at 0, -x and -y.  Eqs. (19), (20)
 """
 
 from array_api_compat import array_namespace

@@ -2,7 +2,7 @@
 
 L comes from a few Lanczos steps and need not be a bound: along eigenvectors beyond L the vectors grow, so that their
 norms tell how much of v lies there. A part that matters ends the recurrence with `Growth` and a larger L; what remains
-enters the error bound. Eq. (K5), docs/theory.md.
+enters the error bound. Eq. (59), docs/theory.md.
 """
 
 import numpy as np

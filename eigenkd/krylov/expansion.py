@@ -1,7 +1,7 @@
 """Chebyshev expansions of filters, and what they leave out.
 
 On [0, L], with x = 2 lam/L - 1, a filter's gain is g = sum_k c_k T_k(x), cut off after the degree N and shifted so that
-null directions keep gain 0. Divided by lam it is the polynomial of the weights. Eqs. (K1)-(K6), docs/theory.md.
+null directions keep gain 0. Divided by lam it is the polynomial of the weights. Eqs. (55)-(60), docs/theory.md.
 """
 
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def check_null(filter, lam, tolerance):
 
 
 def _coefficients(filter, largest, nodes, near):
-    """(c (P, nodes), [largest |g|, largest |g|/sqrt(lam)] (P,) each) from the gain at Chebyshev nodes.  Eq. (K1)
+    """(c (P, nodes), [largest |g|, largest |g|/sqrt(lam)] (P,) each) from the gain at Chebyshev nodes.  Eq. (55)
 
     Where the coefficients have come down to rounding, the rest of them is rounding and left out.
     """
@@ -115,7 +115,7 @@ def _truncated(c, top, largest, target, max_degree, near):
 
 
 def _tails(c, largest, power):
-    """Bounds on |g - p|/lam**power for every degree, (P, nodes), aliasing included.  Eqs. (K3), (K4)
+    """Bounds on |g - p|/lam**power for every degree, (P, nodes), aliasing included.  Eqs. (57), (58)
 
     Coefficients beyond the nodes are taken to sum to no more than those of the upper half of the nodes; they are
     missing, and they are what aliasing added to those that are there.
@@ -127,7 +127,7 @@ def _tails(c, largest, power):
 
 
 def _divided(c, largest):
-    """(p, q) with p = c but for its constant, such that p(0) = 0, and q = p/lam, both of c's length.  Eq. (K2)"""
+    """(p, q) with p = c but for its constant, such that p(0) = 0, and q = p/lam, both of c's length.  Eq. (56)"""
     degree = c.shape[1] - 1
     d = np.zeros((c.shape[0], degree + 3))
     for k in range(degree, 1, -1):
@@ -146,7 +146,7 @@ def evaluate(c, x):
 
 def _clenshaw(c, x):
     """Clenshaw's recurrence: b_N, ..., b_1, of which b_j is what an error in the j-th vector is multiplied by, and last
-    the sum itself.  Eq. (K6)"""
+    the sum itself.  Eq. (60)"""
     after = now = np.zeros((c.shape[0], x.shape[0]))
     for k in range(c.shape[1] - 1, 0, -1):
         now, after = c[:, k, None] + 2 * x * now - after, now
@@ -157,7 +157,7 @@ def _clenshaw(c, x):
 def amplification(c, largest, power=0):
     """(first, rest) (P,): how rounding in the start and in the products grows into sum_k c_k T_k, times lam**power.
 
-    Suprema over [0, L]; those of different products are added as independent errors are, by their squares.  Eq. (K6)
+    Suprema over [0, L]; those of different products are added as independent errors are, by their squares.  Eq. (60)
     """
     x = np.cos(np.linspace(0, np.pi, 65))
     weight = (largest / 2 * (1 + x)) ** power
@@ -169,7 +169,7 @@ def amplification(c, largest, power=0):
 
 
 def _outside(filter, largest, p, top):
-    """(P,): the supremum of |g - p|/T_N over eigenvalues beyond L, on a grid of 60.  Eq. (K5)
+    """(P,): the supremum of |g - p|/T_N over eigenvalues beyond L, on a grid of 60.  Eq. (59)
 
     As far as the gain stays below twice its largest value, and 2: where it grows beyond that, training diverges (too
     long steps of gradient descent), and no such eigenvalue is taken to be there.

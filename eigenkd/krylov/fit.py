@@ -11,7 +11,7 @@ from eigenkd.krylov.basis import norms
 from eigenkd.krylov.expansion import amplification
 from eigenkd.krylov.operators import is_operator, placed
 
-ROUNDING = 8  # times eps ||v||: a vector's rounding, from products that are right to 2 eps L ||v||.  Eq. (K6)
+ROUNDING = 8  # times eps ||v||: a vector's rounding, from products that are right to 2 eps L ||v||.  Eq. (60)
 
 
 class KrylovFit:
@@ -74,7 +74,7 @@ class KrylovFit:
 
     @property
     def error(self):
-        """(...) or (..., m): an upper bound on ||fitted - exact fitted||_2.  Eqs. (K3)-(K6)"""
+        """(...) or (..., m): an upper bound on ||fitted - exact fitted||_2.  Eqs. (57)-(60)"""
         return self._bound(0)
 
     @property
@@ -126,7 +126,7 @@ class KrylovFit:
 
     @cached_property
     def _bounds(self):
-        """Upper bounds (P, m) on the errors of the fitted values and of the weights, as NumPy's.  Eqs. (K3)-(K6)"""
+        """Upper bounds (P, m) on the errors of the fitted values and of the weights, as NumPy's.  Eqs. (57)-(60)"""
         basis, e = self._state
         y, v, last = (n[None, :] for n in (norms(self.flow.rows), basis.norms, basis.last_norms[e.degree]))
         gain, root, slope, outside = (b[:, None] for b in (e.gain, e.root, e.slope, e.outside))

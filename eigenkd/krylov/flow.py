@@ -2,7 +2,7 @@
 
 The weights X^T h(K) y and the fitted values g(K) y, h = g/lam, of a filter g are combinations of Chebyshev vectors that
 depend on the data alone, so that every time, filter and generation is one more matrix product with vectors that are
-there. Eqs. (K1)-(K6), docs/theory.md.
+there. Eqs. (55)-(60), docs/theory.md.
 """
 
 from functools import cached_property

@@ -17,7 +17,7 @@ from eigenkd.risk.directions import checked_fit, of_targets, residual
 
 
 def training_loss(fit):
-    """(...,): (1/n) ||y - f||^2 = (1/n) [sum_k r_k^2 ||c_k||^2 + ||outside||^2], c = U^T (y - f0).  Eq. (R1)
+    """(...,): (1/n) ||y - f||^2 = (1/n) [sum_k r_k^2 ||c_k||^2 + ||outside||^2], c = U^T (y - f0).  Eq. (36)
 
     outside: the part of y - f0 orthogonal to the range of K. Of flow.student(s[:, None], T), the loss surface over
     both times, right to a few units in the last place where the loss itself is far below rounding of y.
@@ -33,13 +33,13 @@ def loss_of(fit, here):
 
 
 def degrees_of_freedom(fit):
-    """(...,): tr S = sum_k g_k, how many of the n samples the fit follows, the same for every output.  Eq. (R2)"""
+    """(...,): tr S = sum_k g_k, how many of the n samples the fit follows, the same for every output.  Eq. (37)"""
     fit = checked_fit(fit)
     return array_namespace(fit.gain).sum(fit.gain, axis=-1)
 
 
 def sure(fit, noise):
-    """(...,): Stein's unbiased estimate of the risk, (1/n) ||y - f||^2 + 2 noise df/n - noise.  Eq. (R3)
+    """(...,): Stein's unbiased estimate of the risk, (1/n) ||y - f||^2 + 2 noise df/n - noise.  Eq. (38)
 
     noise: variance of a sample's targets around their mean, summed over outputs (sigma^2 for one, m sigma^2 for m of
     the same variance, `flip_noise` for flipped classes): >= 0, a number or an array that broadcasts with the fit's
@@ -55,7 +55,7 @@ def sure_of(fit, here, noise):
 
 
 def gcv(fit):
-    """(...,): generalised cross-validation, (1/n) ||y - f||^2 / (1 - df/n)^2.  Eq. (R4)
+    """(...,): generalised cross-validation, (1/n) ||y - f||^2 / (1 - df/n)^2.  Eq. (39)
 
     Numerator and denominator vanish together as a fit comes to interpolate; their ratio is kept. Where every residual
     is 0 (t = inf, or exp(-t lam) below the range of floats) the model is the minimum-norm interpolant, and its value
@@ -87,7 +87,7 @@ class LeaveOneOut:
 
 
 def leave_one_out(fit):
-    """Leave-one-out errors without refitting, (y_i - f_i)/(1 - S_ii).  Eq. (R5)
+    """Leave-one-out errors without refitting, (y_i - f_i)/(1 - S_ii).  Eq. (40)
 
     Exact where the gain is lam/(lam + mu): ridge regression, and its limits, the minimum-norm interpolant (a flow at
     t = inf) and the start itself (t = 0). For a flow that is stopped early, a student or a chain it is an approximation

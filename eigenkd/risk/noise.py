@@ -28,7 +28,7 @@ class Risk:
 
 
 def fixed_design(fit, signal, noise, mean=None):
-    """Risk on the training inputs of models made like `fit`, over the noise of their targets.  Eqs. (R6), (R7)
+    """Risk on the training inputs of models made like `fit`, over the noise of their targets.  Eqs. (41), (42)
 
     bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with
     b = U^T (mean - f0), d = U^T (signal - mean), and outside the part of signal - f0 orthogonal to the range of K. The
@@ -55,7 +55,7 @@ def risk_of(fit, parts, noise):
 
 
 def best_mixing_weight(flow, time, teacher_time, signal, noise, mean=None, clip=True):
-    """The share of labels in a student's targets, weight * labels + (1 - weight) * teacher, of least risk.  Eq. (R8)
+    """The share of labels in a student's targets, weight * labels + (1 - weight) * teacher, of least risk.  Eq. (43)
 
     weight = sum_k h_k [b_k . (b_k + d_k) - g_k (||b_k||^2 + noise)] / sum_k h_k^2 (||b_k||^2 + noise), where
     g = a_s a_T is the gain without labels, h = a_s (1 - a_T) what a unit of weight adds to it, b and d as in
@@ -93,7 +93,7 @@ def parts(flow, signal, mean):
 
 
 def flip_noise(rate, classes):
-    """Variance of one-hot labels flipped at a rate, summed over classes: 1 - (1 - rho)^2 - rho^2/(C - 1).  Eq. (R9)
+    """Variance of one-hot labels flipped at a rate, summed over classes: 1 - (1 - rho)^2 - rho^2/(C - 1).  Eq. (44)
 
     rate: rho in [0, 1], a number or an array of any shape, the probability that a label becomes another class, each of
     them as likely. classes: C >= 2. The same for every class: the one-hot label has squared length 1 and its mean
@@ -107,7 +107,7 @@ def flip_noise(rate, classes):
 
 
 def flip_mean(one_hot, rate):
-    """The mean of one-hot labels flipped at a rate, y + rho [(1 - y)/(C - 1) - y]: shrunk towards 1/C.  Eq. (R10)
+    """The mean of one-hot labels flipped at a rate, y + rho [(1 - y)/(C - 1) - y]: shrunk towards 1/C.  Eq. (45)
 
     one_hot: (n, C) labels, or class probabilities, rows that add up to 1. rate: rho in [0, 1], a number, as in
     `flip_noise`. A probe trained on flipped labels predicts this mean, not the labels: its largest class is the right

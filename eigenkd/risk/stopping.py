@@ -9,7 +9,7 @@ STEPS = 500  # of Newton's method, which takes about six, and about one a decade
 
 
 def time_to_loss(flow, loss):
-    """The time at which a teacher's training loss (1/n) ||y - f||^2, that of `training_loss`, is `loss`.  Eq. (R11)
+    """The time at which a teacher's training loss (1/n) ||y - f||^2, that of `training_loss`, is `loss`.  Eq. (46)
 
     Newton's method for log sum_k ||c_k||^2 exp(-2 t lam_k) = log (n loss - ||outside||^2), from t = 0: the left side is
     convex and decreasing in t, so that every step stops short of the solution and none goes back.

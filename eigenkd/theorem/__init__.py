@@ -5,7 +5,7 @@ component along an eigendirection. Then along every direction of smaller eigenva
 smaller than the teacher's. Pivot form: and along every direction of larger eigenvalue strictly larger. The same holds
 for any number of generations, by gradient flow, by steps of gradient descent, and by ridge regression (`check`,
 `check_generations`: decided, with a certified margin). Where it may fail, as with momentum or with labels mixed in,
-`compare` tells. Eqs. (14)-(19) and (33)-(37), docs/theory.md.
+`compare` tells. Eqs. (25)-(30) and (31)-(35), docs/theory.md.
 """
 
 from eigenkd.theorem.comparison import Comparison, compare

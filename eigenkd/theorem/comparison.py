@@ -38,7 +38,7 @@ def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
     """Any filter beside the one-hot learner matched at the pivot, by subtraction, with what rounding leaves of it.
 
     filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:
-    filters.flow or filters.ridge. The rest as in `check`, which decides where this can't. Eqs. (36), (37) say when the
+    filters.flow or filters.ridge. The rest as in `check`, which decides where this can't. Eqs. (34), (35) say when the
     order holds with labels mixed in.
 
     Raises TypeError or ValueError for what is no filter, learner or eigenvalue, and for a filter that has overshot its

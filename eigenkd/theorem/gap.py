@@ -3,10 +3,10 @@
 Matched along an eigenvalue lam_p, along another eigenvalue lam_k, with kappa = lam_k/lam_p, a = exp(-lam_p s),
 b = exp(-lam_p T) and r = a + b - ab the residual of both at the pivot,
 
-    gap = teacher's gain - student's gain = a^kappa + b^kappa - r^kappa - (ab)^kappa                          Eq. (15)
+    gap = teacher's gain - student's gain = a^kappa + b^kappa - r^kappa - (ab)^kappa                          Eq. (26)
 
 is a second difference, and loses every digit to subtraction where the two gains agree to sixteen digits. As an integral
-of a positive function it loses none. Eqs. (15)-(19), docs/theory.md.
+of a positive function it loses none. Eqs. (26)-(30), docs/theory.md.
 """
 
 from itertools import pairwise
@@ -32,7 +32,7 @@ def log_gap(lam, pivot, student_time, teacher_time):
 
 
 def log_margin(lam, pivot, student_time, teacher_time):
-    """log of a certified lower bound of |gap|, never above the gap.  Eqs. (18), (19)
+    """log of a certified lower bound of |gap|, never above the gap.  Eqs. (29), (30)
 
     Lowered by the rounding error of its own evaluation. Arguments as `log_gap`.
     """
@@ -44,7 +44,7 @@ def log_margin(lam, pivot, student_time, teacher_time):
 
 
 def _on_both_sides(log_below, lam, pivot, student_time, teacher_time):
-    """log_below(kappa, 1 - kappa, x, y) where lam < pivot; above it matched at lam and brought back by Eq. (19)."""
+    """log_below(kappa, 1 - kappa, x, y) where lam < pivot; above it matched at lam and brought back by Eq. (30)."""
     xp = array_namespace(lam, pivot, student_time, teacher_time)
     high, low = xp.maximum(lam, pivot), xp.minimum(lam, pivot)
     shorter, longer = xp.minimum(student_time, teacher_time), xp.maximum(student_time, teacher_time)
@@ -67,13 +67,13 @@ def log_common_residual(x, y):
 
 
 def _log_margin_below(kappa, rest, x, y):
-    """log of kappa (1 - kappa) h1 h2 r^(kappa - 2), the least value of the integrand of Eq. (16) times its area."""
+    """log of kappa (1 - kappa) h1 h2 r^(kappa - 2), the least value of the integrand of Eq. (27) times its area."""
     log_sides = log1mexp(x) + log1mexp(y) - x - y
     return array_namespace(kappa).log(kappa * rest) + log_sides + (kappa - 2) * log_common_residual(x, y)
 
 
 def _log_gap_below(kappa, rest, x, y):
-    """log gap for 0 < kappa < 1, rest = 1 - kappa, x <= y the exponents lam_p s and lam_p T in either order.  Eq. (17)
+    """log gap for 0 < kappa < 1, rest = 1 - kappa, x <= y the exponents lam_p s and lam_p T in either order.  Eq. (28)
 
     With d the distance from the upper end of the integral over z = log(ab + v):
     gap = kappa b^kappa int_0^x exp(-kappa d) (1 - exp(-rest S(d))) dd, S(d) = log(1 + exp(z0 + d)), z0 = log(h1/b).
@@ -100,7 +100,7 @@ def _log_gap_below(kappa, rest, x, y):
 
 
 def _bring_back(log_gap, kappa, log_residual):
-    """|gap| at lam > pivot from the gap at the pivot of a teacher matched at lam instead.  Eq. (19)
+    """|gap| at lam > pivot from the gap at the pivot of a teacher matched at lam instead.  Eq. (30)
 
     With kappa = lam/pivot > 1, r the student's residual at the pivot, q = gap/r: |gap'| = r^kappa (1 - (1 - q)^kappa).
     """

@@ -43,7 +43,7 @@ class Check:
 
 
 def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
-    """Decide Theorem 4.1 and its pivot form for a student of time s of a teacher stopped at T.  Eqs. (14)-(19)
+    """Decide Theorem 4.1 and its pivot form for a student of time s of a teacher stopped at T.  Eqs. (25)-(30)
 
     flow_or_eigenvalues: what linear_flow or kernel_flow returned, or eigenvalues (k,) >= 0 of K in any order.
     student_time, teacher_time: s and T >= 0, numbers or arrays that broadcast, inf allowed. pivot: the index of the
@@ -68,7 +68,7 @@ def check_generations(flow_or_eigenvalues, generations, pivot=0):
     generations: filters, the first trained on the labels, each next one on the outputs of the one before: all
     filters.flow(time), all filters.ridge(strength), or all filters.descent(learning_rate, steps) with one learning
     rate, at most 1/eigenvalue; parameters may be arrays that broadcast. The rest as in `check`. log_gap right to 1e-11
-    relative to max(1, |log_gap|) for up to six generations. Eqs. (33), (35)
+    relative to max(1, |log_gap|) for up to six generations. Eqs. (31), (33)
 
     Raises TypeError for what are no such filters, ValueError for generations of different kinds or learning rates and
     for a learning rate that is too large. Returns a `Check`.
@@ -134,7 +134,7 @@ def _per_step(lam, rate, pivot):
 
 
 def _flow_gap(lam, pivot, times):
-    """(matched time, log gap, log margin) of generations of gradient flow, (..., 1) and (..., k).  Eq. (33)
+    """(matched time, log gap, log margin) of generations of gradient flow, (..., 1) and (..., k).  Eq. (31)
 
     One more generation multiplies the gap so far by its own gain, and adds that of two generations, of which the
     teacher is the learner that the others are matched with: only positive terms.
@@ -154,7 +154,7 @@ def _flow_gap(lam, pivot, times):
 
 
 def _ridge_gap(lam, pivot, strengths):
-    """(matched penalty, log gap, log margin) of generations of ridge regression.  Eq. (35)
+    """(matched penalty, log gap, log margin) of generations of ridge regression.  Eq. (33)
 
     With M(lam) the penalty that a single regression would need, the gap is lam |M(lam) - M(pivot)| over
     (lam + M(lam)) (lam + M(pivot)), and the difference of the M is a sum of positive terms, generation by generation.

@@ -8,7 +8,7 @@ from eigenkd.flow import LinearFlow
 
 
 def matched_time(filter, lam):
-    """The time at which a teacher, trained on the labels, has the gain filter(lam): t = -log r(lam) / lam.  Eq. (14)
+    """The time at which a teacher, trained on the labels, has the gain filter(lam): t = -log r(lam) / lam.  Eq. (25)
 
     filter: any filter with a gain in [0, 1]; for a product of flows the effective time never decreases with lam and
     never exceeds the shortest of its times, whatever the number of generations. lam: eigenvalues > 0, of any shape.
@@ -25,7 +25,7 @@ def matched_time(filter, lam):
 
 
 def matched_strength(filter, lam):
-    """The penalty with which ridge regression on the labels has the gain filter(lam): mu = lam r/g.  Eq. (34)
+    """The penalty with which ridge regression on the labels has the gain filter(lam): mu = lam r/g.  Eq. (32)
 
     Arguments, shapes and errors as `matched_time`; 0 where the residual is 0, inf where the gain is. For a product of
     ridge regressions, flows and stable steps of descent it never increases with lam.

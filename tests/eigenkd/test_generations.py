@@ -96,7 +96,7 @@ def test_what_one_step_of_descent_learns_has_no_gap():
 @given(st.lists(st.tuples(st.sampled_from(["flow", "ridge", "descent"]), reach), min_size=1, max_size=5),
        st.lists(st.floats(-4, 0).map(lambda e: 10.0**e), min_size=2, max_size=6))
 def test_mixed_kinds_keep_the_order_beside_ridge_regression(kinds, lam):
-    """Eq. (34): the matched penalty of any product of flows, stable descents and ridge regressions never grows."""
+    """Eq. (32): the matched penalty of any product of flows, stable descents and ridge regressions never grows."""
     lam = np.sort(lam)
     made = [filters.flow(x) if kind == "flow" else filters.ridge(1 / x) if kind == "ridge"
             else filters.descent(0.9, np.ceil(x)) for kind, x in kinds]
@@ -109,7 +109,7 @@ def test_mixed_kinds_keep_the_order_beside_ridge_regression(kinds, lam):
     assert not theorem.compare(lam, last, pivot=len(lam) // 2, learner=filters.ridge).fails.any()
 
 
-# Labels mixed in: Eqs. (36), (37)
+# Labels mixed in: Eqs. (34), (35)
 
 @given(reach, reach, st.floats(0.01, 0.99), st.lists(st.floats(-3, 0.5).map(lambda e: 10.0**e), min_size=3, max_size=6))
 def test_labels_mixed_in_keep_the_order_where_the_teacher_trains_as_long(s, longer, weight, lam):

@@ -127,7 +127,7 @@ def test_pure_noise_is_best_not_learned_and_pure_signal_wholly():
 
 
 def test_a_student_beats_the_best_teacher_where_that_one_overlearns_the_last_direction():
-    """The sign of Eq. (R12), in both directions: the gain of the best teacher against b^2/(b^2 + noise)."""
+    """The sign of Eq. (47), in both directions: the gain of the best teacher against b^2/(b^2 + noise)."""
     lam, noise = np.array([4.0, 1.0, 0.25]), 1.0
     for power, expected in ((np.array([40.0, 4.0, 0.01]), True), (np.array([4.0, 4.0, 40.0]), False)):
         flow = linear_flow(np.diag(np.sqrt(lam)), np.ones(3))

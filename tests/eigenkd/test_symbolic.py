@@ -65,7 +65,7 @@ def test_the_double_integral_is_the_gap_for_a_kappa_that_integrates_by_hand():
 
 
 def test_the_way_back_from_the_other_side_of_the_pivot():
-    """Eq. (19): the gap below, matched at the larger eigenvalue, gives the gap above, matched at the smaller."""
+    """Eq. (30): the gap below, matched at the larger eigenvalue, gives the gap above, matched at the smaller."""
     kappa, a, b_ = sp.symbols("kappa a b", positive=True)
     A, B = a**kappa, b_**kappa  # residuals at the larger eigenvalue
     r = a + b_ - a * b_

@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 Y, START, NEW, E = RNG.normal(size=4), RNG.normal(size=5), RNG.normal(size=(3, 5)), RNG.normal(size=(4, 5))
 REPEATED, NULL = np.eye(4, 5), np.eye(4, 5) * [1, 1, 0, 0, 0]
 DISTINCT = matrix_with([1.2, 0.9, 0.6, 0.3], 4, 5, RNG)
-FEATURES = pytest.mark.parametrize("X", [REPEATED, DISTINCT, NULL], ids=["repeated", "distinct", "null"])
+FEATURES = {"repeated": REPEATED, "distinct": DISTINCT, "null": NULL}
 
 
 def total(weights, fitted, predicted):
@@ -36,24 +36,26 @@ def slope(X, t=0.7):
     return differences(dense_scalar, (X, t), (E, 0.0))[0]
 
 
-@FEATURES
-def test_first_derivatives_of_jax(X):
-    gradient, jitted, batch = jax.jit(jax.grad(scalar)), jax.jit(scalar), np.stack([X, DISTINCT])
-    repeated = jax.jit(jax.grad(lambda X: jax.lax.scan(lambda c, _: (c + scalar(X), None), 0.0, None, length=2)[0]))
-    found = {"jit grad": gradient(X), "grad": jax.grad(scalar)(X), "grad jit": jax.grad(jitted)(X),
-             "vmap": jax.jit(jax.vmap(jax.grad(scalar)))(batch)[0],
-             "grad vmap": jax.jit(jax.grad(lambda batch: jax.vmap(scalar)(batch)[0]))(batch)[0],
-             "jacfwd": jax.jit(jax.jacfwd(scalar))(X), "jacrev": jax.jit(jax.jacrev(scalar))(X),
-             "checkpoint": jax.jit(jax.grad(jax.checkpoint(scalar)))(X), "scan": repeated(X) / 2}
-    expected = slope(X)
-    for name, value in found.items():
-        assert np.vdot(value, E) == pytest.approx(expected, rel=1e-8), name
-    assert float(jax.linearize(jitted, X)[1](E)) == pytest.approx(expected, rel=1e-8)
-    with jax.debug_nans(True):  # nothing of the eigenvectors' own derivatives is left in what is compiled
-        gradient(X)
+def test_first_derivatives_of_jax():
+    jitted = jax.jit(scalar)
+    ways = {
+        "jit grad": jax.jit(jax.grad(scalar)), "grad": jax.grad(scalar), "grad jit": jax.grad(jitted),
+        "jacfwd": jax.jit(jax.jacfwd(scalar)), "jacrev": jax.jit(jax.jacrev(scalar)),
+        "checkpoint": jax.jit(jax.grad(jax.checkpoint(scalar))),
+        "scan": jax.jit(jax.grad(lambda X: jax.lax.scan(lambda c, _: (c + scalar(X), None), 0.0, None, 2)[0] / 2)),
+        "vmap grad": jax.jit(lambda X: jax.vmap(jax.grad(scalar))(jnp.stack([X, DISTINCT]))[0]),
+        "grad vmap": jax.jit(jax.grad(lambda X: jax.vmap(scalar)(jnp.stack([X, DISTINCT]))[0])),
+    }
+    for name, X in FEATURES.items():
+        expected = slope(X)
+        for way, gradient in ways.items():
+            assert np.vdot(gradient(X), E) == pytest.approx(expected, rel=1e-8), (name, way)
+        assert float(jax.linearize(jitted, X)[1](E)) == pytest.approx(expected, rel=1e-8), name
+        with jax.debug_nans(True):  # nothing of the eigenvectors' own derivatives is left in what is compiled
+            ways["jit grad"](X)
 
 
-@FEATURES
+@pytest.mark.parametrize("X", FEATURES.values(), ids=FEATURES)
 def test_first_derivatives_of_pytorch(X):
     expected = slope(X)
     X, change = torch.tensor(X), torch.tensor(E)
@@ -94,7 +96,7 @@ def second_in_pytorch(X):
 
 @pytest.mark.parametrize("second", [second_in_jax, second_in_pytorch])
 def test_second_derivatives(second):
-    """d^2/de^2 in two ways and d^2/(dt de): right where eigenvalues differ, even by little; NaN where they are equal."""
+    """d^2/de^2 in two ways and d^2/(dt de): right where eigenvalues differ, even by little; NaN where they repeat."""
     near = matrix_with([1.2, 1.2 * (1 - 1e-7), 0.6, 0.3], 4, 5, np.random.default_rng(6))
     for X in (DISTINCT, near):
         twice, mixed = (differences(lambda X, t: (slope(X, t),), (X, 0.7), change, 2.0**-5, 4)[0]
