@@ -101,6 +101,9 @@ def to_numpy(x):
 def _as_array(name, value):
     if isinstance(value, str | bytes) or value is None:
         raise TypeError(f"{name}: expected numbers, got {value!r}; pass an array, a list or a number")
+    if hasattr(value, "tocsr"):
+        raise TypeError(f"{name}: expected a dense array, got a sparse {type(value).__name__}; pass "
+                        f"{name}.toarray(), or use eigenkd.krylov, which takes it as it is")
     if is_array_api_obj(value) and not isinstance(value, np.generic):
         x = value
     elif isinstance(value, Real | np.generic):

@@ -13,7 +13,7 @@ from eigenkd.sensitivity import learned
 
 
 @pytree("flow", "filter")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fit:
     """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
 
@@ -23,6 +23,9 @@ class Fit:
 
     flow: Any
     filter: Filter
+
+    def __repr__(self):
+        return f"Fit({self.filter!r} of {self.flow!r})"
 
     @cached_property
     def gain(self):

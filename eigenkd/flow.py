@@ -8,10 +8,12 @@ its place. One factorisation serves every time, filter, generation and target. E
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
 from eigenkd.arrays import is_concrete, leading, library, moved, real_array
+from eigenkd.filters.algebra import share
 from eigenkd.fit import Fit
 from eigenkd.pytrees import pytree
 from eigenkd.spectrum import Spectrum, from_features, from_kernel
@@ -82,7 +84,7 @@ def _flow(spectrum, inputs, y, start):
 
 
 @pytree("spectrum", "inputs", "targets", "start", "limit")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearFlow:
     """A factorised regression: what `linear_flow` and `kernel_flow` return.
 
@@ -119,6 +121,10 @@ class LinearFlow:
         """(..., n, m): what the start leaves to learn of the targets."""
         return _rest(self.spectrum, self.inputs, self.targets, self.start)
 
+    def __repr__(self):
+        n, m = self.targets.shape[-2:]
+        return f"LinearFlow({n} samples, {m} output(s), {self.limit.shape[-2]} directions by {self.spectrum.method!r})"
+
     def retarget(self, y):
         """The same inputs and start with other targets y (n,) or (n, m): nothing is factorised again."""
         y = _targets(y, self.inputs)
@@ -147,10 +153,11 @@ class LinearFlow:
         if weights is not None and len(_sequence("weights", weights)) != len(times):
             raise ValueError(f"weights: expected {len(times)} of them, one a generation, got {len(weights)}; pass 1 "
                              f"for the first, which has no other targets than the labels")
+        shares = None if weights is None else [share(f"weights[{i}]", weight) for i, weight in enumerate(weights)]
         model = filters.identity
         for i, time in enumerate(times):
-            if weights is not None and i > 0:
-                model = filters.mix(filters.identity, model, real_array(f"weights[{i}]", weights[i], nonnegative=True))
+            if shares is not None and i > 0:
+                model = filters.mix(filters.identity, model, shares[i])
             model = filters.flow(real_array(f"times[{i}]", time, nonnegative=True, finite=False)) @ model
         return self.fit(model)
 
@@ -170,8 +177,14 @@ class LinearFlow:
         if outputs.shape[-2] != self.inputs.shape[0]:
             raise ValueError(f"teacher: expected a model of {self.inputs.shape[0]} training samples, got one of "
                              f"{outputs.shape[-2]}; teacher and student have to share them")
-        flow = LinearFlow.of(self.spectrum, self.inputs, outputs, self.start, teacher.flow.vector)
-        return flow.fit(filter)
+        fit = LinearFlow.of(self.spectrum, self.inputs, outputs, self.start, teacher.flow.vector).fit(filter)
+        try:
+            np.broadcast_shapes(tuple(outputs.shape[:-2]), *(tuple(p.shape) for p in filter.parameters))
+        except ValueError as error:
+            raise ValueError(f"filter: expected parameters that broadcast with the teacher's, of shape "
+                             f"{tuple(outputs.shape[:-2])}, got {filter!r}; add axes of length 1, as in time[:, None]"
+                             ) from error
+        return fit
 
     def fit(self, filter):
         """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k from the start."""

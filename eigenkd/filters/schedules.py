@@ -1,10 +1,11 @@
 """Schedules of distillation: what is taught changes, keeps learning, learns back, or goes on for generations."""
 
 from dataclasses import dataclass
+from math import lgamma
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import real_array
+from eigenkd.arrays import is_concrete, real_array
 from eigenkd.filters.algebra import (
     ClosedForm,
     Exponential,
@@ -16,12 +17,13 @@ from eigenkd.filters.algebra import (
     log_completed,
     parameter,
     share,
+    short,
     toward,
     whole,
     zero,
 )
 from eigenkd.filters.elementary import log1mexp, log1p, log_sinhc, product
-from eigenkd.filters.training import relax
+from eigenkd.filters.training import flow, relax
 from eigenkd.filters.two_rates import log_real_rates, real_rates
 from eigenkd.pytrees import pytree
 
@@ -37,6 +39,9 @@ def switch(first, second, before, after, window=0.0, start=None):
     >>> print(switch(teacher, identity, before=1.0, after=1.0, window=[0.0, 2.0]).gain(1.0).round(4))
     [0.7236 0.8963]
     """
+    first, second = filter_named("first", first), filter_named("second", second)
+    before, after, window = (parameter(name, time) for name, time in
+                             (("before", before), ("after", after), ("window", window)))
     return relax(second, after, start=anneal(first, second, window, start=relax(first, before, start)))
 
 
@@ -46,7 +51,7 @@ def anneal(first, second, time, start=None):
     g = (1 - phi) second + (phi - d) first + d start, d = exp(-x), phi = (1 - d)/x, x = t lam. first, second, start:
     filters. time: t >= 0, a number or an array of any shape, inf allowed.
     """
-    time = parameter("time", time)
+    first, second, time = filter_named("first", first), filter_named("second", second), parameter("time", time)
     later = Exponential("annealed", ("time",), (time,), exponent=_later_exponent)
     sooner = Exponential("annealed", ("time",), (time,), exponent=_sooner_exponent)
     return toward(second, later, toward(first, sooner, start))
@@ -93,7 +98,7 @@ def generations(student, count, weight=0.0, start=identity):
 
 
 @pytree("student", "weight")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Limit(Filter):
     """Where generations end: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (23)"""
 
@@ -106,6 +111,9 @@ class Limit(Filter):
     @property
     def parameters(self):
         return (*self.student.parameters, self.weight)
+
+    def __repr__(self):
+        return f"limit({self.student!r}, weight={short(self.weight)})"
 
     def _pair(self, lam):
         xp = array_namespace(lam)
@@ -126,7 +134,7 @@ class Limit(Filter):
 
 
 @pytree("student", "count", "weight")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Handover(Filter):
     """How far generations have left generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (23)"""
 
@@ -141,10 +149,16 @@ class Handover(Filter):
     def parameters(self):
         return (*self.student.parameters, self.count, self.weight)
 
+    def __repr__(self):
+        return f"handover({self.student!r}, count={short(self.count)}, weight={short(self.weight)})"
+
     def _pair(self, lam):
         xp = array_namespace(lam)
         count, alpha = _aligned("count", self.count, lam), _aligned("weight", self.weight, lam)
         a, r = self.student._pair(lam)
+        if is_concrete(a) and bool(xp.any(xp.isinf(count) & (xp.abs((1 - alpha) * a) > 1 + 1e-12))):
+            raise ValueError("count: expected a finite number for a student that overshoots so far that generations "
+                             "grow, got inf; they have no limit: use a finite count, or a student that settles")
         lost = alpha + (1 - alpha) * r
         near = lost < 0.5
         exponent = product(count, -log1p(-xp.where(near, lost, 0.0)))
@@ -204,6 +218,8 @@ def online_chain(time, learners):
     if isinstance(learners, bool) or not hasattr(learners, "__index__") or learners < 1:
         raise ValueError(f"learners: expected a whole number >= 1, got {learners!r}; pass how many learn at once")
     count = learners.__index__()
+    if count == 1:
+        return flow(time)
     return ClosedForm(f"online_chain[{count}]", ("time",), (parameter("time", time),), pair=_Erlang(count, False),
                       log_pair=_Erlang(count, True))
 
@@ -218,16 +234,15 @@ class _Erlang:
     def __call__(self, lam, time):
         xp = array_namespace(lam)
         x, count = product(time, lam), self.learners
-        below = x < count
-        # Below: the gain is x^G/G! exp(-x) (1 + x/(G + 1) + ...).
-        near = xp.where(below, x, 0.0)
-        first, term, tail = 1.0, 1.0, 1.0
-        for j in range(1, count + 1):
-            first = first * (near / j)
+        below, some = x < count, x > 0
+        # Below: the gain is x^G/G! exp(-x) (1 + x/(G + 1) + ...), whose first factor alone may be out of range.
+        near = xp.where(below & some, x, 1.0)
+        term, tail = 1.0, 1.0
         for j in range(1, int(9 * count**0.5) + 60):
             term = term * (near / (count + j))
             tail = tail + term
-        gain = first * xp.exp(-near) * tail
+        log_gain = xp.where(some, count * xp.log(near) - lgamma(count + 1) - near + xp.log(tail), -xp.inf)
+        gain = xp.where(some, xp.exp(xp.where(some, log_gain, 0.0)), 0.0)
         # Above: the residual is x^(G-1)/(G-1)! exp(-x) (1 + (G - 1)/x + ...).
         far = xp.where(below | xp.isinf(x), float(count), x)
         term, head, log_power = 1.0, 1.0, -far
@@ -239,7 +254,7 @@ class _Erlang:
         if not self.logarithms:
             residual = xp.exp(log_residual)
             return xp.where(below, gain, 1 - residual), xp.where(below, 1 - gain, residual)
-        return (xp.where(below, xp.log(gain), log1p(-xp.exp(log_residual))),
+        return (xp.where(below, log_gain, log1p(-xp.exp(log_residual))),
                 xp.where(below, log1p(-gain), log_residual))
 
 

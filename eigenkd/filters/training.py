@@ -83,8 +83,8 @@ def heavy_ball(learning_rate, steps, momentum):
 
     b_{k+1} = b_k - eta grad + beta (b_k - b_{k-1}). learning_rate: eta >= 0; steps: k, whole, finite; momentum:
     0 <= beta < 1; numbers or arrays that broadcast. It overshoots: no logarithms, and no Theorem 4.1. For a student or
-    a start use heavy_ball(...) @ teacher or toward(target, heavy_ball(...), start). Raises ValueError for values out of
-    range.
+    a start use heavy_ball(...) @ teacher or toward(target, heavy_ball(...), start). Derivatives in beta are NaN at
+    beta = 0. Raises ValueError for values out of range.
 
     >>> print(heavy_ball(0.1, [1, 10, 20], momentum=0.9).gain(1.0).round(4))
     [0.1    1.5888 0.6553]

@@ -52,7 +52,11 @@ def log_real_rates(x, y):
     xp = array_namespace(x, y)
     gain, residual = real_rates(x, y)
     slow, fast = xp.minimum(x, y), xp.maximum(x, y)
-    log_gain = xp.where(gain < residual, xp.log(gain), log1p(-residual))
+    half, disc = (x + y) / 2, ((x - y) / 2) ** 2
+    small = (half <= 2) & (disc <= 1)  # where x y may be out of range, and the gain is it times a number near 1/2
+    share = xp.exp(-half) * _shifted_series(xp.where(small, half, 0.0), xp.where(small, disc, 0.0))
+    log_small = xp.where(small, xp.log(x) + xp.log(y) + xp.log(xp.where(small, share, 1.0)), xp.log(gain))
+    log_gain = xp.where(gain < residual, log_small, log1p(-residual))
     done = xp.isinf(slow)
     slow, fast = xp.where(done, 1.0, slow), xp.where(done, 1.0, fast)
     unfinished = xp.where(done, -xp.inf, -slow + log1p(slow * mean_decay(fast - slow)))

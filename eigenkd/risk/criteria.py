@@ -13,6 +13,7 @@ from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from eigenkd.arrays import real_array
+from eigenkd.pytrees import pytree
 from eigenkd.risk.directions import checked_fit, of_targets, residual
 
 
@@ -73,6 +74,7 @@ def gcv_of(fit, here):
     return loss / left**2
 
 
+@pytree("residuals", "value", "exact")
 @dataclass(frozen=True, eq=False)
 class LeaveOneOut:
     """What `leave_one_out` found; `...` is the shape of the fit's parameters.

@@ -8,9 +8,11 @@ from array_api_compat import array_namespace
 
 from eigenkd import filters
 from eigenkd.arrays import is_concrete, moved, real_array
+from eigenkd.pytrees import pytree
 from eigenkd.risk.directions import checked_fit, checked_flow, residual, split, targets_like
 
 
+@pytree("bias", "variance")
 @dataclass(frozen=True, eq=False)
 class Risk:
     """Expected squared error per sample, summed over outputs, in two parts; each (...,), the shape of the parameters.

@@ -9,11 +9,13 @@ from array_api_compat import array_namespace
 from eigenkd import filters
 from eigenkd.arrays import is_concrete, leading, moved
 from eigenkd.filters.algebra import Overshoot, filter_named
+from eigenkd.pytrees import pytree
 from eigenkd.theorem.matching import eigenvalues_of, matched_strength, matched_time, pivot_index
 
 LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}
 
 
+@pytree(*["matched", "direction", "difference", "resolved", "holds", "fails"])
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What `compare` found; `...` is the shape of the filter's parameters, k the number of eigenvalues.
@@ -49,14 +51,18 @@ def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
     [ True False  True]
     """
     filter = filter_named("filter", filter)
-    if learner not in LEARNERS:
-        raise ValueError(f"learner: expected filters.flow or filters.ridge, got {learner!r}")
+    if not any(learner is one for one in LEARNERS):
+        raise ValueError(f"learner: expected filters.flow or filters.ridge, got {learner!r}; pass one of these two "
+                         f"functions")
     lam = eigenvalues_of(flow_or_eigenvalues)
     lam = moved(lam, leading(lam, *filter.parameters))
     xp = array_namespace(lam)
     pivot = pivot_index(pivot, lam)
     try:
         matched = LEARNERS[learner](filter, lam[pivot])
+        if is_concrete(matched) and not bool(xp.all(xp.isfinite(matched) & (matched > 0))):
+            raise ValueError(f"filter: expected a gain strictly between 0 and 1 at the pivot, got {filter!r} with a "
+                             f"matched learner of {matched}; choose another pivot, or a model that is stopped")
         ours, theirs = filter.log_gain(lam), learner(1.0).log_gain(_scaled(lam, matched, learner))
         with np.errstate(over="ignore", invalid="ignore"):
             apart = xp.where(ours == theirs, 0.0, ours - theirs)

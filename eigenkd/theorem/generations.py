@@ -84,7 +84,6 @@ def check_generations(flow_or_eigenvalues, generations, pivot=0):
     amounts = xp.broadcast_arrays(*(xp.astype(moved(a, lam), lam.dtype) for a in amounts))
     amounts = [amount[..., None] for amount in amounts]
     pivot = pivot_index(pivot, lam)
-    student = reduce(lambda teacher, one: one @ teacher, generations).log_gain(lam)
     with np.errstate(divide="ignore", under="ignore", over="ignore", invalid="ignore"):
         if kind == "ridge":
             matched, log_gap, log_margin = _ridge_gap(lam, lam[pivot], amounts)
@@ -95,6 +94,7 @@ def check_generations(flow_or_eigenvalues, generations, pivot=0):
             matched, log_gap, log_margin = _flow_gap(scale, scale[pivot], amounts)
             teacher = log1mexp(product(matched, scale))
         direction = xp.sign(lam - lam[pivot])
+        student = reduce(lambda teacher, one: one @ teacher, generations).log_gain(lam)
         contradicted = _contradicted(student, teacher, log_gap, direction)
     strict = (log_gap > -xp.inf) & (log_gap >= log_margin) & ~contradicted
     holds = xp.where((direction == 0) | (lam == 0), True, strict)
@@ -126,6 +126,10 @@ def _read(generations):
 
 def _per_step(lam, rate, pivot):
     """-log(1 - eta lam); finite at the pivot."""
+    if is_concrete(lam) and float(array_namespace(lam).max(lam)) * float(rate) > 1 + 1e-12:
+        raise ValueError(f"generations: expected a learning_rate of at most 1/eigenvalue, got {float(rate):.6g} beside "
+                         f"an eigenvalue of {float(array_namespace(lam).max(lam)):.6g}; use smaller steps, or "
+                         f"theorem.compare")
     scale = -filters.descent(rate, 1).log_residual(lam)
     if is_concrete(scale) and not bool(array_namespace(scale).isfinite(scale[pivot])):
         raise ValueError(f"pivot: expected an eigenvalue below 1/learning_rate, got {float(lam[pivot]):.6g}, along "

@@ -44,6 +44,9 @@ def positive(lam):
 
 def eigenvalues_of(flow_or_eigenvalues):
     """Eigenvalues (k,) from what linear_flow or kernel_flow returned, or as they are."""
+    if hasattr(flow_or_eigenvalues, "top_eigenpairs"):
+        raise TypeError("flow_or_eigenvalues: expected a factorised flow or eigenvalues, got a matrix-free flow; pass "
+                        "flow.top_eigenpairs(count).eigenvalues")
     if isinstance(flow_or_eigenvalues, LinearFlow):
         flow_or_eigenvalues = flow_or_eigenvalues.spectrum.eigenvalues
     return real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,), nonnegative=True)

@@ -349,6 +349,20 @@ def test_erlang_keeps_its_digits(t, learners, lam):
                 assert abs(mp.mpf(float(value)) - reference) <= 32 * EPS * max(1, abs(reference))
 
 
+@pytest.mark.parametrize("time, learners", [(780.0, 800), (720.0, 1000), (1900.0, 2000), (2100.0, 2000), (1e-6, 50)])
+def test_erlang_of_many_learners_and_of_vanishing_gains(time, learners):
+    with mp.workdps(60):
+        gain = mp.gammainc(learners, 0, mp.mpf(time), regularized=True)
+        filter = filters.online_chain(time, learners)
+        assert float(filter.log_gain(1.0)) == pytest.approx(float(mp.log(gain)), rel=1e-11)
+        assert float(filter.gain(1.0)) == pytest.approx(float(gain), rel=1e-9)
+
+
+@pytest.mark.parametrize("lam", [1e-160, 1e-170, 1e-300])
+def test_online_keeps_its_logarithm_where_the_gain_underflows(lam):
+    assert filters.online(1.0).log_gain(lam) == pytest.approx(2 * np.log(lam) - np.log(2), rel=1e-15)
+
+
 @given(st.floats(-10, 0.2).map(lambda e: 10.0**e), st.integers(0, 300), st.floats(0, 0.99))
 def test_the_heavy_ball_keeps_its_digits(progress, steps, momentum):
     with mp.workdps(60):
@@ -437,7 +451,7 @@ def test_derivatives_along_the_spectrum_are_those_of_differences(filter):
     (lambda: filters.mutual(1, 2), ValueError, "weight: expected numbers between 0 and 1"),
     (lambda: filters.mutual(1, 0.5, filters.zero), ValueError, "start: expected a pair of filters"),
     (lambda: filters.mutual(1, 0.5, (filters.zero, 0)), TypeError, r"start\[1\]: expected a filter, got int"),
-    (lambda: filters.switch(filters.zero, 1, 2, 3), TypeError, "target: expected a filter, got int"),
+    (lambda: filters.switch(filters.zero, 1, 2, 3), TypeError, "second: expected a filter, got int"),
     (lambda: filters.toward(filters.identity, 3), TypeError, "training: expected a filter, got int"),
     (lambda: linear_flow(X, y, start=np.ones(3)), ValueError, r"start: expected shape \(5,\), got \(3,\)"),
     (lambda: kernel_flow(X @ X.T, y, start=np.ones(3)), ValueError, r"start: expected shape \(7,\), got \(3,\)"),
@@ -445,7 +459,11 @@ def test_derivatives_along_the_spectrum_are_those_of_differences(filter):
     (lambda: kernel_flow(X @ X.T, y, start=y).teacher(1).predict(X @ X.T, np.ones(3)), ValueError, r"start: .*\(3,\)"),
     (lambda: flow.teacher(1).predict(X, start=y), ValueError, "start: expected none for features"),
     (lambda: flow.chain([1, 2], weights=[0.5]), ValueError, "weights: expected 2 of them, one a generation, got 1"),
-    (lambda: flow.chain([1, 2], weights=[1, 1.5]), ValueError, "weight: expected numbers between 0 and 1"),
+    (lambda: flow.chain([1, 2], weights=[1, 1.5]), ValueError, r"weights\[1\]: expected numbers between 0 and 1"),
+    (lambda: flow.chain([1, 2], weights=[-7, 0.5]), ValueError, r"weights\[0\]: expected numbers >= 0"),
+    (lambda: filters.switch(filters.zero, filters.identity, -1, 1), ValueError, "before: expected numbers >= 0"),
+    (lambda: filters.generations(filters.heavy_flow(5.0, 0.2), np.inf).gain(0.5), ValueError, "count: expected"),
+    (lambda: flow.distil(flow.teacher([1.0, 2.0]), filters.flow([1.0, 2.0, 3.0])), ValueError, "filter: expected"),
     (lambda: flow.retarget(np.ones(3)), ValueError, "y: expected 7 rows"),
     (lambda: linear_flow(X, y, start=np.ones(P)).retarget(np.ones((N, 2))), ValueError, "y: expected columns"),
     (lambda: flow.distil(y, filters.flow(1)), TypeError, "teacher: expected a Fit, got ndarray"),
