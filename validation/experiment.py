@@ -2,91 +2,169 @@
 
 import copy
 import sys
-import time
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from eigenkd import deviation
+from validation import teachers
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import described
+from validation.errors import UsageError
+from validation.fitting import Fit, accuracy
+from validation.inputs import Inputs
 from validation.record import provenance
 from validation.seeding import local_default
-from validation.train import predict, train
-from validation.trajectory import Recorder, draw_pairs, exaggerated_pairs, input_basis
+from validation.trajectory import Recorder, basis_for, draw_pairs, exaggerated_pairs
+
+SMOKE_PIXELS = 2**14  # of each channel, in the examples of a smoke run with images that are trained on as such
 
 
-def run(setting, seed, folder, *, device, data_dir, download, smoke, progress):
+def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, renewed=None):
     """Trains teacher and student, analyses them, leaves a run folder, and returns its result.
 
-    setting: as it is to be trained (`shortened` for a smoke run); folder: a `RunFolder`; device: a torch.device;
-    progress: a `Progress`. The result depends on the configuration and the device alone; no global state changes.
-
-    Raises UsageError for what the user can mend.
+    setting: as it is to be trained (`shortened` for a smoke run); folder: a `RunFolder`, where an unfinished run of the
+    same configuration is gone on with; engine: an `Engine`; progress: a `Progress`; renewed: where teachers are to be
+    trained again too, the set of those that were. The result depends on the configuration and the device alone; no
+    global state changes. Raises UsageError for what the user can mend.
     """
-    started = time.perf_counter()
+    group = engine.group
 
     # Data
-    kind = DATASETS[setting.data.name]
-    with redirect_stdout(sys.stderr):  # what a download says must not mix with the result
-        dataset = generated.load(kind.SHAPE, kind.CLASSES) if smoke else kind.load(data_dir, download)
+    dataset = load(setting, data_dir, download, smoke, group)
     examples = draw(dataset, setting.data, seed)
-    progress.note(f"{setting.name} seed {seed} on {device}: {len(examples.train_labels)} training examples, "
+    progress.note(f"{setting.name} seed {seed} on {engine.device}: {len(examples.train_labels)} training examples, "
                   f"{examples.mislabelled.sum()} of them mislabelled; data: {dataset.source.note}")
 
-    # Networks, and the eigendirections of what their first trained layer sees
-    embed, teacher, student = build(setting, seed)
-    data = Tensors(examples, embed.to(device), device)
-    basis = input_basis(data.train_inputs)
-    pairs = draw_pairs(setting.analysis, seed, len(basis.values))
+    # Networks, and the eigendirections of what the recorded layer sees
+    embed, networks = build(setting, seed)
+    inputs = Inputs(examples, setting, embed, engine.device, seed=seed, channels_last=engine.channels_last)
+    networks = {role: engine.placed(network) for role, network in networks.items()}
+    basis, pairs, recorders = recording(setting, seed, inputs, networks)
 
-    folder.begin(configuration(setting, seed, smoke=smoke, source=dataset.source))
+    settled = configuration(setting, seed, smoke=smoke, source=dataset.source)
+    made = provenance(described(engine.device), torch.get_num_threads()) | origin(dataset, examples)
+    if group.first:
+        folder.begin(settled)
 
-    def fit(role, network, recipe, **targets):
-        network.to(device)
-        recorder = Recorder(network, setting.analysis.layer, basis)
-        with progress.training(role, recipe.epochs) as after_epoch:
+    # One-hot labels: the teacher, and the student's own network where it is another one. Each is trained once for all.
+    wanted, recipes = teachers.configurations(settled), {"teacher": setting.teacher, "one_hot": setting.student}
+    taught = {role: teachers.folder_of(folder.out, wanted[role]) for role in wanted}
+    fitted = {role: teachers.fit(taught[role], wanted[role], networks[role], recipes[role], inputs, label=role,
+                                 seed=seed, recorder=recorders[role], engine=engine, progress=progress, described=made,
+                                 renewed=renewed) for role in wanted}
 
-            def on_epoch(epoch, step, loss):
-                entry = {"role": role, "epoch": epoch, "step": step, "loss": loss, **data.accuracies(network)}
-                folder.log(entry)
-                after_epoch(entry)
-
-            train(network, data.train_inputs, data.train_labels, recipe, seed=seed, role=role, on_step=recorder,
-                  on_epoch=on_epoch, **targets)
-        return Fitted(recorder.path(), predict(network, data.train_inputs), predict(network, data.test_inputs))
-
-    # Teacher: one-hot labels. Student: the teacher's probabilities on the same examples.
-    teacher = fit("teacher", teacher, setting.teacher)
-    student = fit("student", student, setting.student, teacher_logits=teacher.train, distillation=setting.distillation)
+    # Student: the teacher's probabilities on the same examples.
+    before = [entry | {"role": role} for role, training in fitted.items() for entry in training.log]
+    fitted["student"] = Fit("student", networks["student"], setting.student, folder, inputs, seed=seed, engine=engine,
+                            precision=setting.precision, progress=progress, recorder=recorders["student"], before=before
+                            ).run(teacher=answers(fitted["teacher"], inputs, engine), distillation=setting.distillation)
 
     # Record
-    folder.save("outputs", **outputs(examples, teacher, student))
-    folder.save("trajectory", steps=np.arange(max(len(teacher.path), len(student.path))), teacher=teacher.path,
-                student=student.path, eigenvalues=basis.values.numpy(), pairs=pairs)
     result = {
-        "setting": setting.name, "title": setting.title, "seed": seed, "smoke": smoke,
-        **provenance(described(device), torch.get_num_threads()), **origin(dataset, examples),
-        **analysis(data, teacher, student, pairs),
-        "guesses": setting.guesses, "seconds": round(time.perf_counter() - started, 3),
+        "setting": setting.name, "title": setting.title, "seed": seed, "smoke": smoke, **made,
+        **analysis(inputs, fitted, pairs), "published": published(setting), "guesses": setting.guesses,
+        "teachers": {role: where.name for role, where in taught.items()},
+        "seconds": round(sum(training.seconds for training in fitted.values()), 3),
     }
-    folder.finish(result)
+    if group.first:
+        folder.save_weights(fitted["student"].network)
+        folder.save("outputs", **outputs(examples, inputs, fitted))
+        if basis is not None:
+            folder.save("trajectory", **paths(setting, fitted, basis, pairs))
+        folder.finish(result)
+    group.wait()
     return result
 
 
-def analysis(data, teacher, student, pairs):
-    """What teacher and student do differently: the result's `accuracy`, `eigenspace` and `deviation`."""
-    labels = {"train": data.train_labels, "test": data.test_labels}
+def recording(setting, seed, inputs, networks):
+    """The eigenbasis that the recorded layer is looked at in, the pairs of its directions, and a `Recorder` for each
+    role; all None where the setting records nothing."""
+    wanted = setting.analysis
+    if wanted.layer is None:
+        return None, None, dict.fromkeys(networks)
+    basis = basis_for(networks["teacher"], wanted.layer, inputs.train)
+    recorders = {role: Recorder(network, wanted.layer, basis, wanted.every) for role, network in networks.items()}
+    return basis, draw_pairs(wanted, seed, len(basis.values)), recorders
+
+
+def load(setting, data_dir, download, smoke, group):
+    """The setting's `Dataset`, or one made up for a smoke run; the first process alone fetches it."""
+    kind = DATASETS[setting.data.name]
+    if smoke:
+        return generated.load(kind.SHAPE, kind.CLASSES, *smoke_examples(setting))
+    with redirect_stdout(sys.stderr):  # what a download says must not mix with the result
+        if group.size > 1:
+            group.on_first(lambda: kind.load(data_dir, download) and None)
+        return kind.load(data_dir, download)
+
+
+def build(setting, seed):
+    """The teacher's embedding, and the networks, untrained, on the CPU: "teacher", "student", and "one_hot" where the
+    student has a network of its own. A student that shares its initialisation does so with the latter, or its teacher.
+
+    Raises UsageError where teacher and student take in other things.
+    """
+    kind, named = DATASETS[setting.data.name], {"teacher": setting.model}
+    if not setting.is_self_distillation:
+        named["one_hot"] = setting.student_model
+    networks, embeddings = {}, []
+    for role, model in named.items():
+        with local_default(seed, "initialisation"):
+            embed, networks[role] = model.build(kind.SHAPE, kind.CLASSES)
+        embeddings.append(embed)
+    if len({str(embed) for embed in embeddings}) > 1 or (len(embeddings) > 1 and list(embeddings[0].parameters())):
+        raise UsageError("--student-model: expected a network on what the teacher's takes in, got one on "
+                         f"{embeddings[-1]} beside {embeddings[0]}; pass another")
+    last = networks["teacher" if setting.is_self_distillation else "one_hot"]
+    networks["student"] = copy.deepcopy(last)
+    if not setting.distillation.share_initialisation:
+        with local_default(seed, "student initialisation"):
+            _, networks["student"] = (setting.student_model or setting.model).build(kind.SHAPE, kind.CLASSES)
+    return embeddings[0], networks
+
+
+def answers(teacher, inputs, engine):
+    """teacher(inputs, indices) -> logits: looked up where each example always looks the same, else computed on the very
+    view of it that the student is trained on."""
+    if not inputs.train.augmented and len(inputs.kept) == len(inputs.train):
+        logits = teacher.train.to(engine.device)
+        return lambda _, indices: logits[indices]
+    network = teacher.network.eval().requires_grad_(False)
+    forward = engine.forward(network, trained=False)
+
+    @torch.no_grad()
+    def answer(views, _):
+        return forward(views)
+
+    return answer
+
+
+def analysis(inputs, fitted, pairs):
+    """What the trained networks do differently: the result's `accuracy`, `epochs`, `eigenspace` and `deviation`."""
+    teacher, student = fitted["teacher"], fitted["student"]
+    named = {"teacher": teacher, "one_hot": fitted.get("one_hot", teacher), "distilled": student}
+    labels = {split: inputs.kept_labels(split) for split in ("train", "test")}
     return {
-        "accuracy": {split: {"teacher": accuracy(getattr(teacher, split), y),
-                             "distilled": accuracy(getattr(student, split), y)} for split, y in labels.items()},
-        "eigenspace": exaggerated_pairs(teacher.path, student.path, pairs),
-        "deviation": {split: deviation.compare(getattr(teacher, split), getattr(student, split), y).summary()
-                      for split, y in labels.items()},
+        "accuracy": {split: {name: accuracy(getattr(training, split), y) for name, training in named.items()}
+                     for split, y in labels.items()},
+        "epochs": {name: teachers.ends(training.log) for name, training in named.items()},
+        "eigenspace": None if pairs is None else exaggerated_pairs(teacher.path, student.path, pairs),
+        "deviation": {split: deviation.compare(getattr(teacher, split), getattr(student, split), y, inputs="logits"
+                                               ).summary() for split, y in labels.items()},
     }
+
+
+def published(setting):
+    """The paper's accuracies for this setting as shares, beside which ours stand; None where it gives none."""
+    if setting.published is None:
+        return None
+    return {"accuracy": {split: dict(zip(("teacher", "one_hot", "distilled"),
+                                         (round(value / 100, 6) for value in getattr(setting.published, split))))
+                         for split in ("train", "test")}}
 
 
 def origin(dataset, examples):
@@ -96,24 +174,26 @@ def origin(dataset, examples):
             "notes": {"accuracy.train": f"against the labels trained on, {flipped} of {n} of them flipped"}}
 
 
-def outputs(examples, teacher, student):
-    """The arrays of outputs.npz: logits, the labels trained on and the true ones, and where they differ."""
-    logits = {f"{role}_{split}": getattr(fitted, split).cpu().numpy()
-              for role, fitted in (("teacher", teacher), ("student", student)) for split in ("train", "test")}
-    return logits | {"train_labels": examples.train_labels, "train_true_labels": examples.train_true_labels,
-                     "test_labels": examples.test_labels, "mislabelled": examples.mislabelled}
+def outputs(examples, inputs, fitted):
+    """The arrays of outputs.npz: logits, the labels trained on and the true ones, and where they differ; train_indices:
+    which training examples these are, where not all are kept; taught: those that the teacher was trained on, where it
+    was not on all."""
+    logits = {f"{role}_{split}": getattr(training, split).numpy()
+              for role, training in fitted.items() for split in ("train", "test")}
+    kept = inputs.kept.cpu().numpy()
+    some = {} if len(kept) == len(inputs.train) else {"train_indices": kept}
+    if inputs.taught_mask is not None:
+        some["taught"] = inputs.taught_mask[kept]
+    return logits | some | {
+        "train_labels": examples.train_labels[kept], "train_true_labels": examples.train_true_labels[kept],
+        "test_labels": examples.test_labels, "mislabelled": examples.mislabelled[kept]}
 
 
-def build(setting, seed):
-    """The embedding, the teacher and the student, untrained, on the CPU."""
-    kind = DATASETS[setting.data.name]
-    with local_default(seed, "initialisation"):
-        embed, teacher = setting.model.build(kind.SHAPE, kind.CLASSES)
-    student = copy.deepcopy(teacher)
-    if not setting.distillation.share_initialisation:
-        with local_default(seed, "student initialisation"):
-            _, student = setting.model.build(kind.SHAPE, kind.CLASSES)
-    return embed, teacher, student
+def paths(setting, fitted, basis, pairs):
+    """The arrays of trajectory.npz."""
+    teacher, student = fitted["teacher"].path, fitted["student"].path
+    return {"steps": np.arange(max(len(teacher), len(student))) * setting.analysis.every, "teacher": teacher,
+            "student": student, "eigenvalues": basis.values.numpy(), "pairs": pairs}
 
 
 def locate(setting, *, data_dir, download, smoke):
@@ -121,44 +201,30 @@ def locate(setting, *, data_dir, download, smoke):
     return generated.SOURCE if smoke else DATASETS[setting.data.name].locate(data_dir, download)
 
 
+def smoke_examples(setting):
+    """How many training and test examples a smoke run has at most."""
+    if not setting.data.normalise:
+        return 256, 256
+    _, height, width = DATASETS[setting.data.name].SHAPE
+    count = max(4, min(64, SMOKE_PIXELS // (height * width)))
+    return count, count
+
+
 def shortened(setting):
-    """The setting as a smoke run has it: one epoch each, on at most 128 examples."""
-    examples = min(128, setting.data.train_examples or 128)
-    return replace(setting, data=replace(setting.data, train_examples=examples),
-                   teacher=replace(setting.teacher, epochs=1), student=replace(setting.student, epochs=1))
+    """The setting as a smoke run has it: one epoch each, on a few examples, in a few steps."""
+    examples = min(128, smoke_examples(setting)[0], setting.data.train_examples or 128)
+
+    def short(recipe):
+        batch = min(recipe.batch_size, max(2, examples // 4)) if setting.data.normalise else recipe.batch_size
+        return replace(recipe, epochs=1, batch_size=batch)
+
+    distillation = setting.distillation
+    if distillation.switch != "none":
+        distillation = replace(distillation, switch_epoch=None, switch_step=1, switch_window=2)
+    return replace(setting, data=replace(setting.data, train_examples=examples), teacher=short(setting.teacher),
+                   student=short(setting.student), distillation=distillation)
 
 
 def configuration(setting, seed, *, smoke, source):
     """All that decides a run's numbers, JSON-able: two runs with the same configuration are the same run."""
     return setting.configuration() | {"seed": seed, "smoke": smoke, "data_source": source.name}
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A trained network: its path (records, k) along the eigendirections, its logits on the training and test set."""
-
-    path: np.ndarray
-    train: torch.Tensor
-    test: torch.Tensor
-
-
-class Tensors:
-    """The examples on the device: images as bytes / 255, in [0, 1], through the fixed embedding, and labels."""
-
-    def __init__(self, examples, embed, device, batch_size=4096):
-        for split in ("train", "test"):
-            images = torch.from_numpy(getattr(examples, f"{split}_images")).split(batch_size)
-            with torch.no_grad():
-                inputs = torch.cat([embed(batch.to(device, torch.float32) / 255) for batch in images])
-            setattr(self, f"{split}_inputs", inputs)
-            setattr(self, f"{split}_labels", torch.from_numpy(getattr(examples, f"{split}_labels")).to(device))
-
-    def accuracies(self, network):
-        """As in a line of metrics.jsonl."""
-        return {"train_accuracy": accuracy(predict(network, self.train_inputs), self.train_labels),
-                "test_accuracy": accuracy(predict(network, self.test_inputs), self.test_labels)}
-
-
-def accuracy(logits, labels):
-    """The share of examples whose largest logit is the label's."""
-    return (logits.argmax(dim=1) == labels).double().mean().item()

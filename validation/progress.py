@@ -10,22 +10,27 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Progress on `stream`."""
+    """Progress on `stream`; silent: none, for the second and further processes of a group."""
 
-    def __init__(self, stream=None):
-        self.stream = stream or sys.stderr
-        self.terminal = self.stream.isatty()
+    def __init__(self, stream=None, silent=False):
+        self.stream, self.silent = stream or sys.stderr, silent
+        self.terminal = self.stream.isatty() and not silent
 
     def note(self, text):
         """One line."""
+        if self.silent:
+            return
         tqdm.write(text, file=self.stream)
 
     @contextmanager
-    def training(self, role, epochs):
-        """Yields a function to be called with each epoch's entry of metrics.jsonl; the last one gets a line."""
+    def training(self, role, epochs, done=0):
+        """Yields a function to be called with each epoch's entry of metrics.jsonl; the last one gets a line.
+
+        done: epochs that are finished before.
+        """
         said, entry = time.monotonic(), None
-        with tqdm(total=epochs, desc=role, unit="epoch", file=self.stream, leave=False, disable=not self.terminal
-                  ) as bar:
+        with tqdm(total=epochs, initial=done, desc=role, unit="epoch", file=self.stream, leave=False,
+                  disable=not self.terminal) as bar:
 
             def after_epoch(latest):
                 nonlocal said, entry

@@ -1,5 +1,6 @@
 """Run folders: what a run leaves behind, how a finished one is told, and how it is kept from harm."""
 
+import io
 import json
 import os
 import platform
@@ -10,17 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
+from validation import durable
 from validation.errors import UsageError
+from validation.lock import alone
 
 CODE = (":/eigenkd", ":/validation", ":/pyproject.toml")  # what a result depends on, from the top of the checkout
-PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz")
+PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "weights.safetensors")
+CHECKPOINTS = "checkpoints"
 
 
-class RunFolder:
-    """`<out>/<setting>/seed<k>/`. `result.json` is written last: a run is finished where it is there."""
+class Folder:
+    """A folder <out>/<name> with what one run leaves, finished where `result.json` is: that one is written last.
 
-    def __init__(self, out, setting, seed):
-        self.path = Path(out) / setting / f"seed{seed}"
+    Every file but metrics.jsonl is whole or not there; where a run goes on, that one is written anew from a checkpoint.
+    """
+
+    def __init__(self, out, name):
+        self.out, self.name = Path(out), str(name)
+        self.path = self.out / self.name
 
     def finished(self):
         """The result of a finished run, or None. Raises UsageError for a result that cannot be read."""
@@ -33,19 +41,40 @@ class RunFolder:
         """The configuration of the run that is there, or None."""
         return self._read("config.json")
 
+    def has_checkpoints(self):
+        """Whether there is something to go on from."""
+        folder = self.path / CHECKPOINTS
+        return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
+
+    def checkpoints(self, note):
+        """Its `Checkpoints`."""
+        from validation.checkpoint import Checkpoints  # PyTorch comes with it
+
+        return Checkpoints(self.path / CHECKPOINTS, note)
+
+    def alone(self, note=print, *, wait=False):
+        """A block within which no other process works here; see `validation.lock.alone`."""
+        return alone(self.out, self.name, wait=wait, note=note)
+
     def begin(self, configuration):
-        """Makes the folder, clears what an unfinished run left, and writes the configuration."""
+        """Makes the folder hold an unfinished run of this configuration: the one that is there, else a new one.
+
+        What another unfinished run left is cleared. Raises UsageError where the folder cannot be written to.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            if not self.is_finished() and self.configuration() == configuration:
+                return
             for name in PARTS:
                 (self.path / name).unlink(missing_ok=True)
+            self.checkpoints(print).clear()
             self._write("config.json", configuration)
         except OSError as error:
             raise UsageError(f"--out: expected a folder to write to, got {self.path} ({error.strerror}); "
                              "name another with --out") from error
 
     def set_aside(self):
-        """Renames the folder to previous-seed<k>, previous-seed<k>-2, ..., the first that is free, and returns it.
+        """Renames the folder to previous-<its name>, previous-<its name>-2, ..., the first that is free; returns it.
 
         Not to a name that begins with seed, lest who reads seed* counts a run twice.
         """
@@ -55,15 +84,49 @@ class RunFolder:
     def log(self, entry):
         """Appends one line to metrics.jsonl."""
         with (self.path / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(entry, allow_nan=False) + "\n")
+            file.write(_line(entry))
+
+    def write_log(self, entries):
+        """Makes metrics.jsonl hold these lines."""
+        durable.write(self.path / "metrics.jsonl", "".join(map(_line, entries)).encode())
+
+    def read_log(self):
+        """The lines of metrics.jsonl."""
+        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text().splitlines()]
 
     def save(self, name, **arrays):
         """Writes arrays to <name>.npz."""
-        np.savez_compressed(self.path / f"{name}.npz", **arrays)
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        durable.write(self.path / f"{name}.npz", content.getbuffer())
+
+    def arrays(self, name):
+        """The arrays of <name>.npz."""
+        with np.load(self.path / f"{name}.npz", allow_pickle=False) as stored:
+            return dict(stored)
+
+    def save_weights(self, network):
+        """Writes the network's parameters and buffers to weights.safetensors."""
+        import safetensors.torch
+
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        durable.write(self.path / "weights.safetensors", safetensors.torch.save(tensors))
+
+    def load_weights(self, network):
+        """Puts what `save_weights` wrote into the network."""
+        import safetensors.torch
+
+        network.load_state_dict(safetensors.torch.load((self.path / "weights.safetensors").read_bytes()))
+
+    def digests(self):
+        """The SHA-256 of each file that a finished run is read from, by its name."""
+        names = [name for name in PARTS if name != "result.json" and (self.path / name).exists()]
+        return {name: durable.sha256((self.path / name).read_bytes()) for name in names}
 
     def finish(self, result):
-        """Writes result.json: under another name first, flushed to the disk, then renamed."""
+        """Writes result.json, whole or not at all; the checkpoints have served."""
         self._write("result.json", result)
+        self.checkpoints(print).clear()
 
     def _read(self, name):
         try:
@@ -75,12 +138,18 @@ class RunFolder:
                              "folder, or keep it aside with --no-resume") from error
 
     def _write(self, name, value):
-        temporary = self.path / f".{name}.partial"
-        with temporary.open("w") as file:
-            file.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / name)
+        durable.write(self.path / name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+class RunFolder(Folder):
+    """`<out>/<setting>/seed<k>/`."""
+
+    def __init__(self, out, setting, seed):
+        super().__init__(out, f"{setting}/seed{seed}")
+
+
+def _line(entry):
+    return json.dumps(entry, allow_nan=False) + "\n"
 
 
 def differences(old, new, prefix=""):

@@ -1,20 +1,25 @@
 """python -m validation.run NAME [NAME ...]: runs experiments of the paper; see --help and --list."""
 
 import json
+import os
 import sys
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
-from validation import report
+from validation import listing, report
+from validation.data import DATASETS
 from validation.data.dataset import Source
 from validation.errors import UsageError
+from validation.interrupts import listening
 from validation.progress import Progress
 from validation.record import RunFolder, differences
 from validation.settings import SETTINGS, Setting, find
+from validation.settings.sizes import EXAMPLES
 
 Switch = Annotated[bool, FlagCreatePairsOff]
 
@@ -52,7 +57,11 @@ class Options:
     json: Switch = False
     """Print a JSON list on standard output, and nothing else there."""
     resume: Switch = True
-    """Run anew where a run is finished, moving that one aside."""
+    """Run anew where a run is finished or under way, moving that one aside, its teacher too."""
+    checkpoint_every: str = "60s"
+    """Steps (500) or time (30s, 10m, 1h) between two checkpoints; it changes no result."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile: on rounds differently and starts a minute later; auto is on for long trainings on a GPU."""
 
     @property
     def fetch(self):
@@ -70,11 +79,12 @@ class Plan:
     folder: RunFolder
     configuration: dict
     state: str
-    """What is to be done: "run" it; "show" the finished run of this configuration that is there; "set aside" the
-    finished run that is there and run; or "refuse", as that is another configuration's. A smoke run is in no one's way.
+    """What is to be done: "run" it; "resume" the unfinished run of this configuration that is there; "show" the
+    finished one; "set aside" the run that is there and run; or "refuse", as that is another configuration's. A smoke
+    run is in no one's way.
     """
     differences: list[str]
-    """Between the configuration of the finished run that is there and this one's."""
+    """Between the configuration of the run that is there and this one's."""
 
 
 def parse(arguments):
@@ -91,7 +101,7 @@ def parse(arguments):
         raise UsageError(f"--threads: expected at least 1, got {options.threads}; leave it out for 1")
     settings = [find(name) for name in dict.fromkeys(options.names)]
     if not settings and (overrides or not options.list):
-        raise UsageError(f"NAME: expected one or more of {', '.join(SETTINGS)}, got none; "
+        raise UsageError("NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; "
                          + ("put it before its own flags" if overrides else "see --list"))
     if overrides:
         settings = [tyro.cli(Setting, prog=f"python -m validation.run {setting.name}", default=setting, args=overrides,
@@ -118,80 +128,139 @@ def make_plans(options, settings):
 
 def judge(folder, configuration, resume):
     """The state of a `Plan`, and the differences behind it."""
-    if not folder.is_finished():
+    there, finished = folder.configuration(), folder.is_finished()
+    if not finished and not under_way(folder, there):
         return "run", []
     if not resume:
         return "set aside", []
-    lines = differences(folder.configuration() or {}, configuration)
+    lines = differences(there or {}, configuration)
     if not lines:
-        return "show", []
-    return "set aside" if folder.finished()["smoke"] else "refuse", lines
+        return ("show" if finished else "resume"), []
+    smoke = folder.finished()["smoke"] if finished else there["smoke"]
+    return "set aside" if smoke else "refuse", lines
 
 
-def carry_out(plan, options, device, progress):
+def under_way(folder, configuration):
+    """Whether an unfinished run of this configuration has got so far that something of it is kept."""
+    from validation import teachers
+
+    if configuration is None:
+        return False
+    try:
+        mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
+    except KeyError:  # a configuration of other times
+        mine = []
+    return folder.has_checkpoints() or any(teacher.has_checkpoints() or teacher.is_finished() for teacher in mine)
+
+
+def carry_out(plan, options, engine, progress, renewed):
     """The result of one run, trained now or found finished, with its folder and whether it is an old one."""
     from validation import experiment
 
-    path, name = plan.folder.path, f"{plan.setting.name} seed {plan.seed}"
+    path, name, group = plan.folder.path, f"{plan.setting.name} seed {plan.seed}", engine.group
     if plan.state == "show":
         progress.note(f"{name}: already finished in {path}, this is its result (--no-resume runs it anew)")
         result = plan.folder.finished()
+        plan.folder.checkpoints(progress.note).clear()  # of a run that died between its result and this
     else:
         if plan.state == "set aside":
-            progress.note(f"{name}: the finished run in {path} moves to {plan.folder.set_aside()}")
-        result = experiment.run(plan.setting, plan.seed, plan.folder, device=device, data_dir=options.data_dir,
-                                download=options.fetch, smoke=options.smoke, progress=progress)
+            group.on_first(lambda: progress.note(f"{name}: the run in {path} moves to {plan.folder.set_aside()}"))
+        engine = replace(engine, compiled=is_compiled(plan.setting, options, engine.device))
+        result = experiment.run(plan.setting, plan.seed, plan.folder, engine=engine, data_dir=options.data_dir,
+                                download=options.fetch, smoke=options.smoke, progress=progress, renewed=renewed)
     return result | {"folder": str(path), "reused": plan.state == "show"}
 
 
-def run_all(plans, options):
-    """Carries out every plan, telling of each; nothing is trained if one of them is refused."""
-    from validation.device import choose, threads
-
-    device = choose(options.device)
+def refuse(plans):
+    """Raises UsageError where a plan's folder holds a run of another configuration, with the differences."""
     for plan in plans:
         if plan.state == "refuse":
+            what = "finished" if plan.folder.is_finished() else "unfinished"
             raise UsageError("--out: expected a free folder or a run of the same configuration, got "
-                             f"{plan.folder.path} with another finished run; name another --out, or keep that one "
+                             f"{plan.folder.path} with another {what} run; name another --out, or keep that one "
                              "aside with --no-resume\n  " + "\n  ".join(plan.differences))
-    progress, results = Progress(), []
+
+
+def run_all(plans, options, engine):
+    """Carries out every plan, telling of each; nothing is trained if one of them is refused."""
+    from validation.device import threads
+
+    refuse(plans)
+    first = engine.group.first
+    progress, results, renewed = Progress(silent=not first), [], None if options.resume else set()
+    engine.group.wait()
     for plan in plans:
-        with threads(options.threads):
-            results.append(carry_out(plan, options, device, progress))
-        if not options.json:
+        with threads(options.threads), ExitStack() as stack:
+            if plan.state != "show":
+                engine.group.on_first(lambda plan=plan: stack.enter_context(plan.folder.alone()))
+            results.append(carry_out(plan, options, engine, progress, renewed))
+        if not options.json and first:
             print(report.summary(results[-1]), flush=True)
-    if not options.json:
+    if not options.json and first:
         for line in report.over_seeds(results):
             print(line)
     return results
 
 
+def is_compiled(setting, options, device):
+    """Whether networks go through torch.compile: it pays on a GPU, for a million images of a training or more."""
+    if options.compile != "auto" or options.smoke:
+        return options.compile == "on"
+    images = setting.teacher.epochs * (setting.data.train_examples or EXAMPLES[setting.data.name][0])
+    return device.type == "cuda" and setting.data.normalise and images >= 1e6
+
+
+def train_all(options, settings, interrupts):
+    """The results of all runs that the command line asks for."""
+    from validation.checkpoint import Interval
+    from validation.device import choose
+    from validation.distributed import processes
+    from validation.engine import Engine
+
+    interval, device = Interval(options.checkpoint_every), choose(options.device)
+    with processes(device) as group:
+        engine = Engine(device, interval, interrupts=interrupts, group=group)
+        results = run_all(make_plans(options, settings), options, engine)
+    return results if group.first else None
+
+
 def main(arguments=None):
-    """Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    """Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C, 143 after SIGTERM."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        options, settings = parse(sys.argv[1:] if arguments is None else arguments)
+        options, settings = parse(arguments)
         if options.list:
             chosen = settings or list(SETTINGS.values())
-            text, data = report.listing(chosen), [report.listed(setting) for setting in chosen]
+            text = listing.listing(chosen, lambda name: DATASETS[name].locate(options.data_dir, options.fetch))
+            data = [listing.listed(setting) for setting in chosen]
         elif options.dry_run:
             plans = make_plans(options, settings)
-            text, data = report.dry_run(plans), [report.planned(plan) for plan in plans]
+            text, data = listing.dry_run(plans), [listing.planned(plan) for plan in plans]
         else:
-            text, data = None, run_all(make_plans(options, settings), options)
-        if options.json:
+            with listening() as interrupts:
+                text, data = None, train_all(options, settings, interrupts)
+        if options.json and data is not None:
             print(json.dumps(data, indent=1, allow_nan=False))
         elif text:
             print(text)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         return 2
     except OSError as error:  # a full disk, say: what was finished before stays finished
-        print(f"error: {error}; mend that and give the same command again", file=sys.stderr)
+        _say(f"error: {error}; what was trained up to the last checkpoint is kept: mend that and give the same command "
+             "again")
         return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted: a run that was under way has no result; the same command runs it again", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        _say("\ninterrupted: what was trained so far is kept; the same command"
+             + (", without --no-resume," if "--no-resume" in arguments else "") + " goes on from there")
+        return getattr(stop, "code", 130)
     return 0
+
+
+def _say(text):
+    """On standard error, once where torchrun has started several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

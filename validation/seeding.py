@@ -18,11 +18,16 @@ def generator(seed, *purpose):
 
 
 @contextmanager
-def local_default(seed, *purpose):
-    """Within the block PyTorch's default CPU generator starts from this purpose's seed; outside it is as it was.
+def local_default(seed, *purpose, device=None):
+    """Within the block PyTorch's default generators start from this purpose's seed; outside it they are as they were.
 
-    For code that takes no generator, such as the default initialisation of torch.nn.Linear. Build on the CPU.
+    For code that takes no generator, such as the default initialisation of torch.nn.Linear. device: a torch.device
+    whose generator is meant too; without one that of the CPU alone, where networks are built.
     """
-    with torch.random.fork_rng(devices=[]):
+    devices = [device] if device is not None and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(number(seed, *purpose))
+        for each in devices:
+            with torch.cuda.device(each):
+                torch.cuda.manual_seed(number(seed, *purpose))
         yield

@@ -1,14 +1,16 @@
 """The only training loop: a teacher on its labels, a student on its teacher."""
 
 import math
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 
+from validation.distributed import SINGLE
 from validation.errors import UsageError
+from validation.optimisation import distillation_weight, learning_rate, steps_per_epoch
 from validation.seeding import generator
-
-OPTIMISERS = {"adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr, fused=True)}
+from validation.state import TrainingState
 
 
 def objective(logits, labels, teacher_logits=None, temperature=1.0, weight=0.0):
@@ -28,48 +30,74 @@ def objective(logits, labels, teacher_logits=None, temperature=1.0, weight=0.0):
     return weight * distilled + (1 - weight) * one_hot
 
 
-def train(network, inputs, labels, recipe, *, seed, role, teacher_logits=None, distillation=None,
-          on_step=lambda step: None, on_epoch=lambda epoch, step, loss: None):
+def train(network, examples, recipe, *, seed, role, teacher=None, distillation=None, state=None, forward=None,
+          precision=nullcontext, group=SINGLE, on_step=lambda step: None, on_epoch=lambda epoch, step, loss: None):
     """Trains `network` in place by minibatch steps and returns the number of steps.
 
-    inputs: (n, ...), labels: (n,), teacher_logits: (n, classes), computed once, all on the network's device. recipe: a
-    settings `Training`; distillation: a settings `Distillation`, used where there are teacher_logits. The order of the
-    batches depends on (seed, role, epoch) alone; the last batch of an epoch may be smaller. on_step(step) is called
+    examples: a split of validation.inputs, on the network's device. recipe: a settings `Training`. A student has a
+    teacher(inputs, indices) -> logits (batch, classes) and a settings `Distillation`. state: a `TrainingState` to go on
+    from. forward: what computes the network's logits, such as a compiled form. precision: makes the context in which
+    networks compute; losses are float32 or better. group: the processes that share the work.
+
+    The order of the batches depends on (seed, role, epoch) alone, an example's augmentation on (seed, role, epoch, its
+    index). The last batch of an epoch may be smaller, or is dropped where the recipe says so. on_step(step) is called
     before the first step, with 0, and after each; on_epoch(epoch, step, loss) after each epoch, counted from 1, with
     the mean loss over its examples.
 
     Raises UsageError where the loss is no longer finite.
     """
-    optimiser = OPTIMISERS[recipe.optimiser](network.parameters(), lr=recipe.learning_rate)
-    step = 0
-    on_step(step)
-    for epoch in range(1, recipe.epochs + 1):
+    state, forward = state or TrainingState(network, recipe), forward or network
+    per_epoch = steps_per_epoch(len(examples), recipe)
+    seen = min(per_epoch * recipe.batch_size, len(examples))
+    if state.step == 0:
+        on_step(0)
+    while state.epoch < recipe.epochs:
+        epoch = state.epoch + 1
         network.train()
-        total = torch.zeros((), device=inputs.device)
-        order = torch.randperm(len(inputs), generator=generator(seed, "batches", role, epoch)).to(inputs.device)
-        for batch in order.split(recipe.batch_size):
-            logits = network(inputs[batch])
-            if teacher_logits is None:
-                loss = objective(logits, labels[batch])
-            else:
-                loss = objective(logits, labels[batch], teacher_logits[batch],
-                                 distillation.temperature, distillation.weight)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            step += 1
-            total += loss.detach() * len(batch)
-            on_step(step)
-        mean_loss = total.item() / len(inputs)
+        order = torch.randperm(len(examples), generator=generator(seed, "batches", role, epoch))[:seen]
+        for batch in order.to(examples.device).split(recipe.batch_size)[state.batch:]:
+            mine = group.mine(batch)
+            with precision():
+                inputs = examples.view(mine, seed=seed, role=role, epoch=epoch)
+                logits = _exact(forward(inputs))
+                target = None if teacher is None else _exact(teacher(inputs, mine))
+            soft = () if target is None else (
+                target, distillation.temperature, distillation_weight(distillation, state.step, per_epoch))
+            loss = objective(logits, examples.labels[mine], *soft)
+            for parameters in state.optimiser.param_groups:
+                parameters["lr"] = learning_rate(recipe, state.step, per_epoch)
+            state.optimiser.zero_grad(set_to_none=True)
+            (loss * group.scale(len(mine), len(batch))).backward()
+            state.optimiser.step()
+            state.step, state.batch = state.step + 1, state.batch + 1
+            state.total += loss.detach() * len(mine)
+            on_step(state.step)
+        mean_loss = group.sum(state.total).item() / seen
         if not math.isfinite(mean_loss):
             raise UsageError(f"--{role}.learning-rate: expected a finite loss, got {mean_loss} in epoch {epoch}; "
                              f"try a value smaller than {recipe.learning_rate}")
-        on_epoch(epoch, step, mean_loss)
-    return step
+        on_epoch(epoch, state.step, mean_loss)
+        state.end_epoch()
+    return state.step
 
 
 @torch.no_grad()
-def predict(network, inputs, batch_size=4096):
-    """The logits (n, classes) of the network, in evaluation mode."""
+def predict(network, examples, indices=None, *, precision=nullcontext, group=SINGLE, check=lambda: None):
+    """The logits (n, classes) of the network on `examples` without augmentation, in evaluation mode.
+
+    indices: which examples, all without; check() is called before each batch, and may raise to end the work.
+    """
     network.eval()
-    return torch.cat([network(batch) for batch in inputs.split(batch_size)])
+    if indices is None:
+        indices = torch.arange(len(examples), device=examples.device)
+    logits = []
+    for batch in group.mine(indices).split(examples.evaluation_batch):
+        check()
+        with precision():
+            logits.append(_exact(network(examples.plain(batch))))
+    return group.gather(torch.cat(logits), len(indices))
+
+
+def _exact(logits):
+    """float32, or what is better than that."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -9,6 +9,22 @@ from eigenkd import projection
 from validation.errors import UsageError
 from validation.seeding import generator
 
+PATCHED = 4096  # training images, at most, that patches are drawn from
+
+
+def basis_for(network, layer, split):
+    """The eigenbasis of what `layer` of the network takes in: the examples, or patches of them for a convolution.
+
+    split: of validation.inputs. Raises UsageError where the network has no such layer.
+    """
+    kernel = _weight(network, layer).shape[2:]
+    indices = torch.arange(len(split), device=split.device)
+    if not kernel:
+        return input_basis(torch.cat([split.plain(batch) for batch in indices.split(split.evaluation_batch)]))
+    images = split.plain(indices[:PATCHED])
+    basis = projection.patch_eigenbasis(images.double().cpu().numpy(), tuple(kernel))
+    return replace(basis, values=torch.from_numpy(basis.values), vectors=torch.from_numpy(basis.vectors).to(images))
+
 
 def input_basis(inputs):
     """The eigenbasis of a layer's training inputs (n, features), uncentred, worked out in double precision."""
@@ -16,20 +32,26 @@ def input_basis(inputs):
     return replace(basis, vectors=basis.vectors.to(inputs))
 
 
-class Recorder:
-    """Notes the components ||W v_k|| of one layer's weight W whenever it is called."""
+def _weight(network, layer):
+    modules = {name: module for name, module in network.named_modules() if hasattr(module, "weight")}
+    if layer not in modules:
+        raise UsageError(f"--analysis.layer: expected one of {', '.join(modules)}, got {layer!r}; see these")
+    return modules[layer].weight
 
-    def __init__(self, network, layer, basis):
-        modules = {name: module for name, module in network.named_modules() if hasattr(module, "weight")}
-        if layer not in modules:
-            raise UsageError(f"--analysis.layer: expected one of {', '.join(modules)}, got {layer!r}; see these")
-        self.weight, self.basis, self.rows = modules[layer].weight, basis, []
+
+class Recorder:
+    """Notes the components ||W v_k|| of one layer's weight W whenever it is called, or every so many steps."""
+
+    def __init__(self, network, layer, basis, every=1):
+        self.weight, self.basis, self.every, self.rows = _weight(network, layer), basis, every, []
         features = self.weight[0].numel()
         if features != len(basis.vectors):
             raise UsageError(f"--analysis.layer: expected a layer on the network's {len(basis.vectors)} inputs, "
                              f"got {layer!r} on {features}; pass another layer")
 
     def __call__(self, step):
+        if step % self.every:
+            return
         try:
             self.rows.append(projection.components(self.weight.detach(), self.basis).cpu())
         except ValueError as error:  # the shapes are right: the weights are no longer finite
@@ -37,7 +59,7 @@ class Recorder:
                              "--teacher.learning-rate or --student.learning-rate") from error
 
     def path(self):
-        """(records, k): row i after i optimiser steps."""
+        """(records, k): row i after i * every optimiser steps."""
         return torch.stack(self.rows).numpy()
 
 

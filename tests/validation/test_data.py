@@ -1,17 +1,15 @@
 import gzip
 import hashlib
-import threading
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import torch
 
 from validation.data import DATASETS, generated, mnist
-from validation.data.examples import draw, flip
-from validation.data.mnist import FILES
+from validation.data.examples import draw, flip, interpolated, mask
+from validation.data.idx import FILES
+from validation.data.published import Published
 from validation.errors import UsageError
 from validation.settings.setting import Data
 
@@ -55,7 +53,9 @@ def test_torchvision_files_are_read_where_they_are(archive):
 def test_nothing_on_disk_means_the_offline_digits_unless_a_download_is_asked_for(tmp_path):
     assert mnist.locate(tmp_path, None) is mnist.OFFLINE
     assert mnist.locate(tmp_path, False) is mnist.OFFLINE
-    assert mnist.locate(tmp_path, True) is mnist.ON_DISK
+    asked = mnist.locate(tmp_path, True)
+    assert asked.name == mnist.ON_DISK.name and asked.megabytes == pytest.approx(mnist.SIZE_MB, rel=0.05)
+    assert "12 MB to be fetched from" in asked.note and str(tmp_path / "MNIST" / "raw") in asked.note
 
 
 @pytest.mark.parametrize("harm", ["truncated", "empty", "not idx", "images as labels", "other size"])
@@ -94,57 +94,55 @@ def test_a_data_dir_that_is_a_file_is_refused(tmp_path):
         mnist.locate(tmp_path / "file", None)
 
 
-@pytest.fixture
-def serve():
-    """serve(folder) -> the address of a server of its files on this machine."""
-    servers = []
-
-    def start(folder):
-        class Quiet(SimpleHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}/"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def test_a_download_unpacks_what_it_fetched(archive, tmp_path, monkeypatch, serve):
-    from torchvision.datasets import MNIST
-
-    folder, arrays = archive
-    mirror = tmp_path / "mirror"
+def published_from(folder, mirror, monkeypatch):
+    """Packs the four files of `folder` into `mirror` and has `mnist` fetch them from there."""
     mirror.mkdir()
-    resources = []
+    files = []
     for name in FILES.values():
         packed = gzip.compress((folder / "MNIST" / "raw" / name).read_bytes())
         (mirror / f"{name}.gz").write_bytes(packed)
-        resources.append((f"{name}.gz", hashlib.md5(packed).hexdigest()))
-    monkeypatch.setattr(MNIST, "mirrors", [serve(mirror)])
-    monkeypatch.setattr(MNIST, "resources", resources)
-    dataset = mnist.load(tmp_path / "fresh", download=True)
-    np.testing.assert_array_equal(dataset.test_images[:, 0], arrays["test", "images"])
+        files.append(Published(f"{name}.gz", mirror.as_uri(), f"md5:{hashlib.md5(packed).hexdigest()}", 0.01))
+    monkeypatch.setattr(mnist, "PUBLISHED", tuple(files))
 
 
-def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
-    from torchvision.datasets import MNIST
+def test_a_download_fetches_what_is_missing(archive, tmp_path, monkeypatch, capsys):
+    folder, arrays = archive
+    published_from(folder, tmp_path / "mirror", monkeypatch)
+    lacking = folder / "MNIST" / "raw" / FILES["test", "images"]
+    lacking.unlink()
+    kept = mnist.load(folder, download=True)
+    assert "fetching MNIST, 0.01 MB" in capsys.readouterr().err and lacking.with_name(f"{lacking.name}.gz").exists()
+    for dataset in (kept, mnist.load(tmp_path / "fresh", download=True)):
+        np.testing.assert_array_equal(dataset.test_images[:, 0], arrays["test", "images"])
+        np.testing.assert_array_equal(dataset.train_labels, arrays["train", "labels"])
 
-    monkeypatch.setattr(MNIST, "mirrors", [(tmp_path / "no such mirror").as_uri() + "/"])
-    with pytest.raises(UsageError, match=r"--download: expected to fetch MNIST .*copy the four idx files") as raised:
+
+def test_a_download_that_fails_says_what_to_do(archive, tmp_path, monkeypatch):
+    published_from(archive[0], tmp_path / "mirror", monkeypatch)
+    (tmp_path / "mirror" / "train-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(UsageError, match=r"--download: expected to fetch MNIST .*put it at .*train-labels") as raised:
         mnist.load(tmp_path / "fresh", download=True)
     assert "\n" not in str(raised.value)
 
 
 def test_generated_data_has_the_shape_asked_for():
     for kind in DATASETS.values():
-        made = generated.load(kind.SHAPE, kind.CLASSES)
-        assert made.train_images.shape[1:] == kind.SHAPE and set(made.train_labels) == set(range(kind.CLASSES))
+        made = generated.load(kind.SHAPE, kind.CLASSES, train=30, test=10)
+        assert made.train_images.shape == (30, *kind.SHAPE) and made.test_images.shape == (10, *kind.SHAPE)
+        assert {*made.train_labels, *made.test_labels} == set(range(min(kind.CLASSES, 40)))
+        assert made.train_images.max() > 200 and made.classes == kind.CLASSES
         assert made.source.name == "generated"
+
+
+def test_every_data_set_says_what_it_is_and_what_it_would_fetch(tmp_path, monkeypatch):
+    monkeypatch.setattr("validation.data.fashion_mnist.DEBIAN", tmp_path / "nowhere")
+    for name, kind in DATASETS.items():
+        assert len(kind.MEAN) == len(kind.STD) == kind.SHAPE[0] and all(0 < x < 1 for x in (*kind.MEAN, *kind.STD))
+        undecided, forbidden = kind.locate(tmp_path, None), kind.locate(tmp_path, False)
+        assert undecided.megabytes == pytest.approx(kind.SIZE_MB if kind.ON_FIRST_USE else 0, rel=0.02), name
+        assert forbidden.megabytes == 0 and bool(forbidden.missing) == (kind.ON_FIRST_USE or name == "imagenet")
+        assert undecided.name == forbidden.name
+    assert not list(tmp_path.iterdir())
 
 
 def test_drawing_takes_distinct_examples_of_the_pool_by_the_seed(digits):
@@ -159,18 +157,36 @@ def test_drawing_takes_distinct_examples_of_the_pool_by_the_seed(digits):
         draw(digits, Data("mnist", train_examples=4001), 0)
 
 
-def test_drawing_without_a_number_takes_the_whole_pool_in_its_order(digits):
-    np.testing.assert_array_equal(draw(digits, Data("mnist"), 5).train_labels, digits.train_labels)
+def test_drawn_examples_know_their_places_in_the_pool(digits):
+    examples = draw(digits, Data("mnist", train_examples=128), 3)
+    np.testing.assert_array_equal(digits.train_images[examples.train_indices], examples.train_images)
+    np.testing.assert_array_equal(digits.train_labels[examples.train_indices], examples.train_true_labels)
+
+
+def test_drawing_without_a_number_takes_the_whole_pool_as_it_is(digits):
+    examples = draw(digits, Data("mnist"), 5)
+    assert examples.train_images is digits.train_images
+    np.testing.assert_array_equal(examples.train_labels, digits.train_labels)
+    np.testing.assert_array_equal(examples.train_indices, np.arange(4000))
 
 
 def test_the_digest_sees_every_array(digits):
     examples = draw(digits, Data("mnist", train_examples=20), 0)
     digests = {examples.sha256()}
-    for name in ("train_images", "train_labels", "train_true_labels", "test_images", "test_labels"):
+    for name in ("train_images", "train_labels", "train_true_labels", "train_indices", "test_images", "test_labels"):
         changed = getattr(examples, name).copy()
         changed.flat[0] ^= 1
         digests.add(replace(examples, **{name: changed}).sha256())
-    assert len(digests) == 6
+    assert len(digests) == 7
+
+
+def test_an_array_whose_digest_is_known_is_taken_at_its_word(digits):
+    known = replace(digits, digests={"train_images": "a", "test_images": "b"})
+    plain, told = (draw(dataset, Data("mnist"), 0) for dataset in (digits, known))
+    other = draw(replace(known, digests={"train_images": "a", "test_images": "c"}), Data("mnist"), 0)
+    assert len({examples.sha256() for examples in (plain, told, other)}) == 3
+    part = draw(known, Data("mnist", train_examples=20), 0)
+    assert part.digests == {"test_images": "b"}  # what is drawn from the training images is another array
 
 
 def random(seed=0):
@@ -207,3 +223,17 @@ def test_mislabelled_marks_the_flipped_labels(digits):
     examples = draw(digits, Data("mnist", train_examples=128, label_noise=0.25), 0)
     assert examples.mislabelled.sum() == 32
     np.testing.assert_array_equal(examples.mislabelled, examples.train_labels != examples.train_true_labels)
+
+
+def test_a_mask_has_its_share_and_is_uniform():
+    masks = np.stack([mask(40, 0.5, random(seed)) for seed in range(500)])
+    assert (masks.sum(axis=1) == 20).all()
+    # Each count is hypergeometric; 500 draws of one half have a deviation of 11.2.
+    assert (abs(masks.sum(axis=0) - 250) < 4 * 11.2).all() and masks.sum(axis=0).std() > 5
+    np.testing.assert_array_equal(mask(40, 0.5, random(7)), masks[7])
+    assert not mask(40, 0.0, random()).any() and mask(40, 1.0, random()).all()
+
+
+def test_a_teacher_interpolates_where_its_largest_logit_is_the_label():
+    logits = np.array([[0.0, 2.0, 1.0], [3.0, 1.0, 2.0], [0.0, 0.0, -1.0]])
+    np.testing.assert_array_equal(interpolated(logits, np.array([1, 2, 0])), [True, False, True])

@@ -9,19 +9,21 @@ import pytest
 import torch
 
 from eigenkd import deviation, projection
-from validation import experiment
+from validation import experiment, fitting
 from validation.data import generated
 from validation.data.examples import draw
 from validation.device import threads
+from validation.engine import Engine
+from validation.inputs import Inputs
 from validation.progress import Progress
 from validation.record import RunFolder
-from validation.settings import SETTINGS, find
+from validation.settings import find
 
 
 def run(out, name="rf_noisy_mnist", seed=0):
     folder = RunFolder(out, name, seed)
     with threads(1):
-        result = experiment.run(experiment.shortened(find(name)), seed, folder, device=torch.device("cpu"),
+        result = experiment.run(experiment.shortened(find(name)), seed, folder, engine=Engine(torch.device("cpu")),
                                 data_dir=out / "data", download=None, smoke=True, progress=Progress())
     return folder.path, result
 
@@ -31,16 +33,26 @@ def arrays(path):
         return {name: stored[name] for name in stored}
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+KINDS = ("rf_noisy_mnist", "mlp_mnist", "resnet8_digits", "resnet56_resnet20_cifar100", "mobilenet_fashion_mnist",
+         "resnet50_resnet18_tiny_imagenet", "resnet_imagenet_early")  # each network, each size of images
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_a_smoke_run_leaves_a_whole_folder(tmp_path, name):
     path, result = run(tmp_path, name)
+    setting = find(name)
+    recorded = ["trajectory.npz"] if setting.analysis.layer else []
     assert sorted(p.name for p in path.iterdir()) == ["config.json", "metrics.jsonl", "outputs.npz", "result.json",
-                                                      "trajectory.npz"]
+                                                      *recorded, "weights.safetensors"]
     assert json.loads((path / "result.json").read_text()) == result
     assert result["smoke"] is True and result["setting"] == name and result["seed"] == 0 and result["seconds"] > 0
     assert result["data"]["source"] == "generated" and len(result["data"]["sha256"]) == 64
     lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    assert [(line["role"], line["epoch"]) for line in lines] == [("teacher", 1), ("student", 1)]
+    roles = ["teacher", "student"] if setting.is_self_distillation else ["teacher", "one_hot", "student"]
+    assert [(line["role"], line["epoch"]) for line in lines] == [(role, 1) for role in roles]
+    assert list(result["teachers"]) == roles[:-1]
+    if setting.published:
+        assert result["published"]["accuracy"]["test"]["distilled"] == pytest.approx(setting.published.test[2] / 100)
     for split in ("train", "test"):
         assert result["deviation"][split].keys() >= {"slope_low", "slope_high", "underfit", "agreement", "kl"}
         for side in ("slope_low", "slope_high"):
@@ -100,33 +112,46 @@ def test_a_run_leaves_global_state_as_it_was(tmp_path):
 
 
 def test_the_student_learns_from_its_teachers_logits(tmp_path, monkeypatch):
-    calls, real = [], experiment.train
-    monkeypatch.setattr(experiment, "train", lambda *a, **named: (calls.append(named), real(*a, **named))[1])
+    calls, real = [], fitting.train
+    monkeypatch.setattr(fitting, "train", lambda *a, **named: (calls.append(named), real(*a, **named))[1])
     path, _ = run(tmp_path)
     teacher, student = calls
-    assert (teacher["role"], student["role"]) == ("teacher", "student") and "teacher_logits" not in teacher
-    np.testing.assert_array_equal(student["teacher_logits"].numpy(), arrays(path / "outputs.npz")["teacher_train"])
+    assert (teacher["role"], student["role"]) == ("teacher", "student") and "teacher" not in teacher
+    answered = student["teacher"](None, torch.arange(128)).numpy()
+    np.testing.assert_array_equal(answered, arrays(path / "outputs.npz")["teacher_train"])
     assert student["distillation"] == find("rf_noisy_mnist").distillation
 
 
 def test_inputs_are_pixels_from_0_to_1_through_the_embedding():
     setting, dataset = find("rf_noisy_mnist"), generated.load((1, 28, 28), 10)
     examples = draw(dataset, setting.data, 0)
-    embed, _, _ = experiment.build(setting, 0)
-    data = experiment.Tensors(examples, embed, torch.device("cpu"), batch_size=50)
+    embed, _ = experiment.build(setting, 0)
+    data = Inputs(examples, setting, embed, torch.device("cpu"), seed=0)
     pixels = torch.from_numpy(examples.train_images).float() / 255
     assert 0 <= pixels.min() < 0.1 and 0.9 < pixels.max() <= 1
-    torch.testing.assert_close(data.train_inputs, embed(pixels))
-    assert data.test_inputs.shape == (256, 5000) and not data.train_inputs.requires_grad
-    np.testing.assert_array_equal(data.train_labels.numpy(), examples.train_labels)
+    torch.testing.assert_close(data.train.inputs, embed(pixels))
+    assert data.test.inputs.shape == (256, 5000) and not data.train.inputs.requires_grad
+    np.testing.assert_array_equal(data.train.labels.numpy(), examples.train_labels)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", ["rf_noisy_mnist", "mlp_mnist", "resnet8_digits"])
 def test_teacher_and_student_share_their_start_only_where_the_setting_says_so(name):
     setting = find(name)
-    _, teacher, student = experiment.build(setting, 0)
-    assert all(torch.equal(a, b) for a, b in zip(teacher.parameters(), student.parameters()))
-    assert all(a is not b for a, b in zip(teacher.parameters(), student.parameters()))
+    assert_same_start(setting, "teacher", True)
     apart = replace(setting, distillation=replace(setting.distillation, share_initialisation=False))
-    _, teacher, student = experiment.build(apart, 0)
-    assert not any(torch.equal(a, b) for a, b in zip(teacher.parameters(), student.parameters()))
+    assert_same_start(apart, "teacher", False)
+
+
+def test_a_student_of_another_network_starts_where_its_one_hot_training_does():
+    setting = find("resnet20_resnet8_mnist")
+    assert_same_start(setting, "one_hot", True)
+    _, networks = experiment.build(setting, 0)
+    _, of_its_own = experiment.build(find("resnet8_mnist"), 0)
+    assert all(torch.equal(a, b) for a, b in zip(networks["one_hot"].parameters(), of_its_own["teacher"].parameters()))
+
+
+def assert_same_start(setting, role, same):
+    """Whether the student's weights, but for constant ones, are those of `role`, in memory of their own."""
+    _, networks = experiment.build(setting, 0)
+    pairs = [(a, b) for a, b in zip(networks[role].parameters(), networks["student"].parameters()) if a.std() > 0]
+    assert pairs and all(torch.equal(a, b) == same and a is not b for a, b in pairs)

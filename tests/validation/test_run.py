@@ -14,7 +14,6 @@ import pytest
 from validation import run
 from validation.progress import Progress
 from validation.report import over_seeds, summary
-from validation.settings import SETTINGS
 
 SMOKE = ("rf_noisy_mnist", "--smoke")
 ROOT = Path(__file__).parents[2]
@@ -22,16 +21,57 @@ ROOT = Path(__file__).parents[2]
 
 def folders(tmp_path):
     runs = tmp_path / "runs"
-    return sorted(str(path.parent.relative_to(runs)) for path in runs.glob("*/*/result.json"))
+    finished = (str(path.parent.relative_to(runs)) for path in runs.glob("*/*/result.json"))
+    return sorted(name for name in finished if not name.startswith("teachers/"))
 
 
-def test_list_names_every_setting(command):
-    code, out, _ = command("--list")
-    assert code == 0 and [line.split()[0] for line in out.splitlines()[1:]] == list(SETTINGS)
-    code, out, _ = command("--list", "--json")
-    listed = json.loads(out)
-    assert code == 0 and [setting["name"] for setting in listed] == list(SETTINGS)
-    assert all(setting["configuration"]["setting"] == setting["name"] for setting in listed)
+def test_data_that_are_missing_are_said_to_be_before_anything_is_written(command, tmp_path):
+    code, _, err = command("resnet_cifar100", "--no-download")
+    assert code == 2 and "error: --no-download: expected CIFAR-100 in" in err
+    assert not (tmp_path / "runs/resnet_cifar100").exists()
+
+
+def test_the_paper_s_accuracies_stand_beside_ours(command):
+    code, out, _ = command("resnet20_resnet8_mnist", "--smoke")
+    assert code == 0 and "one-hot student" in out and "(paper:" not in out
+    code, out, _ = command("mobilenet_cifar100", "--smoke")
+    (line,) = [line for line in out.splitlines() if "test accuracy" in line]
+    assert code == 0 and "(paper: 0.543 teacher, 0.563 distilled)" in line
+
+
+def test_bf16_trains_other_weights_and_logits_stay_float32(command, tmp_path):
+    import numpy as np
+
+    stored = {}
+    for precision in ("fp32", "auto", "bf16"):
+        assert command("resnet8_digits", "--smoke", "--precision", precision)[0] == 0
+        with np.load(tmp_path / "runs/resnet8_digits/seed0/outputs.npz") as arrays:
+            stored[precision] = arrays["student_test"]
+    assert all(logits.dtype == np.float32 for logits in stored.values())
+    np.testing.assert_array_equal(stored["auto"], stored["fp32"])  # on a CPU
+    assert not np.array_equal(stored["bf16"], stored["fp32"])
+    np.testing.assert_allclose(stored["bf16"], stored["fp32"], atol=0.05)
+
+
+def test_a_convolution_is_recorded_where_it_is_asked_for(result_of, tmp_path):
+    result = result_of("resnet8_digits", "--smoke", "--analysis.layer", "stem", "--analysis.pairs", 3,
+                       "--analysis.top", 0, 3, "--analysis.bottom", 4, 9, "--analysis.every", 2)
+    assert result["eigenspace"]["pairs"] == 3 and result_of("resnet8_digits", "--smoke")["eigenspace"] is None
+    folder = tmp_path / "runs/resnet8_digits/previous-seed0"
+    import numpy as np
+
+    with np.load(folder / "trajectory.npz") as stored:
+        assert stored["teacher"].shape == stored["student"].shape == (3, 9)  # steps 0, 2 and 4, a kernel of 3 x 3
+        np.testing.assert_array_equal(stored["steps"], [0, 2, 4])
+        np.testing.assert_array_equal(stored["teacher"][0], stored["student"][0])
+
+
+def test_how_often_a_checkpoint_is_written_changes_nothing(command, tmp_path):
+    found = []
+    for interval in ("1", "3", "1h"):
+        command("mlp_mnist", "--smoke", "--checkpoint-every", interval, "--no-resume")
+        found.append((tmp_path / "runs/mlp_mnist/seed0/weights.safetensors").read_bytes())
+    assert found[0] == found[1] == found[2]
 
 
 def test_dry_run_shows_everything_and_leaves_nothing(command, tmp_path):
@@ -140,7 +180,12 @@ def test_an_unfinished_run_is_run_again(command, tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    ([], "NAME: expected one or more of rf_noisy_mnist, mlp_mnist, got none"),
+    ([], "NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; see --list"),
+    ([*SMOKE, "--checkpoint-every", "often"], "--checkpoint-every: expected a number of steps or a time, got 'often'"),
+    (["resnet8_mnist", "--teacher.batch-size", "9999"], "--teacher.batch-size: expected at most the 4000 training"),
+    (["resnet8_mnist", "--data.no-normalise"], "--data.normalise: expected it with augmented images"),
+    (["resnet8_mnist", "--distillation.switch", "to_one_hot"], "--distillation.switch-epoch: expected it or"),
+    (["resnet8_mnist", "--teacher.momentum", "0"], "--teacher.momentum: expected a positive one for Nesterov's"),
     (["--teacher.epochs", "3"], "put it before its own flags"),
     (["rf_mnist"], "did you mean rf_noisy_mnist?"),
     ([*SMOKE, "--seeds", "0", "-3"], "--seeds: expected whole numbers from 0 on, got 0 -3"),

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
+from validation.data import DATASETS
 from validation.errors import UsageError
-from validation.settings import SETTINGS, find
+from validation.settings import SETTINGS, find, images, sizes
 from validation.settings.setting import Data
 
 RF, MLP = find("rf_noisy_mnist"), find("mlp_mnist")
@@ -38,7 +39,8 @@ def test_table_7_mlp():
 
 
 def test_an_unknown_setting_lists_the_known_ones_and_the_nearest():
-    with pytest.raises(UsageError, match=r"mlp_mnist, rf_noisy_mnist; got 'rf_mnist'; did you mean rf_noisy_mnist\?"):
+    known = r"expected one of mlp_mnist, .*, rf_noisy_mnist; got 'rf_mnist'; did you mean rf_noisy_mnist\?"
+    with pytest.raises(UsageError, match=known):
         find("rf_mnist")
 
 
@@ -47,6 +49,106 @@ def test_a_configuration_is_all_values_and_no_words():
     assert configuration["model"] == {"name": "mlp", "hidden": 1000, "layers": 2, "bias": True}
     assert configuration["analysis"]["top"] == [0, 15]
     assert not {"guesses", "title", "expected_seconds"} & configuration.keys()
+
+
+V1 = {"epochs": 450, "batch_size": 1024, "learning_rate": 1.0, "weight_decay": 1e-4, "warmup_epochs": 15,
+      "decay_epochs": (200, 300, 400), "decay_factor": 0.1, "nesterov": True, "momentum": 0.9, "schedule": "steps"}
+TABLE_1 = {
+    "cifar10": V1, "cifar100": V1,
+    "tiny_imagenet": V1 | {"epochs": 200, "batch_size": 128, "learning_rate": 0.1, "weight_decay": 5e-4,
+                           "warmup_epochs": 5, "decay_epochs": (75, 135)},
+    "imagenet": {"epochs": 90, "batch_size": 256, "learning_rate": 0.1, "schedule": "cosine", "momentum": 0.9},
+}
+ROWS = {  # of Table 2: teacher, student, train and test accuracies
+    "resnet_cifar10": (56, 56, 100.00, 100.00, 100.00, 93.72, 93.72, 93.9),
+    "resnet56_resnet20_cifar10": (56, 20, 100.00, 99.95, 99.60, 93.72, 91.83, 92.94),
+    "resnet56_mobilenet_cifar10": (56, None, 100.00, 100.00, 99.96, 93.72, 85.11, 87.81),
+    "mobilenet_cifar10": (None, None, 100.00, 100.00, 100.00, 85.11, 85.11, 86.76),
+    "resnet_cifar100": (56, 56, 99.97, 99.97, 97.01, 72.52, 72.52, 74.55),
+    "resnet56_resnet20_cifar100": (56, 20, 99.97, 94.31, 84.48, 72.52, 67.52, 70.87),
+    "mobilenet_cifar100": (None, None, 99.97, 99.97, 99.96, 54.32, 54.32, 56.32),
+    "resnet56_mobilenet_cifar100": (56, None, 99.97, 99.97, 99.56, 72.52, 54.32, 62.40),
+    "resnet_cifar100_v2": (56, 56, 96.40, 96.40, 87.61, 73.62, 73.62, 74.40),
+    "resnet_cifar100_noisy": (56, 56, 99.9, 99.9, 95.6, 69.8, 69.8, 72.7),
+    "resnet56_resnet20_cifar100_noisy": (56, 20, 99.9, 91.4, 82.8, 69.8, 64.9, 69.2),
+    "resnet_tiny_imagenet": (50, 50, 98.62, 98.62, 94.84, 66, 66, 66.44),
+    "resnet50_resnet18_tiny_imagenet": (50, 18, 98.62, 93.51, 91.09, 66, 62.78, 63.98),
+    "resnet50_mobilenet_tiny_imagenet": (50, None, 98.62, 89.34, 87.90, 66, 62.75, 63.97),
+    "mobilenet_tiny_imagenet": (None, None, 89.34, 89.34, 82.26, 62.75, 62.75, 63.28),
+    "resnet_imagenet": (None, None, 78.0, 78.0, 72.90, 69.35, 69.35, 69.35),
+    "resnet_imagenet_late": (None, None, 78.0, 78.0, 71.65, 69.35, 69.35, 68.3),
+    "resnet_imagenet_early": (None, None, 78.0, 78.0, 79.1, 69.35, 69.35, 69.75),
+}
+
+
+def test_all_18_image_rows_of_table_2_and_no_others_have_the_paper_s_accuracies():
+    assert set(ROWS) == {name for name, setting in SETTINGS.items() if setting.published}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_of_table_2(name):
+    setting, (teacher, student, *accuracies) = find(name), ROWS[name]
+    assert [*setting.published.train, *setting.published.test] == accuracies
+    networks = [setting.model, setting.student_model or setting.model]
+    assert [getattr(network, "depth", None) for network in networks] == [teacher, student]
+    assert ("mobilenet" in name) == any(network.name == "mobilenet_v2" for network in networks)
+    assert setting.is_self_distillation == (setting.published.train[0] == setting.published.train[1]
+                                            and setting.published.test[0] == setting.published.test[1])
+    if not name.endswith("_v2"):
+        for recipe in (setting.teacher, setting.student):
+            assert {key: getattr(recipe, key) for key in TABLE_1[setting.data.name]} == TABLE_1[setting.data.name]
+    assert setting.distillation.temperature == 4
+    assert setting.distillation.weight == (0.1 if setting.data.name == "imagenet" else 1.0)
+
+
+def test_table_1_cifar100_v2():
+    recipe = find("resnet_cifar100_v2").student
+    assert (recipe.weight_decay, recipe.batch_size, recipe.epochs, recipe.learning_rate) == (5e-4, 64, 240, 0.05)
+    assert (recipe.warmup_epochs, recipe.decay_epochs, recipe.decay_factor) == (0, (150, 180, 210), 0.1)
+
+
+def test_early_distils_first_and_late_distils_afterwards():
+    switches = {name: find(f"resnet_imagenet{name}").distillation.switch for name in ("", "_early", "_late")}
+    assert switches == {"": "none", "_early": "to_one_hot", "_late": "to_distillation"}
+
+
+GUESSED = {
+    "resnet_cifar100_noisy": {"data.label_noise"},
+    "mobilenet_cifar100": {"model.strides"},
+    "resnet56_mobilenet_cifar100": {"student_model.strides"},
+    "resnet50_resnet18_tiny_imagenet": {"model.stem", "student_model.stem"},
+    "resnet_imagenet": {f"{role}.{field}" for role in ("teacher", "student") for field in (
+        "epochs", "batch_size", "learning_rate", "weight_decay", "warmup_epochs")} | {
+        "distillation.weight", "distillation.temperature"},
+    "resnet_imagenet_early": {"distillation.switch", "distillation.switch_epoch"},
+    "resnet_fashion_mnist": {"teacher.epochs", "student.epochs"},
+}
+
+
+@pytest.mark.parametrize("name", GUESSED)
+def test_what_the_facts_leave_open_is_marked_as_a_guess(name):
+    assert find(name).guesses.keys() >= GUESSED[name]
+
+
+def test_sizes_are_known_of_every_data_set():
+    assert sizes.EXAMPLES.keys() == DATASETS.keys()
+    for setting in SETTINGS.values():
+        assert setting.expected.cpu > 0 and set(setting.expected.measured) <= {"cpu", "gpu"}
+
+
+@pytest.mark.parametrize("network", ["RESNET8", "RESNET20", "RESNET56", "MOBILENET", "RESNET18", "RESNET50",
+                                     "TORCHVISION_RESNET18"])
+def test_the_work_that_expected_times_rest_on_is_counted(network):
+    """Multiplications of a forward pass, by PyTorch's own counter, times six: a step forward and back, of two each."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    entry = getattr(images, network)
+    with torch.device("meta"):
+        _, module = entry.model.build((3, entry.side, entry.side), 100)
+        with FlopCounterMode(display=False) as counter:
+            module.eval()(torch.empty(1, 3, entry.side, entry.side))
+    assert 3 * counter.get_total_flops() / 1e9 == pytest.approx(entry.gflop, rel=0.1)
 
 
 @pytest.mark.parametrize(("part", "field", "value", "flag"), [
@@ -59,6 +161,19 @@ def test_a_configuration_is_all_values_and_no_words():
     ("student", "learning_rate", float("nan"), "--student.learning-rate"),
     ("distillation", "temperature", 0.0, "--distillation.temperature"),
     ("distillation", "weight", -0.1, "--distillation.weight"),
+    ("data", "padding", -1, "--data.padding"),
+    ("data", "flip", True, "--data.normalise"),
+    ("data", "taught_share", 0.0, "--data.taught-share"),
+    ("teacher", "momentum", 0.9, "--teacher.optimiser"),
+    ("student", "weight_decay", -1e-4, "--student.weight-decay"),
+    ("student", "warmup_epochs", -1, "--student.warmup-epochs"),
+    ("teacher", "decay_factor", 0.0, "--teacher.decay-factor"),
+    ("teacher", "decay_epochs", (3, 2), "--teacher.decay-epochs"),
+    ("distillation", "switch_window", -1, "--distillation.switch-window"),
+    ("distillation", "switch_step", 5, "--distillation.switch"),
+    ("distillation", "switch", "to_one_hot", "--distillation.switch-epoch"),
+    ("evaluation", "watched", 0, "--evaluation.watched"),
+    ("analysis", "every", 0, "--analysis.every"),
     ("analysis", "pairs", 0, "--analysis.pairs"),
     ("analysis", "top", (0, 14), "--analysis.top"),
     ("analysis", "bottom", (-1, 60), "--analysis.bottom"),

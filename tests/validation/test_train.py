@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from validation.errors import UsageError
+from validation.inputs import Fixed
 from validation.settings.setting import Distillation, Training
 from validation.train import objective, predict, train
 
@@ -32,6 +33,10 @@ def adam_by_hand(weight, gradient, learning_rate, steps):
     return weight
 
 
+def examples(x, y):
+    return Fixed(torch.from_numpy(x), torch.from_numpy(y))
+
+
 @pytest.fixture
 def problem():
     rng = np.random.default_rng(0)
@@ -41,7 +46,7 @@ def problem():
 def test_teacher_steps_by_hand(problem):
     x, y, weight, _ = problem
     network = linear(weight)
-    steps = train(network, torch.from_numpy(x), torch.from_numpy(y), Training(5, 6, 0.1), seed=0, role="teacher")
+    steps = train(network, examples(x, y), Training(5, 6, 0.1), seed=0, role="teacher")
     expected = adam_by_hand(weight, lambda W: (softmax(x @ W.T) - np.eye(3)[y]).T @ x / 6, 0.1, 5)
     assert steps == 5
     np.testing.assert_allclose(network.weight.detach().numpy(), expected, rtol=1e-10)
@@ -51,8 +56,10 @@ def test_student_steps_by_hand(problem):
     x, y, weight, teacher = problem
     tau, alpha = 3.0, 0.7
     network = linear(weight)
-    train(network, torch.from_numpy(x), torch.from_numpy(y), Training(4, 6, 0.1), seed=0, role="student",
-          teacher_logits=torch.from_numpy(teacher), distillation=Distillation(temperature=tau, weight=alpha))
+    teacher_logits = torch.from_numpy(teacher)
+    train(network, examples(x, y), Training(4, 6, 0.1), seed=0, role="student",
+          teacher=lambda _, indices: teacher_logits[indices],
+          distillation=Distillation(temperature=tau, weight=alpha))
 
     def gradient(W):
         z = x @ W.T
@@ -96,10 +103,10 @@ class Spy(nn.Module):
         return x @ self.weight.T
 
 
-def batches(seed=0, role="teacher", epochs=2, n=10, size=4):
+def batches(seed=0, role="teacher", epochs=2, n=10, size=4, drop_last=False):
     spy = Spy()
-    train(spy, torch.arange(n, dtype=torch.float32)[:, None], torch.zeros(n, dtype=torch.long),
-          Training(epochs, size, 1e-3), seed=seed, role=role)
+    train(spy, Fixed(torch.arange(n, dtype=torch.float32)[:, None], torch.zeros(n, dtype=torch.long)),
+          Training(epochs, size, 1e-3, drop_last=drop_last), seed=seed, role=role)
     return spy.batches
 
 
@@ -108,6 +115,11 @@ def test_every_epoch_sees_each_example_once_in_its_own_order():
     assert [len(batch) for batch in seen] == [4, 4, 2] * 2
     first, second = list(chain(*seen[:3])), list(chain(*seen[3:]))
     assert sorted(first) == sorted(second) == list(range(10)) and first != second
+
+
+def test_a_smaller_last_batch_is_dropped_where_the_recipe_says_so():
+    assert [len(batch) for batch in batches(drop_last=True)] == [4, 4] * 2
+    assert batches(drop_last=True)[:2] == batches()[:2]
 
 
 def test_the_order_depends_on_seed_role_and_epoch_alone():
@@ -121,7 +133,7 @@ def test_callbacks_see_every_step_and_the_mean_loss(problem):
     x, y, weight, _ = problem
     steps, epochs = [], []
     network = linear(weight)
-    train(network, torch.from_numpy(x), torch.from_numpy(y), Training(2, 4, 1e-12), seed=0, role="teacher",
+    train(network, examples(x, y), Training(2, 4, 1e-12), seed=0, role="teacher",
           on_step=steps.append, on_epoch=lambda *entry: epochs.append(entry))
     assert steps == [0, 1, 2, 3, 4]
     loss = -np.log(softmax(x @ weight.T)[np.arange(6), y]).mean()
@@ -133,11 +145,14 @@ def test_a_loss_that_is_not_finite_names_the_learning_rate():
     x = torch.full((4, 1), 1e30)
     network = nn.Linear(1, 2, bias=False)
     with pytest.raises(UsageError, match=r"--student.learning-rate: expected a finite loss"):
-        train(network, x, torch.tensor([0, 1, 0, 1]), Training(3, 4, 1e30), seed=0, role="student")
+        train(network, Fixed(x, torch.tensor([0, 1, 0, 1])), Training(3, 4, 1e30), seed=0, role="student")
 
 
 def test_predict_is_in_evaluation_mode_and_in_order():
     network = nn.Sequential(nn.Dropout(0.9), nn.Linear(3, 2))
     x = torch.arange(30.0).reshape(10, 3)
-    torch.testing.assert_close(predict(network, x, batch_size=3), network[1](x))
-    assert not predict(network, x).requires_grad
+    split = Fixed(x, torch.zeros(10))
+    split.evaluation_batch = 3
+    torch.testing.assert_close(predict(network, split), network[1](x))
+    torch.testing.assert_close(predict(network, split, torch.tensor([7, 2])), network[1](x[[7, 2]]))
+    assert not predict(network, split).requires_grad

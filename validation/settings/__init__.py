@@ -1,6 +1,7 @@
-"""The registry of experiments: a new one is a file here and a line below."""
+"""The registry of experiments: a new one is a file here and a line below, or a row of images.SETTINGS."""
 
 from validation.errors import unknown
+from validation.settings import images
 from validation.settings.mlp_mnist import MLP_MNIST
 from validation.settings.rf_noisy_mnist import RF_NOISY_MNIST
 from validation.settings.setting import Setting
@@ -8,6 +9,7 @@ from validation.settings.setting import Setting
 SETTINGS = {setting.name: setting for setting in (
     RF_NOISY_MNIST,
     MLP_MNIST,
+    *images.SETTINGS,
 )}
 
 

@@ -1,7 +1,7 @@
 """A two-layer network on clean digits. Table 7, App. D.5, Figs. 1b, 18, 20."""
 
 from validation.models import MLP
-from validation.settings.setting import Data, Distillation, Eigenspace, Setting, Training
+from validation.settings.setting import Data, Distillation, Eigenspace, Expected, Setting, Training
 
 RECIPE = Training(epochs=20, batch_size=16, learning_rate=1e-4, optimiser="adam")
 
@@ -14,7 +14,7 @@ MLP_MNIST = Setting(
     student=RECIPE,
     distillation=Distillation(temperature=4.0, weight=1.0, share_initialisation=True),
     analysis=Eigenspace(layer="linear1", pairs=15, top=(0, 15), bottom=(20, 60)),
-    expected_seconds=4,
+    expected=Expected(cpu=4, measured=("cpu",)),
     guesses={
         "data.train_examples": "128 is the paper's; that every seed draws its own is not",
         "model.bias": "the layers' biases are not mentioned; PyTorch's default has them (13.2 pairs; without 12.7)",

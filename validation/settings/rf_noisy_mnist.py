@@ -1,7 +1,7 @@
 """A linear model on random features, a quarter of its labels flipped. Table 7, App. D.4, Figs. 17-19."""
 
 from validation.models import RandomFeatures
-from validation.settings.setting import Data, Distillation, Eigenspace, Setting, Training
+from validation.settings.setting import Data, Distillation, Eigenspace, Expected, Setting, Training
 
 RECIPE = Training(epochs=40, batch_size=16, learning_rate=1e-3, optimiser="adam")
 
@@ -14,7 +14,7 @@ RF_NOISY_MNIST = Setting(
     student=RECIPE,
     distillation=Distillation(temperature=5.0, weight=1.0, share_initialisation=True),
     analysis=Eigenspace(layer="head", pairs=15, top=(0, 15), bottom=(20, 60)),
-    expected_seconds=2,
+    expected=Expected(cpu=2, measured=("cpu",)),
     guesses={
         "data.flip_to": 'the noise is "uniform": exactly this share of labels moves, each to one of the other classes',
         "data.train_examples": "128 is the paper's; that every seed draws its own is not",

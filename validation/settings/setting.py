@@ -1,14 +1,12 @@
 """An experiment of the paper as data: what it trains on, what, how, and what is looked at."""
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from tyro.conf import Suppress
 
-from validation.data import DATASETS
-from validation.errors import UsageError, unknown
 from validation.models import Model
+from validation.settings.sound import check
 
 
 @dataclass(frozen=True)
@@ -21,14 +19,39 @@ class Data:
     """The share of training labels that is flipped."""
     flip_to: Literal["other", "any"] = "other"
     """A flipped label is drawn uniformly from the other classes, or from any class, its own included."""
+    normalise: bool = False
+    """Whether each channel is centred and scaled by the data set's mean and deviation; else pixels are in [0, 1]."""
+    padding: int = 0
+    """Zeros around an image, of which a random crop of its own size is trained on."""
+    flip: bool = False
+    """Whether images are mirrored at random."""
+    resized_crop: bool = False
+    """Whether a random part of an image, resized, is trained on, instead of a crop after padding."""
+    taught_share: float = 1.0
+    """The share of the training examples that the teacher is trained on; it interpolates on no others."""
 
 
 @dataclass(frozen=True)
 class Training:
+    """How one network is trained. Table 1."""
+
     epochs: int
     batch_size: int
     learning_rate: float
-    optimiser: Literal["adam"] = "adam"
+    """Its peak."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    momentum: float = 0.0
+    """Of sgd."""
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    warmup_epochs: int = 0
+    """Over which the learning rate rises linearly from zero."""
+    schedule: Literal["constant", "steps", "cosine"] = "constant"
+    """After the warm-up the learning rate stays, is multiplied by decay_factor at decay_epochs, or falls to zero."""
+    decay_epochs: tuple[int, ...] = ()
+    decay_factor: float = 0.1
+    drop_last: bool = False
+    """Whether an epoch's last batch is left out where it is smaller."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +60,66 @@ class Distillation:
     weight: float = 1.0
     """The weight of the teacher's softened probabilities; one minus it goes to the one-hot labels."""
     share_initialisation: bool = True
-    """Whether the student starts from the teacher's initial weights."""
+    """Whether the student starts from the initial weights that a one-hot training of its architecture starts from."""
+    switch: Literal["none", "to_one_hot", "to_distillation"] = "none"
+    """Whether the weight goes over from itself to zero in the course of the training, or from zero to itself."""
+    switch_epoch: float | None = None
+    """When that begins, in epochs."""
+    switch_step: int | None = None
+    """When that begins, in steps, instead of epochs."""
+    switch_window: int = 0
+    """Over how many steps the weight goes over, linearly."""
 
 
 @dataclass(frozen=True)
 class Eigenspace:
     """What is recorded of one layer: ||W v_k|| along the eigendirections of its input. App. D.3."""
 
-    layer: str
-    """A module's name in the network; it acts on the data itself, or on a fixed embedding of it."""
+    layer: str | None = None
+    """A module's name in the network; it acts on the data itself, or on a fixed embedding of it, or is a convolution of
+    the images. None records nothing."""
     pairs: int = 15
     top: tuple[int, int] = (0, 15)
     """Top indices are drawn without replacement from this half-open range; index 0 has the largest eigenvalue."""
     bottom: tuple[int, int] = (20, 60)
+    every: int = 1
+    """Steps between two records."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Which training examples are looked at; the test set always is in full."""
+
+    watched: int | None = None
+    """How many are evaluated after each epoch, evenly spaced; None for all."""
+    kept: int | None = None
+    """Of how many the logits are kept, evenly spaced; None for all."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The paper's accuracies in per cent, each (teacher, one-hot student, distilled student). Table 2."""
+
+    train: tuple[float, float, float]
+    test: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Seconds that one seed takes on two CPU cores and on one H100, None where it is hopeless or unknown."""
+
+    cpu: float | None = None
+    gpu: float | None = None
+    measured: tuple[str, ...] = ()
+    """Which of "cpu" and "gpu" were measured; the rest is estimated."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """One experiment. `guesses` maps the dotted name of each value that the paper does not give to what is guessed.
 
-    Every field that is not suppressed is a flag of the command line.
+    Every field that is not suppressed is a flag of the command line. `model` is the teacher, and the student too where
+    there is no `student_model`. Where there is one, it is also trained on the one-hot labels, to be compared with.
     """
 
     name: Suppress[str]
@@ -66,50 +129,35 @@ class Setting:
     teacher: Training
     student: Training
     distillation: Distillation
-    analysis: Eigenspace
-    expected_seconds: Suppress[float]
-    """One seed on two CPU cores."""
+    analysis: Eigenspace = field(default_factory=Eigenspace)
+    student_model: Model | None = None
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """What networks compute in while they are trained; auto is bf16 on a GPU, else fp32. Logits are kept in fp32."""
+    expected: Suppress[Expected] = field(default_factory=Expected)
+    published: Suppress[Published | None] = None
     guesses: Suppress[dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self):
         check(self)
 
+    @property
+    def is_self_distillation(self):
+        return self.student_model is None
+
     def configuration(self):
         """What decides the result, as a JSON-able mapping: the same configuration and seed give the same run."""
-        parts = ("data", "model", "teacher", "student", "distillation", "analysis")
-        return {"setting": self.name} | {part: _plain(asdict(getattr(self, part))) for part in parts}
+        parts = ("data", "model", "student_model", "teacher", "student", "distillation", "analysis", "evaluation")
+        plain = {part: None if value is None else _plain(asdict(value))
+                 for part, value in ((part, getattr(self, part)) for part in parts)}
+        return {"setting": self.name} | plain | {"precision": self.precision}
 
 
-def check(setting):
-    """Raises UsageError, in the words of the command line, for values that no experiment can have."""
-    if setting.data.name not in DATASETS:
-        raise unknown("--data.name", setting.data.name, DATASETS)
-    for name, value in vars(setting.model).items():
-        sound = not isinstance(value, int | float) or value > 0 or isinstance(value, bool)
-        _require(sound, f"--model.{name}", "a positive number", value)
-    examples = setting.data.train_examples
-    _require(examples is None or examples >= 1, "--data.train-examples", "at least 1", examples)
-    _require(0 <= setting.data.label_noise <= 1, "--data.label-noise", "a share from 0 to 1", setting.data.label_noise)
-    for role in ("teacher", "student"):
-        recipe = getattr(setting, role)
-        _require(recipe.epochs >= 1, f"--{role}.epochs", "at least 1", recipe.epochs)
-        _require(recipe.batch_size >= 1, f"--{role}.batch-size", "at least 1", recipe.batch_size)
-        positive = recipe.learning_rate > 0 and math.isfinite(recipe.learning_rate)
-        _require(positive, f"--{role}.learning-rate", "a positive number", recipe.learning_rate)
-    temperature, weight = setting.distillation.temperature, setting.distillation.weight
-    positive = temperature > 0 and math.isfinite(temperature)
-    _require(positive, "--distillation.temperature", "a positive number", temperature)
-    _require(0 <= weight <= 1, "--distillation.weight", "a weight from 0 to 1", weight)
-    _require(setting.analysis.pairs >= 1, "--analysis.pairs", "at least 1", setting.analysis.pairs)
-    for side in ("top", "bottom"):
-        first, end = getattr(setting.analysis, side)
-        enough = first >= 0 and end - first >= setting.analysis.pairs
-        _require(enough, f"--analysis.{side}", f"a range of {setting.analysis.pairs} indices or more", (first, end))
-
-
-def _require(holds, flag, expected, got):
-    if not holds:
-        raise UsageError(f"{flag}: expected {expected}, got {got}; pass another value or leave the flag out")
+def network_title(model):
+    """What people call a network."""
+    titles = {"resnet": "ResNet", "mlp": "MLP", "random_features": "random features", "mobilenet_v2": "MobileNet-v2",
+              "torchvision_resnet18": "torchvision's ResNet-18"}
+    return f"{titles.get(model.name, model.name)}{f'-{model.depth}' if hasattr(model, 'depth') else ''}"
 
 
 def _plain(value):

@@ -1,0 +1,53 @@
+"""Runs in processes of their own, as a user starts them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(out, *arguments, before=(sys.executable, "-m", "validation.run")):
+    """The process of a command with run folders in `out`."""
+    return subprocess.Popen([*before, *map(str, arguments), "--out", str(out)], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+
+
+def finish(process, seconds=240):
+    """Its exit code and what it said on standard error."""
+    _, err = process.communicate(timeout=seconds)
+    return process.returncode, err
+
+
+def wait_for(condition, seconds=120):
+    """What `condition` returns once that is true."""
+    give_up = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    return found
+
+
+def contents(out):
+    """A digest of each file that finished runs leave, by its path, but for the seconds that they took and the commit
+    that they ran at, which may change beside them."""
+    found = {}
+    for path in sorted(Path(out).rglob("*")):
+        if path.is_dir() or ".locks" in path.parts:
+            continue
+        content = path.read_bytes()
+        if path.name == "result.json":
+            content = json.dumps(json.loads(content) | dict.fromkeys(("seconds", "commit", "dirty"))).encode()
+        found[str(path.relative_to(out))] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def same_files(one, other):
+    """The paths of the files that are not the same in both, or are in one only."""
+    one, other = contents(one), contents(other)
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

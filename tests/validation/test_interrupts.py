@@ -1,0 +1,97 @@
+"""Signals: at once outside a training, at the next safe point within one; a real run is stopped and goes on."""
+
+import json
+import os
+import signal
+import threading
+
+import pytest
+
+from validation.interrupts import Stopped, listening
+
+from .running import finish, same_files, start, wait_for
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_raises_at_once_outside_and_at_the_check_inside(number, code):
+    with listening(), pytest.raises(Stopped) as raised:
+        send(number)
+    assert raised.value.code == code
+    with listening() as interrupts:
+        went_on = False
+        with pytest.raises(Stopped) as raised, interrupts.deferred():
+            send(number)
+            went_on = True
+            interrupts.check()
+        assert went_on and raised.value.code == code
+
+
+def test_a_signal_that_nothing_checked_for_counts_at_the_end_of_the_block():
+    with listening() as interrupts, pytest.raises(Stopped), interrupts.deferred():
+        send(signal.SIGTERM)
+
+
+def test_a_second_ctrl_c_does_not_wait_a_second_sigterm_does():
+    with listening() as interrupts, pytest.raises(Stopped), interrupts.deferred():
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+        pytest.fail("the second one waited")
+    with listening() as interrupts:
+        reached = False
+        with pytest.raises(Stopped), interrupts.deferred():
+            send(signal.SIGTERM)
+            send(signal.SIGTERM)
+            reached = True
+        assert reached
+
+
+def test_the_handlers_that_were_there_come_back():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with listening():
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] != before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_outside_the_main_thread_none_is_set():
+    before, inside = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with listening() as interrupts:
+            inside.append((signal.getsignal(signal.SIGTERM), interrupts.received))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert inside == [(before, None)]
+
+
+RUN = ("resnet8_digits", "--teacher.epochs", "4", "--student.epochs", "4", "--data.train-examples", "400")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The run folders of `RUN`, left alone."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    process = start(out, *RUN)
+    assert finish(process)[0] == 0
+    return out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_has_a_checkpoint_and_goes_on_to_the_same_bits(tmp_path, undisturbed, number, code):
+    process = start(tmp_path, *RUN)
+    (metrics,) = wait_for(lambda: [path for path in tmp_path.glob("teachers/*/metrics.jsonl") if path.read_text()])
+    process.send_signal(number)
+    ended, err = finish(process, seconds=60)
+    assert ended == code and "Traceback" not in err
+    assert err.splitlines()[-1] == ("interrupted: what was trained so far is kept; the same command goes on from there")
+    (state,) = [json.loads(path.read_text()) for path in metrics.parent.glob("checkpoints/*/state.json")]
+    assert state["counters"]["step"] >= len(state["log"]) * 3 > 0  # of 400 examples three batches of 128 an epoch
+    process = start(tmp_path, *RUN)
+    ended, err = finish(process)
+    assert ended == 0 and f"goes on after step {state['counters']['step']} " in err
+    assert same_files(tmp_path, undisturbed) == []

@@ -1,0 +1,110 @@
+"""Learning rates, distillation weights and SGD against what is worked out by hand."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from validation.inputs import Fixed
+from validation.optimisation import distillation_weight, learning_rate, steps_per_epoch
+from validation.settings.setting import Distillation, Training
+from validation.train import train
+
+STEPS = Training(epochs=10, batch_size=4, learning_rate=2.0, warmup_epochs=2, schedule="steps", decay_epochs=(4, 7),
+                 decay_factor=0.5)
+
+
+def rates(recipe, per_epoch=3):
+    return [learning_rate(recipe, step, per_epoch) for step in range(recipe.epochs * per_epoch)]
+
+
+def test_a_constant_rate_is_the_peak_itself():
+    assert set(rates(Training(3, 4, 0.1))) == {0.1}
+
+
+def test_warmup_rises_linearly_and_ends_at_the_peak():
+    assert rates(STEPS)[:7] == pytest.approx([2 / 6, 4 / 6, 1, 8 / 6, 10 / 6, 2, 2])
+
+
+def test_decay_by_steps_begins_with_the_epoch_that_is_named():
+    assert rates(STEPS)[6:] == [2.0] * 6 + [1.0] * 9 + [0.5] * 9
+
+
+def test_a_cosine_falls_from_the_peak_to_almost_nothing():
+    recipe = replace(STEPS, schedule="cosine", decay_epochs=())
+    falling = rates(recipe)[6:]
+    assert falling == pytest.approx([1 + math.cos(math.pi * i / 24) for i in range(24)])
+    assert falling[0] == 2 and learning_rate(recipe, 30, 3) == pytest.approx(0)
+
+
+def test_table_1_learning_rates_of_cifar():
+    from validation.settings import find
+
+    recipe = find("resnet_cifar100").teacher
+    per_epoch = steps_per_epoch(50_000, recipe)
+    assert per_epoch * recipe.epochs == 21_600  # the paper's 21.6k steps
+    for epoch, rate in ((15, 1.0), (199, 1.0), (200, 0.1), (300, 0.01), (400, 0.001), (449, 0.001)):
+        assert learning_rate(recipe, epoch * per_epoch, per_epoch) == pytest.approx(rate)
+
+
+def test_the_last_batch_counts_or_not():
+    assert [steps_per_epoch(10, replace(STEPS, drop_last=drop)) for drop in (False, True)] == [3, 2]
+    assert [steps_per_epoch(8, replace(STEPS, drop_last=drop)) for drop in (False, True)] == [2, 2]
+
+
+@pytest.mark.parametrize(("switch", "expected"), [
+    ("to_one_hot", [0.8, 0.8, 0.8, 0.8, 0.6, 0.4, 0.2, 0, 0]),
+    ("to_distillation", [0, 0, 0, 0, 0.2, 0.4, 0.6, 0.8, 0.8]),
+])
+@pytest.mark.parametrize("start", [{"switch_step": 3}, {"switch_epoch": 1.5}])
+def test_a_gradual_switch_is_linear_over_its_window(switch, expected, start):
+    distillation = Distillation(4.0, 0.8, switch=switch, switch_window=4, **start)
+    assert [distillation_weight(distillation, step, 2) for step in range(9)] == pytest.approx(expected)
+
+
+def test_a_switch_without_a_window_is_a_jump_and_none_is_none():
+    jump = Distillation(4.0, switch="to_one_hot", switch_step=2)
+    assert [distillation_weight(jump, step, 5) for step in range(4)] == [1, 1, 0, 0]
+    assert {distillation_weight(Distillation(4.0, 0.3, switch_window=7), step, 5) for step in range(20)} == {0.3}
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_by_hand(nesterov):
+    """v <- m v + g + d w, then w <- w - r (g + d w + m v) with Nesterov's momentum, else w <- w - r v."""
+    rng = np.random.default_rng(0)
+    x, y, w = rng.normal(size=(8, 3)), np.array([0, 1, 1, 0, 1, 0, 0, 1]), rng.normal(size=(2, 3))
+    recipe = Training(epochs=6, batch_size=8, learning_rate=0.3, optimiser="sgd", momentum=0.9, nesterov=nesterov,
+                      weight_decay=0.01, warmup_epochs=2, schedule="steps", decay_epochs=(4,))
+    network = nn.Linear(3, 2, bias=False).double()
+    network.weight.data.copy_(torch.from_numpy(w))
+    train(network, Fixed(torch.from_numpy(x), torch.from_numpy(y)), recipe, seed=0, role="teacher")
+    v = np.zeros_like(w)
+    for rate in (0.15, 0.3, 0.3, 0.3, 0.03, 0.03):
+        p = np.exp(x @ w.T) / np.exp(x @ w.T).sum(axis=1, keepdims=True)
+        g = (p - np.eye(2)[y]).T @ x / 8 + 0.01 * w
+        v = 0.9 * v + g
+        w = w - rate * (g + 0.9 * v if nesterov else v)
+    np.testing.assert_allclose(network.weight.detach().numpy(), w, rtol=1e-12)
+
+
+def test_a_switched_student_descends_each_loss_in_its_turn():
+    """After the jump only the labels count: the steps are those of a one-hot training from there."""
+    rng = np.random.default_rng(1)
+    x, y = torch.from_numpy(rng.normal(size=(8, 3))), torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
+    answers = torch.from_numpy(rng.normal(size=(8, 2)))
+    recipe, examples = Training(4, 8, 0.1, "sgd"), Fixed(x, y)
+
+    def student(epochs, **switch):
+        torch.manual_seed(0)
+        network = nn.Linear(3, 2).double()
+        train(network, examples, replace(recipe, epochs=epochs), seed=0, role="student",
+              teacher=lambda _, indices: answers[indices], distillation=Distillation(2.0, **switch))
+        return network
+
+    switched, halfway = student(4, switch="to_one_hot", switch_epoch=2), student(2)
+    train(halfway, examples, replace(recipe, epochs=2), seed=0, role="student")
+    torch.testing.assert_close(switched.weight, halfway.weight, rtol=1e-13, atol=0)
+    assert not torch.allclose(switched.weight, student(4).weight)

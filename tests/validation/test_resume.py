@@ -1,0 +1,167 @@
+"""Runs that were stopped, found a full disk, or find another's work: what is kept, what is refused, what is said."""
+
+import json
+import signal
+
+import pytest
+
+from validation import durable, run, teachers
+from validation.checkpoint import Checkpoints
+from validation.fitting import Fit
+from validation.lock import alone
+
+from .running import contents
+
+SMALL = ("resnet8_digits", "--smoke", "--data.train-examples", 48, "--teacher.batch-size", 12,
+         "--student.batch-size", 8)
+
+
+@pytest.fixture
+def runs(tmp_path, capsys):
+    """runs(name, *arguments) -> (exit code, standard error) of SMALL with run folders in tmp_path/name."""
+
+    def call(name, *arguments):
+        code = run.main([*map(str, (*SMALL, *arguments)), "--out", str(tmp_path / name)])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """stop_at(role, step): SIGTERM comes in after that step of that role's training, or never again."""
+    after_step, when = Fit._after_step, {}
+
+    def patched(self, step):
+        if (self.role, step) == when.get("at"):
+            self.engine.interrupts.received = signal.SIGTERM
+        after_step(self, step)
+
+    monkeypatch.setattr(Fit, "_after_step", patched)
+    return lambda role=None, step=None: when.update(at=(role, step))
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("role", "step"), [("teacher", 1), ("teacher", 4), ("student", 2), ("student", 6)])
+def test_a_stopped_run_goes_on_to_the_same_bits(runs, stop_at, tmp_path, role, step):
+    assert runs("whole", "--checkpoint-every", 1)[0] == 0
+    stop_at(role, step)
+    code, err = runs("stopped")
+    assert code == 143 and err.splitlines()[-1].startswith("interrupted: what was trained so far is kept")
+    folder = next((tmp_path / "stopped").glob("teachers/*" if role == "teacher" else "resnet8_digits/seed0"))
+    (state,) = [json.loads(path.read_text()) for path in folder.glob("checkpoints/*/state.json")]
+    assert state["counters"]["step"] == step and state["role"] == role
+    stop_at()
+    code, err = runs("stopped")
+    assert code == 0 and f"{role}: goes on after step {step} " in err
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+def test_a_torn_line_and_one_too_many_are_gone_after_going_on(runs, stop_at, tmp_path):
+    stop_at("student", 4)
+    runs("runs")
+    folder = tmp_path / "runs/resnet8_digits/seed0"
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"role": "student", "epoch": 1, "loss": 7}) + '\n{"role": "stu')
+    stop_at()
+    assert runs("runs")[0] == 0
+    steps = [(line["role"], line["epoch"], line["step"]) for line in log(folder)]
+    assert steps == [("teacher", 1, 4), ("student", 1, 6)]
+
+
+@pytest.mark.parametrize("harm", ["flipped", "truncated"])
+def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, stop_at, tmp_path, harm):
+    runs("whole")
+    stop_at("student", 4)
+    runs("harmed", "--checkpoint-every", 1)
+    (newest,) = (tmp_path / "harmed/resnet8_digits").glob("seed0/checkpoints/000004/tensors.safetensors")
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 16
+    newest.write_bytes(content if harm == "flipped" else content[:5000])
+    stop_at()
+    code, err = runs("harmed")
+    assert code == 0 and f"WARNING: the checkpoint {newest.parent} is broken" in err and "goes on after step 3" in err
+    assert contents(tmp_path / "harmed") == contents(tmp_path / "whole")
+
+
+def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, monkeypatch, tmp_path):
+    runs("whole")
+    put, save, saves = durable.put, Checkpoints.save, []
+
+    def full(path, content):
+        if len(saves) == 7 and path.name == "state.json":
+            put(path, content[:9])
+            raise OSError(28, "No space left on device")
+        put(path, content)
+
+    monkeypatch.setattr(durable, "put", full)
+    monkeypatch.setattr(Checkpoints, "save", lambda *arguments: (saves.append(1), save(*arguments))[1])
+    code, err = runs("full", "--checkpoint-every", 1)
+    assert code == 2 and "No space left on device; what was trained up to the last checkpoint is kept" in err
+    kept = sorted(path.name for path in (tmp_path / "full/resnet8_digits/seed0/checkpoints").iterdir())
+    assert kept == ["000001", "000002"]  # the third of the student's, after the teacher's four, was the one
+    monkeypatch.undo()
+    code, err = runs("full")
+    assert code == 0 and "student: goes on after step 2 " in err
+    assert contents(tmp_path / "full") == contents(tmp_path / "whole")
+
+
+def test_the_second_of_two_runs_in_one_folder_says_who_holds_it(runs, tmp_path):
+    with alone(tmp_path / "runs", "resnet8_digits/seed0"):
+        code, err = runs("runs")
+    assert code == 2 and err.splitlines()[-1].startswith("error: --out: expected a run that no one is at work on")
+    assert "held by process" in err and not (tmp_path / "runs/resnet8_digits").exists()
+    assert runs("runs")[0] == 0
+
+
+def pretend_it_was_no_smoke_run(folder):
+    configuration = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(configuration | {"smoke": False}))
+
+
+def test_an_unfinished_run_of_another_configuration_is_refused_with_the_differences(runs, stop_at, tmp_path):
+    stop_at("student", 2)
+    runs("runs")
+    folder = tmp_path / "runs/resnet8_digits/seed0"
+    pretend_it_was_no_smoke_run(folder)
+    stop_at()
+    before = contents(tmp_path / "runs")
+    code, err = runs("runs", "--distillation.temperature", 2)
+    assert code == 2 and "another unfinished run" in err and "--no-resume" in err
+    assert "distillation.temperature: 4.0 there, 2.0 now" in err and "smoke: false there, true now" in err
+    assert contents(tmp_path / "runs") == before
+    code, err = runs("runs", "--no-resume")
+    assert code == 0 and "moves to" in err
+    assert (tmp_path / "runs/resnet8_digits/previous-seed0/checkpoints/000001/state.json").exists()
+
+
+def test_one_that_got_no_further_than_its_teacher_is_refused_too(runs, stop_at, tmp_path):
+    stop_at("teacher", 2)
+    runs("runs")
+    (teacher,) = (tmp_path / "runs").glob("teachers/*")
+    folder = tmp_path / "runs/resnet8_digits/seed0"
+    pretend_it_was_no_smoke_run(folder)
+    wanted = teachers.configurations(json.loads((folder / "config.json").read_text()))["teacher"]
+    teacher.rename(teachers.folder_of(tmp_path / "runs", wanted).path)
+    stop_at()
+    code, err = runs("runs")
+    assert code == 2 and "another unfinished run" in err and "smoke: false there, true now" in err
+
+
+def test_an_unfinished_smoke_run_is_in_no_ones_way(runs, stop_at, tmp_path):
+    stop_at("student", 2)
+    runs("runs")
+    stop_at()
+    code, err = runs("runs", "--distillation.temperature", 2)
+    assert code == 0 and "previous-seed0" in err and "goes on" not in err and "teacher: found trained in" in err
+
+
+def test_a_run_that_kept_nothing_is_in_no_ones_way(runs, tmp_path):
+    folder = tmp_path / "runs/resnet8_digits/seed0"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"smoke": false, "seed": 0}')
+    (folder / "metrics.jsonl").write_text("{}\n")
+    assert runs("runs")[0] == 0 and len(log(folder)) == 2

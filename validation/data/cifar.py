@@ -1,0 +1,98 @@
+"""CIFAR-10 and CIFAR-100 from their files: the binary version, which holds bytes only, or the Python one, pickled.
+
+Files are read from a folder or straight from an archive, into memory, and nothing is unpacked on the disk. Each is
+checked by its published hash before it is read, and so before anything is unpickled.
+"""
+
+import io
+import pickle
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from validation.data import published
+from validation.data.dataset import Dataset, Source, check_data_dir
+from validation.data.published import Published, checked
+from validation.errors import UsageError
+
+SHAPE = (3, 32, 32)
+ADDRESS = "https://www.cs.toronto.edu/~kriz"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One of the two versions of a data set: its archive, the folder inside it, its files and their hashes in order.
+
+    label: in the binary version the number of the byte, before the 3072 of the image, that is the label; in the pickled
+    one the name of the labels.
+    """
+
+    archive: Published
+    folder: str
+    train: Mapping[str, str]
+    test: Mapping[str, str]
+    label: int | str
+
+    def place(self, data_dir):
+        """The folder or the archive that is there, or None; the folder is in torchvision's own place."""
+        paths = (check_data_dir(data_dir) / self.folder, Path(data_dir) / self.archive.name)
+        return next((path for path in paths if path.exists()), None)
+
+
+def locate(title, name, versions, data_dir, download):
+    """The first version that is on disk, else the first one, to be fetched."""
+    for version in versions:
+        if place := version.place(data_dir):
+            return Source(name, f"{title} from {place}")
+    accepted = ", ".join(f"{version.archive.name}, {version.folder}/" for version in versions)
+    return published.source(title, name, (versions[0].archive,), Path(data_dir), download, f" ({accepted})")
+
+
+def load(title, name, classes, versions, data_dir, download):
+    """The data set of `locate`. Raises UsageError for missing or corrupt files and for a download that fails."""
+    source = locate(title, name, versions, data_dir, download)
+    if source.missing:
+        raise UsageError(source.missing)
+    if source.megabytes:
+        published.fetch((versions[0].archive,), Path(data_dir), title)
+        source = locate(title, name, versions, data_dir, download)
+    version, place = next((version, place) for version in versions if (place := version.place(data_dir)))
+    read = _in_folder if place.is_dir() else _in_archive
+    contents = read(version, place, title)
+    decode = _binary if isinstance(version.label, int) else _pickled
+    arrays = {split: [np.concatenate(parts) for parts in zip(*(
+        decode(contents[file], version.label) for file in getattr(version, split)))] for split in ("train", "test")}
+    return Dataset(*arrays["train"], *arrays["test"], classes, source)
+
+
+def _in_folder(version, place, title):
+    try:
+        return {file: checked(place / file, digest, f"{title}'s {file}")
+                for file, digest in (version.train | version.test).items()}
+    except OSError as error:
+        raise UsageError(f"--data-dir: expected {title}'s files in {place}, got: {error}; delete that folder and "
+                         "fetch it again") from error
+
+
+def _in_archive(version, place, title):
+    """Members are matched by their whole name: what else an archive holds is never looked at."""
+    wanted = {f"{version.folder}/{file}": file for file in version.train | version.test}
+    packed = io.BytesIO(checked(place, version.archive.digest, f"{title}'s archive"))
+    with tarfile.open(fileobj=packed, mode="r:gz") as archive:
+        return {wanted[member.name]: archive.extractfile(member).read() for member in archive
+                if member.isfile() and member.name in wanted}
+
+
+def _binary(content, label):
+    """Images (n, 3, 32, 32) and labels (n,) of records: one or two bytes of labels, then the image."""
+    pixels = int(np.prod(SHAPE))
+    records = np.frombuffer(content, np.uint8).reshape(-1, label + 1 + pixels)
+    return records[:, -pixels:].reshape(-1, *SHAPE), records[:, label].astype(np.int64)
+
+
+def _pickled(content, label):
+    batch = pickle.loads(content, encoding="latin1")  # its hash has been found to be the published one
+    return np.asarray(batch["data"], np.uint8).reshape(-1, *SHAPE), np.asarray(batch[label], np.int64)

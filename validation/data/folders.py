@@ -1,0 +1,135 @@
+"""Data sets that are folders of pictures, or an archive of them: which pictures, and of which class."""
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from validation.data.published import corrupt, matches
+from validation.errors import UsageError
+
+PICTURES = (".jpeg", ".jpg", ".png")
+
+
+class Folder:
+    """Files below a folder, links followed."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def files(self, part):
+        """(name, bytes) of each picture below `part`, sorted; names have forward slashes and begin with `part`."""
+        return sorted(self._below(self.path / part, part))
+
+    def _below(self, folder, name):
+        if not folder.is_dir():
+            return
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    yield from self._below(Path(entry.path), f"{name}/{entry.name}")
+                elif entry.name.lower().endswith(PICTURES):
+                    yield f"{name}/{entry.name}", entry.stat().st_size
+
+    def read(self, name):
+        """The bytes of a file; empty where there is none."""
+        path = self.path / name
+        return path.read_bytes() if path.exists() else b""
+
+    def where(self, name):
+        """For a message."""
+        return str(self.path / name)
+
+    def verify(self):
+        """Nothing is published of files one by one."""
+
+
+class Zip:
+    """Files in a published zip archive, below the folder `inside`; read straight from it, never unpacked on the disk.
+
+    Raises UsageError for a file that is not a whole zip archive.
+    """
+
+    def __init__(self, path, inside, digest):
+        self.path, self.inside, self.digest = Path(path), inside, digest
+        try:
+            self.archive = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise self._corrupt() from error
+
+    def files(self, part):
+        begin = f"{self.inside}/{part}/"
+        return sorted((entry.filename.removeprefix(f"{self.inside}/"), entry.file_size)
+                      for entry in self.archive.infolist()
+                      if entry.filename.startswith(begin) and entry.filename.lower().endswith(PICTURES))
+
+    def read(self, name):
+        try:
+            return self.archive.read(f"{self.inside}/{name}")
+        except KeyError:
+            return b""
+
+    def where(self, name):
+        return f"{self.inside}/{name} in {self.path}"
+
+    def verify(self):
+        """Raises UsageError unless the archive has the published hash."""
+        if not matches(self.path, self.digest):
+            raise self._corrupt()
+
+    def _corrupt(self):
+        return corrupt(self.path, self.digest, f"the archive of {self.inside}")
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """The pictures of one split: names (n,), their sizes in bytes (n,) and labels (n,)."""
+
+    names: list[str]
+    sizes: list[int]
+    labels: np.ndarray
+
+    @cached_property
+    def sha256(self):
+        """A digest of names, sizes and labels: it changes where a picture is added, removed, renamed or relabelled."""
+        digest = hashlib.sha256()
+        for row in zip(self.names, self.sizes, self.labels):
+            digest.update("{}\t{}\t{}\n".format(*row).encode())
+        return digest.hexdigest()
+
+
+def listings(place, counts, classes, parts, annotations, layout):
+    """The `Listing` of each split of a `Folder` or a `Zip`: {"train": ..., "test": ...}.
+
+    A picture's class is what `annotations` says of its name, else the folder below the part that it is in; classes are
+    numbered in the order of their names. counts: how many pictures a split has to have, by its name; classes: how many
+    classes; parts: the folder of each split; layout: what is expected, for a message.
+
+    Raises UsageError where pictures are missing or too many, or one has no known class.
+    """
+    files = {split: place.files(part) for split, part in parts.items()}
+    for split, part in parts.items():
+        if len(files[split]) != counts[split]:
+            raise _unexpected(f"{counts[split]:,} pictures", place.where(part), f"{len(files[split]):,}", layout)
+    names = sorted({PurePosixPath(name).parts[1] for name, _ in files["train"]})
+    if len(names) != classes:
+        raise _unexpected(f"{classes} folders, one a class,", place.where(parts["train"]), len(names), layout)
+    number = {name: i for i, name in enumerate(names)}
+
+    def label(name):
+        path = PurePosixPath(name)
+        wanted = annotations.get(path.name, path.parts[1])
+        if wanted not in number:
+            raise _unexpected(f"a class of {parts['train']}", place.where(name), wanted, layout)
+        return number[wanted]
+
+    return {split: Listing([name for name, _ in rows], [size for _, size in rows],
+                           np.array([label(name) for name, _ in rows], np.int64)) for split, rows in files.items()}
+
+
+def _unexpected(expected, where, got, layout):
+    return UsageError(f"--data-dir: expected {expected} in {where}, got {got}; what belongs there is {layout}")

@@ -1,0 +1,189 @@
+"""Several processes that train one network: `torchrun --nproc-per-node N -m validation.run ...`.
+
+Every process has all the examples and draws the same order of batches; of each batch process r of n takes the examples
+r, r + n, r + 2n, ... Losses are weighted such that the averaged gradient is that of the whole batch, and batch
+normalisation takes its statistics over the whole batch, so that the result is one process's up to the order of sums.
+The first process alone reads and writes run folders.
+"""
+
+import json
+import os
+import time
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from validation.errors import UsageError
+
+STEPS_BETWEEN_AGREEMENTS = 10
+PATIENCE = timedelta(hours=12)  # the first process may fetch data, or wait for a teacher, while the others wait for it
+
+
+class Single:
+    """One process: it has all the work."""
+
+    rank, size = 0, 1
+    first = True
+
+    def wrap(self, network):
+        """What computes the network's logits, and averages its gradients over the processes."""
+        return network
+
+    def mine(self, indices):
+        """This process's share of a batch."""
+        return indices
+
+    def scale(self, mine, batch):
+        """What the mean loss over `mine` of `batch` examples is multiplied by, so that the processes' average is the
+        batch's mean."""
+        return self.size * mine / batch
+
+    def sum(self, tensor):
+        """The sum over the processes; `tensor` stays as it is."""
+        return tensor
+
+    def gather(self, rows, n):
+        """The n rows that all processes together have, in the order of the indices that `mine` took them from."""
+        return rows
+
+    def agree(self, flag, step):
+        """Whether any process has said so; with several processes they only ask now and then."""
+        return flag
+
+    def on_first(self, work):
+        """work() of the first process, JSON-able, for all of them; a UsageError there is raised in each."""
+        return work()
+
+    def wait(self):
+        """Returns when every process is here."""
+
+
+SINGLE = Single()
+
+
+class Group(Single):
+    """One of several processes, connected by torch.distributed."""
+
+    def __init__(self, device):
+        self.rank, self.size, self.device = dist.get_rank(), dist.get_world_size(), device
+        self.first = self.rank == 0
+
+    def wrap(self, network):
+        synchronise_statistics(network)
+        devices = [self.device] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
+
+    def mine(self, indices):
+        return indices[self.rank::self.size]
+
+    def sum(self, tensor):
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    def gather(self, rows, n):
+        longest = -(-n // self.size)
+        padded = torch.cat([rows, rows.new_zeros(longest - len(rows), *rows.shape[1:])])
+        pieces = [torch.empty_like(padded) for _ in range(self.size)]
+        dist.all_gather(pieces, padded)
+        return torch.stack(pieces, dim=1).flatten(0, 1)[:n]
+
+    def agree(self, flag, step):
+        if step % STEPS_BETWEEN_AGREEMENTS:
+            return False
+        return bool(self.sum(torch.tensor(float(flag), device=self.device)))
+
+    def on_first(self, work):
+        message = None
+        if self.first:
+            try:
+                message = {"value": work()}
+            except UsageError as error:
+                message = {"error": str(error)}
+        message = self._from_first(message)
+        if "error" in message:
+            raise UsageError(message["error"])
+        return message["value"]
+
+    def wait(self):
+        self.sum(torch.zeros(1, device=self.device))
+
+    def _from_first(self, message):
+        content = torch.tensor(list(json.dumps(message).encode()), dtype=torch.uint8, device=self.device)
+        size = torch.tensor([len(content)], device=self.device)
+        dist.broadcast(size, 0)
+        if not self.first:
+            content = torch.empty(int(size), dtype=torch.uint8, device=self.device)
+        dist.broadcast(content, 0)
+        return json.loads(bytes(content.tolist()))
+
+
+def several():
+    """Whether torchrun started more than this process."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@contextmanager
+def processes(device):
+    """Yields the `Single` process or this one's `Group`, connected within the block."""
+    if not several():
+        yield SINGLE
+        return
+    meeting = _meeting()
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", **meeting, timeout=PATIENCE,
+                            device_id=device if device.type == "cuda" else None)
+    try:
+        yield Group(device)
+        _leave(meeting["store"], meeting["world_size"])
+    finally:
+        dist.destroy_process_group()
+
+
+def _meeting():
+    """Where the processes find each other. On one machine each restart of torchrun has a place of its own: in a common
+    one a process may find the address of one that has died."""
+    store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
+    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
+        store = dist.PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    return {"store": store, "rank": rank, "world_size": size}
+
+
+def _leave(store, size):
+    """Returns when every process has come to its end: who hangs up earlier may break off another's last exchange."""
+    store.add("leaving", 1)
+    with suppress(RuntimeError):  # the one that keeps the store has left: so have all
+        while store.add("leaving", 0) < size:
+            time.sleep(0.01)
+
+
+def synchronise_statistics(network):
+    """Makes batch normalisation take its statistics over the batches of all processes, in place."""
+    for parent in list(network.modules()):
+        for name, module in list(parent.named_children()):
+            if isinstance(module, nn.BatchNorm2d):
+                if module.weight.is_cuda:
+                    setattr(parent, name, nn.SyncBatchNorm.convert_sync_batchnorm(module))
+                else:
+                    module.__class__ = SynchronisedBatchNorm  # same parameters, same names
+
+
+class SynchronisedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation over all processes' examples, for CPUs, where torch.nn.SyncBatchNorm does not go."""
+
+    def forward(self, x):
+        if not self.training:
+            return super().forward(x)
+        from torch.distributed.nn.functional import all_reduce  # passes gradients on
+
+        count = all_reduce(x.new_tensor(x.numel() / x.shape[1]))
+        mean = all_reduce(x.sum(dim=(0, 2, 3))) / count
+        centred = x - mean[:, None, None]
+        variance = all_reduce(centred.square().sum(dim=(0, 2, 3))) / count
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean += self.momentum * (mean - self.running_mean)
+            self.running_var += self.momentum * (variance * count / (count - 1) - self.running_var)
+        return centred * (self.weight / torch.sqrt(variance + self.eps))[:, None, None] + self.bias[:, None, None]

@@ -1,0 +1,74 @@
+"""How a run is carried out: the device, when it is saved, who shares the work. Nothing of its configuration."""
+
+import time
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+
+from validation.checkpoint import Interval
+from validation.distributed import SINGLE, Single
+from validation.interrupts import Interrupts
+
+EVERY_MINUTE = Interval("60s")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """interval: between checkpoints; compiled: whether networks go through torch.compile, which rounds differently;
+    interrupts: the signals that have come in; group: the processes that share the work."""
+
+    device: torch.device
+    interval: Interval = EVERY_MINUTE
+    compiled: bool = False
+    interrupts: Interrupts = field(default_factory=Interrupts)
+    group: Single = SINGLE
+
+    def precision(self, name):
+        """Makes the context that networks compute in: bfloat16 where a setting's precision says so, else float32."""
+        if name == "bf16" or (name == "auto" and self.device.type == "cuda"):
+            return lambda: torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext
+
+    @property
+    def channels_last(self):
+        """Whether images lie in memory with their channels last, which convolutions are fastest with."""
+        return self.device.type in ("cuda", "cpu")
+
+    def placed(self, network):
+        """The network on the device."""
+        network.to(self.device)
+        return network.to(memory_format=torch.channels_last) if self.channels_last else network
+
+    def forward(self, network, *, trained=True):
+        """What computes the network's logits: compiled, and where it is trained shared by the group."""
+        network = self.group.wrap(network) if trained else network
+        return torch.compile(network) if self.compiled else network
+
+    @contextmanager
+    def repeatable(self):
+        """Within the block convolutions on a GPU give the same bits each time."""
+        with ExitStack() as stack:
+            if self.device.type == "cuda":
+                stack.enter_context(torch.backends.cudnn.flags(
+                    enabled=True, benchmark=False, deterministic=True, allow_tf32=True))
+            yield
+
+    @contextmanager
+    def exact(self):
+        """Within the block convolutions on a GPU round as float32 does."""
+        with ExitStack() as stack:
+            if self.device.type == "cuda":
+                stack.enter_context(torch.backends.cudnn.flags(
+                    enabled=True, benchmark=False, deterministic=True, allow_tf32=False))
+            yield
+
+
+class Clock:
+    """Seconds of work, those before an interruption included."""
+
+    def __init__(self, before=0.0):
+        self.before, self.started = before, time.perf_counter()
+
+    def seconds(self):
+        return self.before + time.perf_counter() - self.started

@@ -1,0 +1,137 @@
+"""One network trained to its end, from wherever its folder stands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from validation.engine import Clock
+from validation.errors import UsageError
+from validation.interrupts import Stopped
+from validation.seeding import local_default
+from validation.state import TrainingState
+from validation.train import predict, train
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained network and what is kept of it: its path (records, k) along the eigendirections, or None, its float32
+    logits, on the CPU, on the kept training examples and on the test set, its lines of metrics.jsonl, the seconds it
+    took."""
+
+    network: torch.nn.Module
+    path: np.ndarray | None
+    train: torch.Tensor
+    test: torch.Tensor
+    log: list
+    seconds: float
+
+
+class Fit:
+    """The training of `network` in the role of teacher or student, kept in `folder`.
+
+    label: what a person sees it called; precision: a setting's; recorder: a `Recorder`, or None; before: lines that
+    metrics.jsonl begins with. The result depends on the seed, the role, the inputs, the recipe and the network alone:
+    not on when it was interrupted or saved.
+    """
+
+    def __init__(self, role, network, recipe, folder, inputs, *, label=None, seed, precision, engine, progress,
+                 recorder=None, before=()):
+        self.role, self.recipe, self.folder, self.inputs, self.seed = role, recipe, folder, inputs, seed
+        self.engine, self.group, self.progress, self.recorder = engine, engine.group, progress, recorder
+        self.examples = inputs.taught if role == "teacher" else inputs.train
+        left = len(self.examples) % recipe.batch_size
+        if 0 < left < self.group.size and not recipe.drop_last:
+            raise UsageError(f"--{role}.batch-size: expected a last batch of {self.group.size} examples or more, one "
+                             f"for each process, got {left}; pass another, or --{role}.drop-last")
+        if recipe.drop_last and len(self.examples) < recipe.batch_size:
+            raise UsageError(f"--{role}.batch-size: expected at most the {len(self.examples)} training examples, as "
+                             f"smaller batches are dropped, got {recipe.batch_size}; pass a smaller one")
+        self.network = engine.placed(network)
+        self.precision = engine.precision(precision)
+        self.state = TrainingState(self.network, recipe)
+        self.label, self.before, self.log = label or role, list(before), []
+        self.clock = Clock()
+        self.checkpoints = folder.checkpoints(progress.note)
+        self.saved = None
+
+    def run(self, **targets):
+        """Goes on from the newest whole checkpoint, or begins; returns `Fitted`. targets: see `train`."""
+        engine = self.engine
+        with engine.interrupts.deferred(), local_default(self.seed, "training", self.role, device=engine.device):
+            self._go_on()
+            with engine.repeatable(), self.progress.training(self.label, self.recipe.epochs, self.state.epoch) as tell:
+                self.tell = tell
+                train(self.network, self.examples, self.recipe, seed=self.seed, role=self.role, state=self.state,
+                      forward=engine.forward(self.network), precision=self.precision, group=self.group,
+                      on_step=self._after_step, on_epoch=self._after_epoch, **targets)
+            if engine.interrupts.received is not None and self.group.size == 1:
+                self._save()  # a signal came in the very end
+        with engine.exact():
+            train_logits, test_logits = (
+                predict(self.network, split, indices, group=self.group).cpu()
+                for split, indices in ((self.inputs.train, self.inputs.kept), (self.inputs.test, None)))
+        path = None if self.recorder is None else self.recorder.path()
+        return Fitted(self.network, path, train_logits, test_logits, self.log, self.clock.seconds())
+
+    def _go_on(self):
+        number = self.group.on_first(self.checkpoints.newest)
+        if number is not None:
+            tensors, state = self.checkpoints.read(number)
+            self.state.restore(tensors, state["counters"])
+            if not self.group.first:
+                self.state.total.zero_()  # the first process has the sum of all
+            if self.recorder is not None:
+                self.recorder.rows = list(tensors["path"])
+            self.log, self.clock = state["log"], Clock(state["seconds"])
+            self.progress.note(f"  {self.label}: goes on after step {self.state.step} (epoch {self.state.epoch + 1} of "
+                               f"{self.recipe.epochs}) from {self.checkpoints.folder}")
+        if self.group.first:
+            self.folder.write_log(self.before + self.log)
+        self.saved = self.state.step, self.clock.seconds()
+
+    def _save(self):
+        total = self.group.sum(self.state.total)
+        self.saved = self.state.step, self.clock.seconds()
+        if not self.group.first:
+            return
+        tensors = self.state.tensors() | {"total": total}
+        if self.recorder is not None:
+            tensors["path"] = torch.from_numpy(self.recorder.path())
+        self.checkpoints.save(tensors, {"role": self.role, "counters": self.state.counters(), "log": self.log,
+                                        "seconds": self.clock.seconds()})
+
+    def _after_step(self, step):
+        if self.recorder is not None:
+            self.recorder(step)
+        received = self.engine.interrupts.received is not None
+        steps, seconds = step - self.saved[0], self.clock.seconds() - self.saved[1]
+        if self.group.agree(received or self.engine.interval.is_over(steps, seconds), step):
+            if step and step > self.saved[0]:
+                self._save()
+            if self.group.agree(received, step):
+                self._stop()
+
+    def _after_epoch(self, epoch, step, loss):
+        def check():
+            if self.engine.interrupts.received is not None and self.group.size == 1:
+                self._save()
+                self._stop()
+
+        named = {"precision": self.precision, "group": self.group, "check": check}
+        train, test, watched = self.inputs.train, self.inputs.test, self.inputs.watched
+        entry = {"role": self.role, "epoch": epoch, "step": step, "loss": loss,
+                 "train_accuracy": accuracy(predict(self.network, train, watched, **named), train.labels[watched]),
+                 "test_accuracy": accuracy(predict(self.network, test, **named), test.labels)}
+        self.log.append(entry)
+        if self.group.first:
+            self.folder.log(entry)
+        self.tell(entry | {"role": self.label})
+
+    def _stop(self):
+        raise Stopped(self.engine.interrupts.received or 15)
+
+
+def accuracy(logits, labels):
+    """The share of examples whose largest logit is the label's."""
+    return (logits.argmax(dim=1) == labels).double().mean().item()

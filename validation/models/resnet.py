@@ -1,0 +1,64 @@
+"""Pre-activation residual networks: those for small images and those for large ones."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from validation.errors import UsageError
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BOTTLENECK_FROM = 50  # layers: from here on a block is 1x1, 3x3, 1x1, four times wider at its end
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """ResNet-v2 of `depth` layers. He et al. (2016), Identity Mappings in Deep Residual Networks.
+
+    A block is x + conv(relu(norm(conv(relu(norm(x)))))); where the shape changes, the shortcut starts behind the first
+    relu(norm(x)). After the last stage: norm, relu, mean over positions, one linear layer.
+
+    Three widths make the family for small images: depth 6n + 2, basic blocks, n in each stage. Four make that for large
+    ones: depth 18 or 34 of basic blocks, 50, 101 or 152 of bottlenecks, widths as inside the bottleneck. Each stage but
+    the first halves height and width, in the block's first 3x3 convolution. Convolutions have no bias and normal
+    weights of variance 2 / (outputs * kernel area), He et al. (2015).
+
+    Raises UsageError for a depth or widths that are not of a family.
+    """
+
+    name: Literal["resnet"] = "resnet"
+    depth: int = 56
+    widths: tuple[int, ...] = (16, 32, 64)
+    stem: Literal["3x3", "7x7"] = "3x3"
+    """3x3 keeps height and width; 7x7 with its max-pool takes a quarter of them."""
+    shortcut: Literal["projection", "padding"] = "projection"
+    """Where a block changes the shape, its shortcut is a 1x1 convolution, or a subsampling with channels of zeros."""
+
+    def __post_init__(self):
+        if len(self.widths) not in (3, 4) or min(self.widths) < 1:
+            raise UsageError("--model.widths: expected three widths for small images or four for large ones, got "
+                             f"{self.widths}; pass for example --model.widths 16 32 64")
+        if len(self.widths) == 3 and (self.depth < 8 or self.depth % 6 != 2):
+            raise UsageError(f"--model.depth: expected 6 n + 2 with widths for small images, got {self.depth}; pass 8, "
+                             "14, 20, 32, 44, 56, 110, or four widths")
+        if len(self.widths) == 4 and self.depth not in BLOCKS:
+            raise UsageError(f"--model.depth: expected one of {', '.join(map(str, BLOCKS))} with four widths, got "
+                             f"{self.depth}; pass one of them, or three widths")
+
+    def build(self, shape, classes):
+        from torch import nn
+
+        from validation.models.residual import Basic, Bottleneck, Classifier, initialise, make_stem
+
+        large = len(self.widths) == 4
+        blocks = BLOCKS[self.depth] if large else ((self.depth - 2) // 6,) * 3
+        kind = Bottleneck if large and self.depth >= BOTTLENECK_FROM else Basic
+        outputs = [width * kind.expansion for width in self.widths]
+        modules = OrderedDict(stem=make_stem(self.stem, shape[0], self.widths[0]))
+        for i, (count, inputs) in enumerate(zip(blocks, [self.widths[0], *outputs])):
+            chain = [inputs] + [outputs[i]] * count
+            modules[f"stage{i + 1}"] = nn.Sequential(*(
+                kind(before, after, stride=2 if i > 0 and j == 0 else 1, shortcut=self.shortcut)
+                for j, (before, after) in enumerate(pairwise(chain))))
+        modules["classifier"] = Classifier(outputs[-1], classes)
+        return nn.Identity(), initialise(nn.Sequential(modules))
