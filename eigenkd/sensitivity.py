@@ -52,7 +52,7 @@ def learned(view, fit, new=None):
     samples = view == "fitted" or spectrum.method == "kernel"
     basis = spectrum.sample_basis if samples else spectrum.feature_basis
     name = library(limit)
-    if name == "NumPy":
+    if name not in ("JAX", "PyTorch"):
         return _value(view, Primals(None, None, None, new, gain, limit, basis, spectrum))
     filter = pytrees.mapped(fit.filter, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
     primals = Primals(filter, flow.inputs, flow.rest, new, gain, limit, basis, spectrum)
