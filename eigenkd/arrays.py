@@ -20,12 +20,12 @@ from array_api_compat import (
 
 def is_concrete(x):
     """Whether values computed from x can be looked at: not from a JAX tracer, nor from any JAX array while jit traces
-    (it stages every operation), nor from a tensor inside torch.func.vmap."""
+    (it stages every operation), nor from a tensor inside one of torch.func's transformations."""
     if is_jax_array(x):
         jax = sys.modules["jax"]
         return not isinstance(x, jax.core.Tracer) and not isinstance(jax.numpy.zeros(()), jax.core.Tracer)
     if (torch := sys.modules.get("torch")) and isinstance(x, torch.Tensor):
-        return not torch._C._functorch.is_batchedtensor(x)
+        return not torch._C._functorch.is_functorch_wrapped_tensor(x)
     return True
 
 

@@ -14,7 +14,7 @@ from math import ceil, log2
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import moved
+from eigenkd.arrays import moved, to_numpy
 
 # Ratios as powers of eps, so that single precision has its own: in double precision eps**0.19 is 1.06e-3.
 CUT = 0.19  # of eigenvalues: a Gram matrix is right down to this fraction of its largest
@@ -111,7 +111,7 @@ def interpolant_components(X, y, U, s, V, rank):
     inverse = _inverse(s, rank)[:, None]
     z = (U.T @ y) * inverse
     eps = xp.finfo(s.dtype).eps
-    level, least = float(s[0]), float(s[rank - 1])
+    level, least = to_numpy(s)[[0, rank - 1]].tolist()
     while least < level * eps**SHARE:
         level *= eps**SHARE
         large = s[:, None] >= level

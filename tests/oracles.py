@@ -171,7 +171,7 @@ def dense_kernel_views(filter, K, y, start, new, new_start):
     return start + G @ (y - start), new_start + new @ (H @ (y - start))
 
 
-def differences(function, values, direction, step=2.0**-8, levels=3):
+def differences(function, values, direction, step=2.0**-8, levels=4):
     """The derivative of a tuple of arrays at `values` along `direction`, by central differences extrapolated to 0.
 
     Richardson's extrapolation from steps that halve: errors of step^(2 levels), and rounding over the smallest step.

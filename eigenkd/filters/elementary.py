@@ -1,14 +1,20 @@
 """Elementary functions to the last digits, in every array library: what the closed forms of filters are made of."""
 
+import sys
 from math import log
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_jax_array
+
+
+def rounded_here(x):
+    """x, computed as it is written: XLA takes numbers for exact, and would make x of (1 + x) - 1 under jit."""
+    return sys.modules["jax"].lax.optimization_barrier(x) if is_jax_array(x) else x
 
 
 def log1p(x):
     """log(1 + x) to one ulp for x >= -1 in every library: XLA's own log1p is off by a hundred ulp at x = -0.41."""
     xp = array_namespace(x)
-    rounded = 1 + x
+    rounded = rounded_here(1 + x)
     usable = (rounded > 0) & xp.isfinite(rounded)
     return xp.log(rounded) + xp.where(usable, (x - (rounded - 1)) / xp.where(usable, rounded, 1.0), 0.0)
 

@@ -1,7 +1,7 @@
 """Schedules of distillation: what is taught changes, keeps learning, learns back, or goes on for generations."""
 
 from dataclasses import dataclass
-from math import lgamma
+from math import exp, lgamma
 
 from array_api_compat import array_namespace
 
@@ -235,14 +235,16 @@ class _Erlang:
         xp = array_namespace(lam)
         x, count = product(time, lam), self.learners
         below, some = x < count, x > 0
-        # Below: the gain is x^G/G! exp(-x) (1 + x/(G + 1) + ...), whose first factor alone may be out of range.
+        # Below: the gain is x^G/G! exp(-x) (1 + x/(G + 1) + ...), whose factors by themselves may be out of range.
         near = xp.where(below & some, x, 1.0)
         term, tail = 1.0, 1.0
         for j in range(1, int(9 * count**0.5) + 60):
             term = term * (near / (count + j))
             tail = tail + term
-        log_gain = xp.where(some, count * xp.log(near) - lgamma(count + 1) - near + xp.log(tail), -xp.inf)
-        gain = xp.where(some, xp.exp(xp.where(some, log_gain, 0.0)), 0.0)
+        log_factorial = lgamma(count + 1)
+        log_gain = xp.where(some, count * xp.log(near) - log_factorial - near + xp.log(tail), -xp.inf)
+        root = near * xp.exp(-near / count) / exp(log_factorial / count)
+        gain = xp.where(some, root**count * tail, 0.0)
         # Above: the residual is x^(G-1)/(G-1)! exp(-x) (1 + (G - 1)/x + ...).
         far = xp.where(below | xp.isinf(x), float(count), x)
         term, head, log_power = 1.0, 1.0, -far
