@@ -126,8 +126,4 @@ def _factorisations(prefix, X, y, times, methods):
 
 def _beside(expected):
     """A function of what was found, (times, ...): its largest relative difference over times from `expected`."""
-    def difference(found):
-        axes = tuple(range(1, found.ndim))
-        return float(np.max(np.sqrt(np.sum((found - expected) ** 2, axis=axes) / np.sum(expected**2, axis=axes))))
-
-    return difference
+    return lambda found: rivals.largest_difference(found, expected)

@@ -16,6 +16,12 @@ def gain(times, *earlier):
     return gain
 
 
+def largest_difference(found, expected):
+    """The largest relative difference over times of (times, ...) from what is expected."""
+    axes = tuple(range(1, found.ndim))
+    return float(np.max(np.sqrt(np.sum((found - expected) ** 2, axis=axes) / np.sum(expected**2, axis=axes))))
+
+
 def eigh_predictions(decomposed, y, gain):
     """(times, n, m) of a gain (times, n) from what eigh returned, written down directly."""
     eigenvalues, U = decomposed

@@ -174,7 +174,7 @@ def from_kernel(K):
                          f"between the training inputs, linear_flow takes features")
     eps, n = xp.finfo(K.dtype).eps, K.shape[0]
     if is_concrete(K):
-        size = max(float(xp.max(K)), -float(xp.min(K)))
+        size = max(float(to_numpy(xp.max(K))), -float(to_numpy(xp.min(K))))
         asymmetry = max(float(xp.max(xp.abs(K[rows, :] - K[:, rows].T))) for rows in blocks(n, n))
         if asymmetry > 10 * n * eps * size:
             raise ValueError(f"K: expected a symmetric matrix, got |K - K^T| up to {asymmetry:.3g} beside entries up "

@@ -1,15 +1,16 @@
-"""The paper's figures and the theory's, drawn from run folders alone. A new one is one module and one line below."""
+"""The paper's figures, tables and the theory's, from run folders alone. A new one is a module and a line below."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from paper_figures import confidence, schedules, theory, trajectories
+from paper_figures import confidence, images, schedules, tables, theory, trajectories
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a figure shows, and draw(runs, seed) -> Figure, which raises `records.Unusable` without its runs."""
+    """What a figure or table shows, and draw(runs, seed) -> Figure, or table(runs) -> `eigenkd.table.Cells`; a figure
+    without its runs raises `records.Unusable`, a table names those that it lacks."""
 
     shows: str
     draw: Callable
@@ -22,4 +23,11 @@ FIGURES = {
                             partial(trajectories.draw, "rf_noisy_mnist")),
     "mlp_mnist": Entry("fifteen trajectories, MLP on MNIST (Fig. 20)", partial(trajectories.draw, "mlp_mnist")),
     "confidence": Entry("student against teacher confidence, both settings' training data (Fig. 18)", confidence.draw),
+} | {f"confidence_{dataset}": Entry(f"the same, every setting on {dataset} (Figs. 1a, 2, 5-9)",
+                                    partial(images.draw, dataset)) for dataset in images.DATASETS}
+
+TABLES = {
+    "table2": Entry("accuracies of the image settings beside the paper's (Table 2)", tables.accuracies),
+    "table3": Entry("slopes of the confidence scatter, self-distillation (Table 3)", partial(tables.slopes, True)),
+    "table4": Entry("slopes of the confidence scatter, across architectures (Table 4)", partial(tables.slopes, False)),
 }

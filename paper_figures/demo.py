@@ -20,6 +20,7 @@ from validation.report import columns, interval
 from validation.settings import SETTINGS
 
 NAMES = ("rf_noisy_mnist", "mlp_mnist")
+SHOWN = ("theory", "schedules", *NAMES, "confidence")
 
 
 def main(arguments=None):
@@ -33,7 +34,7 @@ def main(arguments=None):
     print(sentence, flush=True)
     if code := run.main([*NAMES, "--out", str(options.runs)]):
         return code
-    if code := figures.main(["--runs", str(options.runs), "--out", str(options.out), "--seed", "0"]):
+    if code := figures.main([*SHOWN, "--runs", str(options.runs), "--out", str(options.out), "--seed", "0"]):
         return code
     print("\n" + table([find(options.runs, name, seed=0).result for name in NAMES]))
     print(f"\nTheorem 4.1 {'holds' if holds else 'DOES NOT HOLD'} on the digits' spectrum. Pictures: {options.out}/")

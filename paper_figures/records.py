@@ -1,10 +1,17 @@
-"""Finished runs, as figures read them: result.json and the arrays beside it."""
+"""Finished runs, as figures and tables read them: result.json and the arrays beside it.
+
+What is not among one's own runs is looked for in `COMMITTED`, the compact records that come with a checkout.
+"""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from validation.record import differences
+
+COMMITTED = Path(__file__).resolve().parent.parent / "records"
 
 
 class Unusable(Exception):
@@ -45,16 +52,32 @@ def find(runs, setting, seed=None):
     """
     flag = "" if seed is None else f" --seeds {seed}"
     pattern = "seed*" if seed is None else f"seed{seed}"
-    folders = sorted((Path(runs) / setting).glob(pattern), key=lambda folder: (len(folder.name), folder.name))
-    finished = [folder for folder in folders if (folder / "result.json").is_file()]
-    if not finished:
-        unfinished = " (an unfinished one is there)" if folders else ""
-        raise Unusable(f"no finished run in {Path(runs) / setting / pattern}{unfinished}; {_remake(setting, flag)}")
-    read = [Run(folder, _result(folder, setting)) for folder in finished]
-    for run in read:
+    finished = [*_finished(runs, setting, pattern), *_finished(COMMITTED, setting, pattern)]
+    for run in finished:
         if not run.field("smoke"):
             return run
-    raise Unusable(f"{read[0].folder} is a smoke run, too short to show anything; {_remake(setting, flag)}")
+    if finished:
+        raise Unusable(f"{finished[0].folder} is a smoke run, too short to show anything; {_remake(setting, flag)}")
+    unfinished = " (an unfinished one is there)" if _folders(runs, setting, pattern) else ""
+    raise Unusable(f"no finished run in {Path(runs) / setting / pattern}{unfinished}; {_remake(setting, flag)}")
+
+
+def every(runs, setting):
+    """The finished runs of a setting, one a seed, smoke runs left out: one's own, or else the committed ones."""
+    for where in (runs, COMMITTED):
+        if found := [run for run in _finished(where, setting, "seed*") if not run.field("smoke")]:
+            return found
+    return []
+
+
+def changed(run, setting):
+    """What a run was trained with other than the `Setting` as it is now, a line a value; empty where it is that."""
+    try:
+        there = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unusable(f"{run.folder / 'config.json'} cannot be read ({error}); {_remake(setting.name)}") from error
+    now = setting.configuration()
+    return differences({key: there.get(key) for key in now}, now)
 
 
 def drawn(*runs):
@@ -65,6 +88,15 @@ def drawn(*runs):
         name = f"{run.field('setting')}, seed {run.field('seed')}"
         names.setdefault(f"{source} ({note})" if note else source, []).append(name)
     return " ".join(f"{'; '.join(named)}. Data: {source}." for source, named in names.items())
+
+
+def _folders(runs, setting, pattern):
+    return sorted((Path(runs) / setting).glob(pattern), key=lambda folder: (len(folder.name), folder.name))
+
+
+def _finished(runs, setting, pattern):
+    return [Run(folder, _result(folder, setting)) for folder in _folders(runs, setting, pattern)
+            if (folder / "result.json").is_file()]
 
 
 def _result(folder, setting):

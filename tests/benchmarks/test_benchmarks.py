@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import BENCHMARKS, __main__, closed_form, nt_process, timing
+from benchmarks import BENCHMARKS, __main__, closed_form, large, nt_process, timing
 
 
 def test_candidates_take_turns_after_a_warm_up():
@@ -90,6 +90,15 @@ def test_every_candidate_of_the_closed_form_gives_the_same_answer(closed_form_re
 
 def test_a_record_without_neural_tangents_says_so(closed_form_record):
     assert closed_form_record["neural_tangents"].startswith("not measured: OSError")
+
+
+def test_large_problems_have_one_answer_and_certified_errors():
+    record = large.run(n=300, p=20, targets=2, count=4, rounds=1)
+    for name, one in record["seconds"].items():
+        assert one["difference"] < (1e-6 if "expm_multiply" in name else 1e-9), name
+    assert all(facts["certified"] < 1e-8 for facts in (record["sparse"], *record["dense"].values()))
+    assert record["peak_memory_gib"] > 0
+    json.dumps(record)
 
 
 WORKER = """

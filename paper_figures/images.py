@@ -1,0 +1,65 @@
+"""Figs. 1a, 2 and 5-9: the student's confidence against its teacher's, each image setting on train and test data."""
+
+import textwrap
+from math import isfinite
+
+from matplotlib.figure import Figure
+
+from eigenkd import deviation, plot
+from paper_figures import records
+from validation.settings.images import SETTINGS
+from validation.settings.setting import network_title
+
+DATASETS = tuple(dict.fromkeys(setting.data.name for setting in SETTINGS))
+RASTERISED = 2000  # points from which on a PDF holds a picture of them
+
+
+def draw(dataset, runs, seed=None):
+    """Two panels a setting of this data set, train and test, two settings a row; those without a run in the caption."""
+    found, missing = [], []
+    for setting in of(dataset):
+        if seed is None and not records.every(runs, setting.name):
+            missing.append(setting.name)
+        else:
+            found.append((setting, records.find(runs, setting.name, seed)))
+    if not found:
+        raise records.Unusable(f"no finished run of {', '.join(missing)}; make one with: python -m validation.run "
+                               f"{missing[0]}")
+    columns, rows = 2 * min(2, len(found)), -(-len(found) // 2)
+    figure = Figure(figsize=(3.9 * columns, 4.1 * rows + 1), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for k, (setting, run) in enumerate(found):
+        for ax, split in zip(axes[2 * k:], ("train", "test")):
+            _panel(ax, setting, run, split)
+    for ax in axes[2 * len(found):]:
+        ax.remove()
+    caption = (f"{records.drawn(*(run for _, run in found))} Of a point below the dashed line the student is less sure "
+               "than its teacher (underfit). The black line is fitted to the teacher's least confident quarter; its "
+               "slope, with a 95% bootstrap interval, and the underfit share of that quarter stand in the titles. "
+               "Confidence: log-odds of the class that the teacher predicts.")
+    if missing:
+        caption += f" Without a run: {', '.join(missing)}; make one with: python -m validation.run NAME"
+    figure.supxlabel("\n".join(textwrap.wrap(caption, 47 * columns)), fontsize=9)
+    return figure
+
+
+def of(dataset):
+    """The image settings on a data set."""
+    return [setting for setting in SETTINGS if setting.data.name == dataset]
+
+
+def _panel(ax, setting, run, split):
+    """The scatter of one split under the setting's title."""
+    names = {network_title(model) for model in (setting.model, setting.student_model or setting.model)}
+    teacher, student = run.arrays("outputs.npz", f"teacher_{split}", f"student_{split}")
+    compared = deviation.compare(teacher, student)
+    plot.confidence(compared, ax=ax, label="example").get_legend().remove()
+    for points in ax.collections:
+        points.set_rasterized(len(teacher) > RASTERISED)
+    ax.set_xlabel("teacher's confidence (nats)")
+    ax.set_ylabel("student's confidence (nats)")
+    accuracy, slope = run.field("accuracy", split), compared.slope("low")
+    fitted = f"slope {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" if isfinite(slope.value) else "no slope"
+    ax.set_title(f"{setting.title}{' to itself' if len(names) == 1 else ''}\n{run.field('data', 'source')}, {split}: "
+                 f"accuracy {accuracy['teacher']:.1%} to {accuracy['distilled']:.1%}\n"
+                 f"{fitted}, {compared.underfit():.0%} underfit", fontsize=10)

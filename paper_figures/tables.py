@@ -1,0 +1,88 @@
+"""Tables 2, 3 and 4 of the image settings: accuracies beside the paper's, and slopes of the confidence scatter."""
+
+from math import isnan
+from statistics import mean
+
+from eigenkd.deviation.seeds import t_interval
+from eigenkd.table import NONE, Cells
+from paper_figures import records
+from validation.settings.images import SETTINGS
+
+ROLES = ("teacher", "one_hot", "distilled")
+FRACTIONS = ("0.1", "0.25", "0.5")
+
+
+def accuracies(runs):
+    """Table 2: top-1 accuracy in per cent, the paper's beside ours, of teacher, one-hot student and student."""
+    rows, notes = [], []
+    for setting, mine in _measured(runs, SETTINGS, notes):
+        for split in ("train", "test"):
+            paper = (NONE,) * 3 if setting.published is None else tuple(
+                f"{value:.2f}" for value in getattr(setting.published, split))
+            shares = [[100 * run.field("accuracy", split, role) for run in mine] for role in ROLES]
+            gain = [student - alone for alone, student in zip(*shares[1:])]
+            rows.append((f"{setting.title}, {split}", *paper, *(_mean(values) for values in shares),
+                         _mean(gain, signed=True), str(len(mine) or NONE)))
+    header = ("Top-1 accuracy, %", "paper: teacher", "one-hot student", "distilled", "ours: teacher", "one-hot student",
+              "distilled", "distilled less one-hot", "seeds")
+    means = ("Ours: mean over seeds ± half of Student's 95% interval; the difference is taken seed by seed. Last "
+             "epoch; training accuracy is against the labels trained on.")
+    return Cells(header, tuple(rows), (means, *notes))
+
+
+def slopes(self_distillation, runs):
+    """Table 3 (self-distillation) or 4 (across architectures): slopes over the teacher's least confident points."""
+    rows, notes = [], []
+    wanted = [setting for setting in SETTINGS if setting.is_self_distillation == self_distillation]
+    for setting, mine in _measured(runs, wanted, notes):
+        for split in ("train", "test"):
+            found = [run.field("deviation", split) for run in mine]
+            rows.append((f"{setting.title}, {split}", *(_slope([one["slope_low"][share] for one in found])
+                                                        for share in FRACTIONS),
+                         f"{mean(one['underfit'] for one in found):.2f}" if found else NONE, str(len(mine) or NONE)))
+    header = ("Slope, least confident", *(f"{float(share):.0%}" for share in FRACTIONS), "underfit (25%)", "seeds")
+    fits = ("Least squares of the student's on the teacher's confidence in the class that the teacher predicts. "
+            "Intervals: 95%, over seeds (Student's) or, of one seed, over examples (bootstrap). The paper's own "
+            "numbers are not recovered.")
+    return Cells(header, tuple(rows), (fits, *notes))
+
+
+def _measured(runs, settings, notes):
+    """(setting, its runs) of every row of the paper and of every other setting with a run; notes: gets the rest."""
+    found, missing = [], []
+    for setting in settings:
+        mine = []
+        for run in records.every(runs, setting.name):
+            if lines := records.changed(run, setting):
+                notes.append(f"Left out: {run.folder}, which is not {setting.name} as it is now ({'; '.join(lines)}).")
+            else:
+                mine.append(run)
+        if mine or setting.published is not None:
+            found.append((setting, mine))
+        if not mine:
+            missing.append(setting.name)
+    notes.extend(dict.fromkeys(f"{setting.name}: {run.field('data', 'source')} ({run.field('data', 'note')})."
+                               for setting, mine in found for run in mine))
+    if missing:
+        notes.append(f"Without a run: {', '.join(missing)}. Make one with: python -m validation.run NAME --seeds 0 1 2")
+    return found
+
+
+def _mean(values, signed=False):
+    """The mean with half of its 95% interval, where there are two values or more."""
+    if not values:
+        return NONE
+    form = "{:+.2f}" if signed else "{:.2f}"
+    if len(values) == 1:
+        return form.format(values[0])
+    middle, low, _ = t_interval(values)
+    return f"{form.format(middle)} ± {middle - low:.2f}"
+
+
+def _slope(found):
+    """A slope over seeds, or one seed's own."""
+    if not found or any(one["value"] is None or isnan(one["value"]) for one in found):
+        return NONE
+    value, low, high = (t_interval([one["value"] for one in found]) if len(found) > 1
+                        else (found[0][end] for end in ("value", "low", "high")))
+    return f"{value:.2f}" if low is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
