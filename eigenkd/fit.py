@@ -42,7 +42,7 @@ class Fit:
             return self._shaped(change)
         if spectrum.method == "kernel":
             return self._shaped(change + (spectrum.sample_basis.T @ flow.start) * spectrum.inverse[:, None])
-        return self._shaped(change + spectrum.feature_basis.T @ flow.start)
+        return self._shaped(change + spectrum.project(flow.start.T).T)
 
     @cached_property
     def weights(self):
@@ -70,12 +70,12 @@ class Fit:
         """
         flow, spectrum = self.flow, self.flow.spectrum
         kernel = spectrum.method == "kernel"
-        name, basis = ("K_new", spectrum.sample_basis) if kernel else ("X_new", spectrum.feature_basis)
-        new = real_array(name, new, like=basis, ndim=(2,))
-        if new.shape[1] != basis.shape[0]:
+        name, columns = "K_new" if kernel else "X_new", flow.inputs.shape[1]
+        new = real_array(name, new, like=flow.limit, ndim=(2,))
+        if new.shape[1] != columns:
             mend = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
                 "pass the features that X was made of, a row a sample"
-            raise ValueError(f"{name}: expected {basis.shape[0]} columns, got shape {tuple(new.shape)}; {mend}")
+            raise ValueError(f"{name}: expected {columns} columns, got shape {tuple(new.shape)}; {mend}")
         if kernel and flow.start is not None:
             begin = self._new_start(start, new.shape[0])
         elif start is not None:

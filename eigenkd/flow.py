@@ -15,7 +15,7 @@ from eigenkd import filters
 from eigenkd.arrays import is_concrete, leading, library, moved, real_array
 from eigenkd.filters.algebra import share
 from eigenkd.fit import Fit
-from eigenkd.pytrees import pytree
+from eigenkd.pytrees import mapped, pytree
 from eigenkd.spectrum import Spectrum, from_features, from_kernel
 from eigenkd.svd import interpolant_components
 
@@ -197,24 +197,20 @@ class LinearFlow:
         """This flow for parameters of another library: NumPy data with JAX or PyTorch times, say."""
         if library(like) == library(self.limit):
             return self
-        s = self.spectrum
-        basis, start = (None if a is None else moved(a, like) for a in (s.feature_basis, self.start))
-        spectrum = Spectrum(moved(s.singular_values, like), moved(s.sample_basis, like), basis, s.method)
-        return LinearFlow(spectrum, moved(self.inputs, like), moved(self.targets, like), start, moved(self.limit, like),
-                          self.vector)
+        return mapped(self, lambda array, _: moved(array, like))
 
 
 def _limit(spectrum, inputs, y):
     """Components (..., k, m) of the minimum-norm interpolant of y (..., n, m)."""
     xp = array_namespace(y)
-    U, s, V = spectrum.sample_basis, spectrum.singular_values, spectrum.feature_basis
     last = y.ndim - 1
     rows = xp.permute_dims(y, (last - 1, *range(last - 1), last))
     columns = rows.reshape((rows.shape[0], -1))
     if spectrum.method == "svd" and is_concrete(inputs) and is_concrete(y) and spectrum.rank > 0:
-        limit = interpolant_components(inputs, columns, U, s, V, spectrum.rank)
+        limit = interpolant_components(inputs, columns, spectrum.sample_basis, spectrum.singular_values,
+                                       spectrum.feature_basis, spectrum.rank)
     else:
-        limit = (U.T @ columns) * spectrum.inverse[:, None]
+        limit = spectrum.sample_coordinates(columns) * spectrum.inverse[:, None]
     return xp.permute_dims(limit.reshape((limit.shape[0], *rows.shape[1:])), (*range(1, last), 0, last))
 
 

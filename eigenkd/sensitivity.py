@@ -10,6 +10,7 @@ does it: right where eigenvalues differ, NaN or infinite where they repeat.
 """
 
 from functools import cache, partial
+from math import prod
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
@@ -17,13 +18,14 @@ from array_api_compat import array_namespace
 from eigenkd import pytrees
 from eigenkd.arrays import library, real_array
 from eigenkd.divided import dual, outer, shares, turned, turned_back
+from eigenkd.spectrum import times
 
 
 class Primals(NamedTuple):
     """What `_value` depends on, for derivatives: of these, filter, inputs, rest and new are what all else follows from.
 
-    inputs: X or K. rest: targets - outputs of the start. new: X_new or K_new, or None. basis: the one that the view
-    needs, and limit, gain, spectrum: as they are in a `Fit` and its flow.
+    inputs: X or K. rest: targets - outputs of the start. new: X_new or K_new, or None. limit, gain, spectrum: as they
+    are in a `Fit` and its flow.
     """
 
     filter: Any
@@ -32,7 +34,6 @@ class Primals(NamedTuple):
     new: Any
     gain: Any
     limit: Any
-    basis: Any
     spectrum: Any
 
 
@@ -49,13 +50,11 @@ def learned(view, fit, new=None):
     """(..., q, m): what a fit has learned, without its start, as "weights", "fitted", or "predict" on new inputs."""
     flow, gain = fit.flow, fit.gain
     spectrum, limit = flow.spectrum, flow.limit
-    samples = view == "fitted" or spectrum.method == "kernel"
-    basis = spectrum.sample_basis if samples else spectrum.feature_basis
     name = library(limit)
     if name not in ("JAX", "PyTorch"):
-        return _value(view, Primals(None, None, None, new, gain, limit, basis, spectrum))
+        return _value(view, Primals(None, None, None, new, gain, limit, spectrum))
     filter = pytrees.mapped(fit.filter, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
-    primals = Primals(filter, flow.inputs, flow.rest, new, gain, limit, basis, spectrum)
+    primals = Primals(filter, flow.inputs, flow.rest, new, gain, limit, spectrum)
     if name == "JAX":
         return _jax_function()(view, primals)
     arrays, rebuild = pytrees.flatten(primals)
@@ -63,71 +62,71 @@ def learned(view, fit, new=None):
 
 
 def _value(view, primals):
-    """The basis's coordinates of what is seen, times gain * limit."""
-    _, _, _, new, gain, limit, basis, spectrum = primals
+    """What is seen of the components gain * limit."""
+    new, spectrum, components = primals.new, primals.spectrum, primals.gain[..., None] * primals.limit
     if view == "fitted":
-        coordinates = basis * spectrum.singular_values
-    elif view == "weights":
-        coordinates = basis
-    else:
-        coordinates = new @ basis * (spectrum.inverse if spectrum.method == "kernel" else 1.0)
-    return _times(coordinates, gain[..., None] * limit)
+        return spectrum.outputs(components)
+    if view == "weights":
+        return spectrum.weights(components)
+    if spectrum.method == "kernel" or new.shape[0] < prod(components.shape) // components.shape[-2]:
+        return times(spectrum.project(new), components)
+    return times(new, spectrum.weights(components))
 
 
 def _tangent(view, primals, changes):
     """The change (..., q, m) of `_value`, linear in changes.  Eqs. (51)-(54)"""
-    filter, inputs, rest, new, gain, limit, basis, spectrum = primals
+    filter, inputs, rest, new, gain, limit, spectrum = primals
     kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
     U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
     V = None if kernel else spectrum.feature_basis
-    c, dX = _times(U.T, rest), changes.inputs
+    c, dX = times(U.T, rest), changes.inputs
     h = None if dX is None and changes.new is None else dual(filter, lam)[..., None]
     shared, turning, outside = [], [], []  # along the basis: of every view, and of each by itself; and outside of it
     if changes.gain is not None:
         shared.append(changes.gain[..., None] * limit)
     if changes.rest is not None:
-        shared.append((gain * spectrum.inverse)[..., None] * _times(U.T, changes.rest))
+        shared.append((gain * spectrum.inverse)[..., None] * times(U.T, changes.rest))
     if dX is not None:
         turning.append(turned(filter, lam, *_turn(view, U, s, V, dX), c, refined=kernel))
     if dX is not None and tall and not kernel:
-        shared.append(h * _times(V.T, _times(dX.T, rest - _times(U, c))))
+        shared.append(h * times(V.T, times(dX.T, rest - times(U, c))))
         if view == "fitted":
-            outside.append(_beyond(U, _times(dX, _times(V, s[:, None] * h * c))))
+            outside.append(_beyond(U, times(dX, times(V, s[:, None] * h * c))))
     if dX is not None and not tall and not kernel and view != "fitted":
-        weights = _beyond(V, _times(dX.T, _times(U, h * c)))
-        outside.append(weights if view == "weights" else _times(new, weights))
+        weights = _beyond(V, times(dX.T, times(U, h * c)))
+        outside.append(weights if view == "weights" else times(new, weights))
     if changes.new is not None:
-        outside.append(_times(changes.new, _times(basis, h * c if kernel else gain[..., None] * limit)))
+        outside.append(times(changes.new, times(U, h * c) if kernel else times(V, gain[..., None] * limit)))
     if not shared and not turning:
         return sum(outside)
     coordinates, scale = _coordinates(view, primals)
-    return sum([_times(coordinates, sum([*turning, *(scale * change for change in shared)])), *outside])
+    return sum([times(coordinates, sum([*turning, *(scale * change for change in shared)])), *outside])
 
 
 def _cotangent(view, primals, along, wanted):
     """The transpose of `_tangent`: the `Changes` that `wanted` marks as True, for a cotangent `along` of `_value`."""
-    filter, inputs, rest, new, gain, limit, basis, spectrum = primals
+    filter, inputs, rest, new, gain, limit, spectrum = primals
     kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
     U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
     V = None if kernel else spectrum.feature_basis
-    c, h = _times(U.T, rest), dual(filter, lam)[..., None] if wanted.inputs or wanted.new else None
+    c, h = times(U.T, rest), dual(filter, lam)[..., None] if wanted.inputs or wanted.new else None
     coordinates, scale = _coordinates(view, primals)
-    turning = _times(coordinates.T, along)
+    turning = times(coordinates.T, along)
     shared = scale * turning
     dgain = array_namespace(gain).sum(shared * limit, axis=-1) if wanted.gain else None
-    drest = _times(U, (gain * spectrum.inverse)[..., None] * shared) if wanted.rest else None
+    drest = times(U, (gain * spectrum.inverse)[..., None] * shared) if wanted.rest else None
     dX, dnew = None, None
     if wanted.inputs:
         of_gain, of_dual = view == "fitted" or not kernel, view != "fitted"
         dX = _turn_back(view, U, s, V, *turned_back(filter, lam, turning, c, of_gain, of_dual, kernel))
     if wanted.inputs and tall and not kernel:
-        dX = dX + outer(rest - _times(U, c), h * shared) @ V.T
+        dX = dX + outer(rest - times(U, c), h * shared) @ V.T
         if view == "fitted":
             dX = dX + outer(_beyond(U, along), s[:, None] * h * c) @ V.T
     if wanted.inputs and not tall and not kernel and view != "fitted":
-        dX = dX + U @ outer(h * c, _beyond(V, along if view == "weights" else _times(new.T, along)))
+        dX = dX + U @ outer(h * c, _beyond(V, along if view == "weights" else times(new.T, along)))
     if wanted.new:
-        dnew = outer(along, h * c if kernel else gain[..., None] * limit) @ basis.T
+        dnew = outer(along, h * c) @ U.T if kernel else outer(along, gain[..., None] * limit) @ V.T
     return Changes(dgain, dX, drest, dnew)
 
 
@@ -150,23 +149,16 @@ def _turn_back(view, U, s, V, first, second):
 
 def _coordinates(view, primals):
     """Coordinates (q, k) of what is seen, apart from a scale that some changes have and others do not."""
-    new, basis, spectrum = primals.new, primals.basis, primals.spectrum
+    spectrum = primals.spectrum
     if view == "predict":
-        return new @ basis * (spectrum.inverse if spectrum.method == "kernel" else 1.0), 1.0
-    return basis, spectrum.singular_values[:, None] if view == "fitted" else 1.0
+        return spectrum.project(primals.new), 1.0
+    return (spectrum.sample_basis, spectrum.singular_values[:, None]) if view == "fitted" else (
+        spectrum.feature_basis, 1.0)
 
 
 def _beyond(basis, columns):
     """What of columns (..., q, m) is outside the span of a basis (q, k)."""
-    return columns - _times(basis, _times(basis.T, columns))
-
-
-def _times(matrix, columns):
-    """matrix (q, k) @ columns (..., k, m), in one product."""
-    xp = array_namespace(matrix)
-    rows = xp.matrix_transpose(columns)
-    flat = rows.reshape((-1, rows.shape[-1])) @ matrix.T
-    return xp.matrix_transpose(flat.reshape((*rows.shape[:-1], matrix.shape[0])))
+    return columns - times(basis, times(basis.T, columns))
 
 
 def _gain_of(filter, spectrum):
@@ -196,7 +188,7 @@ def _jax_function():
         if not all(zero(change) for change in jax.tree.leaves(dfilter)):
             dfilter = jax.tree.map(lambda d: jax.numpy.zeros(d.shape, d.dtype) if zero(d) else d, dfilter)
             dgain = jax.jvp(lambda filter: _gain_of(filter, primals.spectrum), (primals.filter,), (dfilter,))[1]
-        # The tangents of basis, spectrum, gain and limit are left: what they say is in Eqs. (51)-(54).
+        # The tangents of spectrum, gain and limit are left: what they say is in Eqs. (51)-(54).
         changes = Changes(dgain, *(None if zero(d) else d for d in (given.inputs, given.rest, given.new)))
         result = value(view, primals)
         return result, result * 0 if all(d is None for d in changes) else tangent(view, primals, changes)

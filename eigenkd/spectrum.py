@@ -66,6 +66,18 @@ class Spectrum:
             return new @ self.feature_basis
         return (new @ self.sample_basis) * self.inverse
 
+    def sample_coordinates(self, columns):
+        """U^T columns, (k, m), of columns (n, m)."""
+        return self.sample_basis.T @ columns
+
+    def outputs(self, components):
+        """U diag(sigma) components, (..., n, m): what weights of these components (..., k, m) predict on samples."""
+        return times(self.sample_basis, self.singular_values[:, None] * components)
+
+    def weights(self, components):
+        """V components, (..., p, m); not for a kernel."""
+        return times(self.feature_basis, components)
+
     def residual(self, matrix):
         """`Residual` of this decomposition of `matrix`: the X or K it was made from."""
         xp = array_namespace(self.sample_basis)
@@ -91,7 +103,8 @@ class Spectrum:
 
 @pytree("singular_values", "_basis", "_inputs", static=("method",))
 class GramSpectrum(Spectrum):
-    """A `Spectrum` of which the larger basis, X^T U / sigma or X V / sigma, is taken when it is first asked for."""
+    """A `Spectrum` of which the larger basis, X^T U / sigma or X V / sigma, is taken when it is first asked for: what
+    follows from the smaller one and X does without."""
 
     def __init__(self, singular_values, basis, inputs):
         self.__dict__.update(singular_values=singular_values, method="gram", _basis=basis, _inputs=inputs)
@@ -104,12 +117,45 @@ class GramSpectrum(Spectrum):
     def feature_basis(self):
         return self._larger(self._inputs.T) if self._wide else self._basis
 
+    def project(self, new):
+        if self._formed or not self._wide:
+            return super().project(new)
+        return ((new @ self._inputs.T) @ self._basis) * self.inverse
+
+    def sample_coordinates(self, columns):
+        if self._formed or self._wide:
+            return super().sample_coordinates(columns)
+        return (self._basis.T @ (self._inputs.T @ columns)) * self.inverse[:, None]
+
+    def outputs(self, components):
+        if self._formed or self._wide:
+            return super().outputs(components)
+        return times(self._inputs, times(self._basis, components))
+
+    def weights(self, components):
+        if self._formed or not self._wide:
+            return super().weights(components)
+        return times(self._inputs.T, times(self._basis, self.inverse[:, None] * components))
+
     @property
     def _wide(self):
         return self._inputs.shape[0] <= self._inputs.shape[1]
 
+    @property
+    def _formed(self):
+        """Whether the larger basis is there."""
+        return ("feature_basis" if self._wide else "sample_basis") in vars(self)
+
     def _larger(self, inputs):
         return inputs @ (self._basis * self.inverse)
+
+
+def times(matrix, columns):
+    """matrix (q, k) @ columns (..., k, m), in one product."""
+    xp = array_namespace(matrix)
+    rows = xp.matrix_transpose(columns)
+    flat = rows.reshape((-1, rows.shape[-1])) @ matrix.T
+    return xp.matrix_transpose(flat.reshape((*rows.shape[:-1], matrix.shape[0])))
 
 
 def from_features(X, method="auto"):
@@ -175,7 +221,7 @@ def from_kernel(K):
     eps, n = xp.finfo(K.dtype).eps, K.shape[0]
     if is_concrete(K):
         size = max(float(to_numpy(xp.max(K))), -float(to_numpy(xp.min(K))))
-        asymmetry = max(float(xp.max(xp.abs(K[rows, :] - K[:, rows].T))) for rows in blocks(n, n))
+        asymmetry = max(float(to_numpy(xp.max(xp.abs(K[rows, :] - K[:, rows].T)))) for rows in blocks(n, n))
         if asymmetry > 10 * n * eps * size:
             raise ValueError(f"K: expected a symmetric matrix, got |K - K^T| up to {asymmetry:.3g} beside entries up "
                              f"to {size:.3g}; if that is rounding pass (K + K.T)/2, else check how K was made")

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from validation.record import differences
-
-COMMITTED = Path(__file__).resolve().parent.parent / "records"
+from validation.record import COMMITTED, differences
 
 
 class Unusable(Exception):

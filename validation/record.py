@@ -18,6 +18,7 @@ from validation.lock import alone
 CODE = (":/eigenkd", ":/validation", ":/pyproject.toml")  # what a result depends on, from the top of the checkout
 PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "weights.safetensors")
 CHECKPOINTS = "checkpoints"
+COMMITTED = Path(__file__).resolve().parent.parent / "records"  # compact run folders that come with a checkout
 
 
 class Folder:

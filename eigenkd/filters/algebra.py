@@ -70,9 +70,7 @@ class Filter(ABC):
             return pair(lam)
 
     def __matmul__(self, teacher):
-        if not isinstance(teacher, Filter):
-            return NotImplemented
-        return Relaxation(self, teacher, zero)
+        return Relaxation(self, filter_named("teacher", teacher), zero)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 The weights X^T h(K) y and the fitted values g(K) y, h = g/lam, of a filter g are combinations of Chebyshev vectors that
 depend on the data alone, so that every time, filter and generation is one more matrix product with vectors that are
-there. Eqs. (55)-(60), docs/theory.md.
+there. A warm start b0 is the flow of y - X b0, plus b0; a student of a teacher with other features is a flow whose y is
+teacher.fitted. Eqs. (55)-(60), docs/theory.md.
 """
 
 from functools import cached_property

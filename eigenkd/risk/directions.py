@@ -69,7 +69,8 @@ def checked_fit(fit):
     """The fit, if it is one whose predictions on the training inputs are linear in the labels by its filter alone."""
     if not isinstance(fit, Fit):
         raise TypeError(f"fit: expected a Fit, got {type(fit).__name__}; pass what flow.teacher(time), "
-                        f"flow.student(...) or flow.fit(filter) returned")
+                        f"flow.student(...) or flow.fit(filter) returned, of a flow of eigenkd.linear_flow or "
+                        f"kernel_flow, which have an eigenbasis")
     checked_flow(fit.flow, "fit")
     return fit
 
@@ -77,8 +78,8 @@ def checked_fit(fit):
 def checked_flow(flow, name="flow"):
     """The flow, if its targets are labels."""
     if not isinstance(flow, LinearFlow):
-        raise TypeError(f"{name}: expected a LinearFlow, got {type(flow).__name__}; make one with linear_flow(X, y) or "
-                        f"kernel_flow(K, y)")
+        raise TypeError(f"{name}: expected a LinearFlow, got {type(flow).__name__}; make one with "
+                        f"eigenkd.linear_flow(X, y) or kernel_flow(K, y)")
     if flow.targets.ndim != 2:
         raise ValueError(f"{name}: expected targets (n, m) that are labels, got shape {tuple(flow.targets.shape)}; for "
                          f"a student of a teacher with other features, retarget its flow to one teacher's outputs")

@@ -8,12 +8,12 @@ from array_api_compat import is_numpy_array
 
 from eigenkd.arrays import to_numpy
 from eigenkd.flow import Fit, LinearFlow
+from eigenkd.pytrees import mapped
 from eigenkd.risk import held_out, search
 from eigenkd.risk.criteria import gcv_of, left_out_of, sure_of
 from eigenkd.risk.directions import checked_flow, checked_values, of_targets
 from eigenkd.risk.families import axes_of, family_of
 from eigenkd.risk.noise import parts, risk_of
-from eigenkd.spectrum import Spectrum
 
 NEEDS = {"gcv": (), "loo": (), "sure": ("noise",), "risk": ("signal", "noise"), "squared": ("validation",),
          "error": ("validation",)}
@@ -81,9 +81,9 @@ def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mea
 def tune_each(flow, families=("teacher", "ridge", "student", "chain", "mixture"), criterion=None, *, noise=None,
               signal=None, mean=None, validation=None, generations=3):
     """{name: Tuned} of several families by one criterion: as `tune` for each, with what lies inside several of them
-    searched for once."""
+    searched for once. families: their names, or one."""
     flow = checked_values(checked_flow(flow))
-    families = {name: family_of(name, generations) for name in families}
+    families = {name: family_of(name, generations) for name in ([families] if isinstance(families, str) else families)}
     given = {"noise": noise, "signal": signal, "mean": mean, "validation": validation}
     criterion = _criterion_name(criterion, given)
     plain = _in_numpy(flow)
@@ -182,10 +182,4 @@ def _in_numpy(flow):
     if is_numpy_array(flow.limit) and flow.limit.dtype == np.float64:
         return flow
 
-    def plain(a):
-        return None if a is None else to_numpy(a).astype(float)
-
-    s = flow.spectrum
-    spectrum = Spectrum(plain(s.singular_values), plain(s.sample_basis), plain(s.feature_basis), s.method)
-    arrays = (plain(a) for a in (flow.inputs, flow.targets, flow.start, flow.limit))
-    return LinearFlow(spectrum, *arrays, flow.vector)
+    return mapped(flow, lambda array, _: to_numpy(array).astype(float))

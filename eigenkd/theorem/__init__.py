@@ -11,7 +11,7 @@ for any number of generations, by gradient flow, by steps of gradient descent, a
 from eigenkd.theorem.comparison import Comparison, compare
 from eigenkd.theorem.generations import Check, check, check_generations
 from eigenkd.theorem.matching import matched_strength, matched_time
-from eigenkd.theorem.summary import Report, report
+from eigenkd.theorem.summary import Report, report, report_generations
 
 __all__ = ["Check", "Comparison", "Report", "check", "check_generations", "compare", "matched_strength", "matched_time",
-           "report"]
+           "report", "report_generations"]

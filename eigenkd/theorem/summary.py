@@ -1,6 +1,7 @@
 """What a check found, as a table that a person reads: on a terminal, in a notebook, in a paper."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from math import isfinite, log
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from eigenkd import filters
 from eigenkd.arrays import real_array, to_numpy
 from eigenkd.table import NONE, Cells, html_table, written
-from eigenkd.theorem.generations import Check, check
+from eigenkd.theorem.generations import Check, check_generations
 from eigenkd.theorem.matching import eigenvalues_of
 
 ROWS = 12  # a table that fits on a screen
@@ -19,7 +20,8 @@ ROWS = 12  # a table that fits on a screen
 class Report:
     """A `Check` beside its eigenvalues and gains (k,); print it, or let a notebook show it.
 
-    pivot: the index of the eigenvalue at which teacher and student are matched; student_time, teacher_time: s and T.
+    pivot: the index of the eigenvalue at which teacher and student are matched; student, teacher: sentences on how each
+    was trained.
     """
 
     check: Check
@@ -27,8 +29,8 @@ class Report:
     teacher_gain: Any
     student_gain: Any
     pivot: int
-    student_time: float
-    teacher_time: float
+    student: str
+    teacher: str
 
     def table(self, format="text", rows=ROWS):
         """The table as a string, "text", "markdown" or "latex", of at most `rows` directions, the pivot among them."""
@@ -68,9 +70,7 @@ class Report:
         verdict = (f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions beside the pivot."
                    if decided else "There is no direction beside the pivot to decide.")
         same = "" if held or not decided else " Teacher and student are the same model at these times."
-        return (verdict + same,
-                f"Student: for s = {self.student_time:.6g}, on a teacher stopped at T = {self.teacher_time:.6g}. "
-                f"Teacher: stopped at t = {float(self.check.matched_time):.6g}.",
+        return (verdict + same, f"Student: {self.student}. Teacher: {self.teacher}.",
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
 
@@ -90,18 +90,46 @@ def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
     Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.999995.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """
-    times = [real_array(name, time, nonnegative=True, finite=False)
-             for name, time in (("student_time", student_time), ("teacher_time", teacher_time))]
-    for name, time in zip(("student_time", "teacher_time"), times):
+    times = {"student_time": student_time, "teacher_time": teacher_time}
+    for name, time in times.items():
+        times[name] = time = real_array(name, time, nonnegative=True, finite=False)
         if time.ndim:
             raise ValueError(f"{name}: expected one number, got shape {tuple(time.shape)}; make one report a pair of "
                              f"times, or use theorem.check for arrays")
+    s, T = (float(time) for time in times.values())
+    found = report_generations(flow_or_eigenvalues, [filters.flow(T), filters.flow(s)], pivot)
+    return replace(found, student=f"for s = {s:.6g}, on a teacher stopped at T = {T:.6g}",
+                   teacher=f"stopped at t = {float(found.check.matched_time):.6g}")
+
+
+def report_generations(flow_or_eigenvalues, generations, pivot=0):
+    """The theorem decided for the last of several generations and shown; arguments, errors as `check_generations`.
+
+    Every filter has one number for each parameter. Returns a `Report`.
+
+    >>> report_generations([10.0, 1.0, 0.1], [filters.ridge(0.3)] * 3)
+    direction  eigenvalue  teacher's gain  student's gain  student is     gap  at least
+    ---------  ----------  --------------  --------------  ----------  ------  --------
+    0 (pivot)          10        0.915142        0.915142       equal       –         –
+    1                   1        0.518869        0.455166     smaller  0.0637    0.0637
+    2                 0.1        0.097345        0.015625     smaller  0.0817    0.0817
+    <BLANKLINE>
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions beside the pivot.
+    Student: generation 3 of ridge(0.3), ridge(0.3), ridge(0.3). Teacher: the ridge of strength 0.92727.
+    gap: |student's gain - teacher's gain|; at least: its certified lower bound.
+    """
     lam = eigenvalues_of(flow_or_eigenvalues)
-    found = check(lam, *times, pivot)
+    found = check_generations(lam, generations, pivot)
+    if found.log_gap.ndim > 1:
+        raise ValueError(f"generations: expected one number for each parameter, got several of shape "
+                         f"{tuple(found.matched_time.shape)}; make one report each, or use theorem.check_generations")
     found = Check(*(to_numpy(getattr(found, name)) for name in Check.__dataclass_fields__))
-    lam, (s, T) = to_numpy(lam), (float(time) for time in times)
-    return Report(found, lam, filters.flow(float(found.matched_time)).gain(lam),
-                  (filters.flow(s) @ filters.flow(T)).gain(lam), pivot % len(lam), s, T)
+    lam, matched = to_numpy(lam), float(found.matched_time)
+    student = to_numpy(reduce(lambda teacher, one: one @ teacher, generations).gain(lam))
+    learner = {"flow": f"the flow stopped at {matched:.6g}", "ridge": f"the ridge of strength {matched:.6g}",
+               "descent": f"descent at the same rate, after {matched:.6g} steps"}[generations[0].name]
+    return Report(found, lam, student - found.direction * np.exp(found.log_gap), student, pivot % len(lam),
+                  f"generation {len(generations)} of {', '.join(map(repr, generations))}", learner)
 
 
 def _shown(count, pivot, rows):

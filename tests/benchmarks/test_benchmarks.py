@@ -60,7 +60,7 @@ def test_an_unknown_name_lists_the_known_ones(capsys):
     assert stopped.value.code == 2
     assert "no benchmark is called speed; there are: closed_form, deviation, import_time" in capsys.readouterr().err
     assert __main__.main(["--list"]) == 0
-    assert capsys.readouterr().out.count("\n") == len(BENCHMARKS)
+    assert capsys.readouterr().out.count("\n") == len(BENCHMARKS) + 1
 
 
 def nowhere(K, y, times):

@@ -198,7 +198,7 @@ def test_a_filter_says_what_it_is():
     (lambda: filters.flow(1).gain([1.0, -2.0]), ValueError, "lam: expected numbers >= 0, got -2.0"),
     (lambda: filters.flow(1).gain([1.0, np.inf]), ValueError, "lam: expected finite"),
     (lambda: filters.descent(0.5, 3).log_gain([1.0, 3.0]), ValueError, r"learning_rate \* eigenvalue <= 1.*is 3.*sign"),
-    (lambda: filters.flow(1) @ 3, TypeError, "unsupported operand"),
+    (lambda: filters.flow(1) @ 3, TypeError, "teacher: expected a filter, got int; make one with"),
 ])
 def test_errors_name_the_argument_and_what_came(make, kind, words):
     with pytest.raises(kind, match=words):

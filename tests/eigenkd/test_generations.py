@@ -236,6 +236,18 @@ def test_a_report_is_a_table_of_what_check_found():
     assert r"\begin{tabular}" in report.table("latex")
 
 
+@pytest.mark.parametrize("one", [filters.flow(0.4), filters.ridge(0.3), filters.descent(0.09, 4)])
+def test_a_report_of_generations_has_the_gains_of_the_matched_learner(one):
+    lam = np.geomspace(10, 1e-3, 8)
+    report = theorem.report_generations(lam, [one] * 3, pivot=2)
+    np.testing.assert_allclose(report.student_gain, one.gain(lam) ** 3, rtol=1e-13)
+    matched = float(report.check.matched_time)
+    learner = {"flow": lambda: filters.flow(matched).gain(lam), "ridge": lambda: filters.ridge(matched).gain(lam),
+               "descent": lambda: 1 - (1 - 0.09 * lam) ** matched}[one.name]()
+    np.testing.assert_allclose(report.teacher_gain, learner, rtol=1e-9)
+    assert "hold in 7 of 7 directions" in str(report) and f"generation 3 of {one!r}, " in str(report)
+
+
 def test_a_report_shows_gaps_that_float64_does_not():
     lines = str(theorem.report([3.0, 2.0, 1.0, 0.0], 200, 0.02, pivot=1)).splitlines()
     gap = abs(generations_gap(1.0, 2.0, KINDS["flow"][1], [200, 0.02], KINDS["flow"][2])[0])
@@ -269,6 +281,8 @@ def test_a_report_of_the_same_model_twice_says_so():
     (lambda: theorem.compare([1.0], filters.identity), ValueError, "filter: expected a gain strictly between 0 and 1"),
     (lambda: theorem.compare([1.0], filters.flow(1), learner=[]), ValueError, "learner: expected filters.flow or"),
     (lambda: theorem.report([1.0, 0.5], [1, 2], 1), ValueError, r"student_time: expected one number, got shape \(2,\)"),
+    (lambda: theorem.report_generations([1.0], [filters.flow([1, 2])]), ValueError,
+     "generations: expected one number for each parameter, got several"),
     (lambda: theorem.report([1.0, 0.5], 1, 1, pivot=4), ValueError, "pivot: expected the index of one of 2"),
     (lambda: theorem.report([1.0, 0.5], 1, 1).table("pdf"), ValueError, "format: expected one of text"),
     (lambda: theorem.matched_strength(filters.flow(1), 0.0), ValueError, "lam: expected positive eigenvalues"),

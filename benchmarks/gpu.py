@@ -1,0 +1,194 @@
+"""What only a GPU can tell: images a second beside what its memory allows, and settings that are hopeless on a CPU."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from pathlib import Path
+
+import torch
+
+from benchmarks.timing import machine
+from validation import durable
+from validation.data import DATASETS, generated
+from validation.data.examples import draw
+from validation.device import described
+from validation.engine import Engine
+from validation.experiment import build
+from validation.inputs import Inputs
+from validation.models import ResNet
+from validation.record import COMMITTED, PARTS
+from validation.settings import SETTINGS
+from validation.train import train
+
+CIFAR10 = SETTINGS["resnet_cifar10"]
+NETWORKS = {"ResNet-56": CIFAR10, "ResNet-20": replace(CIFAR10, model=ResNet(depth=20)),
+            "MobileNet-v2": SETTINGS["mobilenet_cifar10"]}
+BATCHES = (128, 1024)
+TRAINED = tuple(("resnet_fashion_mnist", seed) for seed in range(3))
+PASSES = 16  # over each convolution's output in a training step, see NOTES
+WARM, MEASURED = 20, 100  # steps
+NOTES = {
+    "images_per_second": f"of whole training steps as validation.train takes them, CIFAR-10's shape and augmentation, "
+                         f"{MEASURED} steps after {WARM}: median and range of their fifths; 'student' includes its "
+                         "teacher's answers",
+    "floor": f"images a second if nothing but memory counted: {PASSES} passes over every convolution's output in bf16. "
+             "Forward 2 for the convolution, 3 for normalisation and relu (statistics, again, result); backward 5 for "
+             "those, 4 for the convolution's two gradients; 2 for the sums of the residual branches. ResNet-56: 17 MB",
+    "bandwidth": "bytes read and written a second by copying 1 GiB, measured beside them",
+    "compiled": "by torch.compile's default",
+}
+NOT_KEPT = ("weights.safetensors",)  # of a run, in the records that come with a checkout
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something with a record or without: is_done() tells, do(seconds) makes it, or leaves it begun."""
+
+    name: str
+    is_done: Callable[[], bool]
+    do: Callable[[float], None]
+
+
+def main(results, minutes, *, records=COMMITTED, runs=Path("runs"), device=None):
+    """Does what has no record, for about so many minutes; the exit code: 0 if nothing is left, else 1.
+
+    results: the folder of gpu.json. Without a GPU it tells what is left and does nothing.
+    """
+    everything = tasks(results / "gpu.json", records, runs, device or "cuda")
+    left = [task for task in everything if not task.is_done()]
+    for task in everything:
+        print(f"  {'pending' if task in left else 'done   '}  {task.name}", flush=True)
+    if not left:
+        return 0
+    if device is None and not torch.cuda.is_available():
+        print("error: expected an NVIDIA GPU that PyTorch can use, got none; give this command where there is one",
+              file=sys.stderr)
+        return 1
+    end = time.monotonic() + 60 * minutes
+    for task in left:
+        if time.monotonic() < end:
+            print(f"{task.name} ...", flush=True)
+            task.do(end - time.monotonic())
+    left = [task.name for task in everything if not task.is_done()]
+    print("nothing is left" if not left else f"left for the same command again: {', '.join(left)}")
+    return 1 if left else 0
+
+
+def tasks(path, records, runs, device):
+    """Every `Task`: throughputs in the JSON file `path`, then trainings, whose compact records go to `records`."""
+    made = []
+    for network, batch, role, compiled in product(NETWORKS, BATCHES, ("teacher", "student"), (False, True)):
+        name = f"{network}, {role}, batch {batch}, {'compiled' if compiled else 'eager'}"
+        made.append(Task(name, lambda name=name: name in _read(path).get("throughput", {}),
+                         lambda _, name=name, way=(NETWORKS[network], role, batch, compiled): _measure(
+                             path, name, *way, device)))
+    for setting, seed in TRAINED:
+        record = records / setting / f"seed{seed}"
+        made.append(Task(f"{setting} seed {seed}", (record / "result.json").is_file,
+                         lambda seconds, setting=setting, seed=seed, record=record: _train(
+                             setting, seed, record, runs, device, seconds)))
+    return made
+
+
+def throughput(setting, role, batch, compiled, device, warm=WARM, measured=MEASURED):
+    """Images a second of a setting's training steps in the role of teacher or student, each fifth of those measured."""
+    device = torch.device(device)
+    engine = Engine(device, compiled=compiled)
+    kind, steps, marks = DATASETS[setting.data.name], warm + measured, {}
+    dataset = generated.load(kind.SHAPE, kind.CLASSES, 4 * batch, 16)
+    embed, networks = build(setting, seed=0)
+    inputs = Inputs(draw(dataset, setting.data, 0), setting, embed, device, seed=0, channels_last=engine.channels_last)
+    network, precision = engine.placed(networks["student"]), engine.precision(setting.precision)
+    targets = {}
+    if role == "student":
+        forward = engine.forward(engine.placed(networks["teacher"]).eval().requires_grad_(False), trained=False)
+
+        @torch.no_grad()
+        def answer(views, _):
+            return forward(views)
+
+        targets = {"teacher": answer, "distillation": setting.distillation}
+
+    def mark(step):
+        if step >= warm and (step - warm) % (measured // 5) == 0:
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            marks[step] = time.perf_counter()
+
+    recipe = replace(setting.teacher, batch_size=batch, epochs=-(-steps // 4), warmup_epochs=0, decay_epochs=())
+    with engine.repeatable():
+        train(network, inputs.train, recipe, seed=0, role=role, forward=engine.forward(network), precision=precision,
+              on_step=mark, **targets)
+    return [batch * (to - since) / (after - before)
+            for (since, before), (to, after) in pairwise(sorted(marks.items())[:6])]
+
+
+def bytes_per_image(setting):
+    """What a fused training step moves for one image, by `PASSES` over each convolution's output in bf16."""
+    kind = DATASETS[setting.data.name]
+    network, moved = build(setting, seed=0)[1]["teacher"].eval(), []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda _, __, output: moved.append(output[0].numel()))
+    with torch.no_grad():
+        network(torch.zeros(1, *kind.SHAPE))
+    return PASSES * 2 * sum(moved)
+
+
+def bandwidth(device, size=2**30):
+    """Bytes read and written a second by copying `size` bytes on the device."""
+    source, target = (torch.empty(size, dtype=torch.uint8, device=device) for _ in range(2))
+    seconds = []
+    for _ in range(12):
+        begin = time.perf_counter()
+        target.copy_(source)
+        if source.is_cuda:
+            torch.cuda.synchronize(source.device)
+        seconds.append(time.perf_counter() - begin)
+    return 2 * size / sorted(seconds)[len(seconds) // 2]
+
+
+def _measure(path, name, setting, role, batch, compiled, device):
+    """Adds one throughput to the file."""
+    *_, rate, _, _ = rates = sorted(throughput(setting, role, batch, compiled, device))
+    record = _read(path)
+    if "bandwidth" not in record:
+        record = {"question": __doc__, "notes": NOTES, "device": described(torch.device(device)),
+                  "machine": machine("torch", "torchvision", "eigenkd"), "bandwidth": bandwidth(device),
+                  "throughput": {}}
+    floor = record["bandwidth"] / bytes_per_image(setting)
+    record["throughput"][name] = {"images_per_second": rate, "least": rates[0], "greatest": rates[-1], "floor": floor}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    durable.write(path, (json.dumps(record, indent=1) + "\n").encode())
+    print(f"  {rate:,.0f} images a second, {rate / floor:.0%} of what memory allows")
+
+
+def _train(setting, seed, record, runs, device, seconds):
+    """Runs a setting, or goes on with it, for so many seconds; a finished run's compact record is kept."""
+    process = subprocess.Popen([sys.executable, "-m", "validation.run", setting, "--seeds", str(seed), "--device",
+                                device, "--out", str(runs)])
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM)  # it writes a checkpoint, and goes on from there the next time
+        process.wait()
+    if process.returncode == 0:
+        keep(runs / setting / f"seed{seed}", record)
+
+
+def keep(run, record):
+    """Copies what figures and tables are drawn from, its result last."""
+    record.mkdir(parents=True, exist_ok=True)
+    for name in reversed(PARTS):
+        if name not in NOT_KEPT and (run / name).is_file():
+            shutil.copyfile(run / name, record / name)
+
+
+def _read(path):
+    return json.loads(path.read_text()) if path.is_file() else {}
