@@ -31,9 +31,9 @@ NOTES = {
 def run(n=100_000, p=1_000, targets=10, count=20, rounds=5):
     """The record: seconds, differences, products made, certified errors, peak memory."""
     record = {"question": __doc__, "n": n, "p": p, "targets": targets, "times": count, "notes": NOTES}
-    alone = [sys.executable, "-c", "import sys; from benchmarks import large; print(large.peak_memory(*map(int, sys.argv"
-             "[1:])))", *map(str, (n, p, targets, count))]
-    record["peak_memory_gib"] = float(subprocess.run(alone, check=True, capture_output=True, text=True, cwd=TOP).stdout)
+    alone = f"from benchmarks import large; print(large.peak_memory({n}, {p}, {targets}, {count}))"
+    record["peak_memory_gib"] = float(subprocess.run([sys.executable, "-c", alone], check=True, capture_output=True,
+                                                     text=True, cwd=TOP).stdout)
     X, y = problem(n, p, targets)
     seconds, record["dense"] = _measured(*dense(X, y, count), rounds)
     del X
