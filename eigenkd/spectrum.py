@@ -15,7 +15,7 @@ from eigenkd.arrays import is_concrete, real_array, to_numpy
 from eigenkd.pytrees import pytree
 from eigenkd.svd import blocks, descending_eigh, graded_svd, thin_svd
 
-GRAM_CONDITION = 1e3  # up to it the Gram matrix leaves 1e-11 standing, with a decade to spare: 8e-16 cond(K) at worst
+GRAM_CONDITION = 1e3  # up to it the Gram matrix leaves 1e-11 standing, with a decade to spare: 2e-15 cond(K) at worst
 
 
 class Residual(NamedTuple):

@@ -9,8 +9,8 @@ from paper_figures import confidence, images, schedules, tables, theory, traject
 
 @dataclass(frozen=True)
 class Entry:
-    """What a figure or table shows, and draw(runs, seed) -> Figure, or table(runs) -> `eigenkd.table.Cells`; a figure
-    without its runs raises `records.Unusable`, a table names those that it lacks."""
+    """What a figure or table shows, and draw(runs, seed) -> Figure, or draw(runs) -> `eigenkd.table.Cells` for a
+    table; without its runs it raises `records.Unusable`, without some of them it names these."""
 
     shows: str
     draw: Callable

@@ -6,11 +6,14 @@ there are runs for, and what is missing is listed with its command.
 
 import argparse
 import sys
+import textwrap
 from pathlib import Path
 
 from eigenkd.table import Cells, written
 from paper_figures import FIGURES, TABLES
 from paper_figures.records import Unusable
+
+WIDTH = 140  # of the notes under a printed table
 
 
 def main(arguments=None):
@@ -53,7 +56,8 @@ def save(made, name, out):
     and print the paths, and the table."""
     out.mkdir(parents=True, exist_ok=True)
     if isinstance(made, Cells):
-        print(written(made))
+        lines = written(made).split("\n")
+        print("\n".join(textwrap.fill(line, WIDTH) if line in made.notes else line for line in lines))
         for ending, format in (("md", "markdown"), ("tex", "latex")):
             (out / f"{name}.{ending}").write_text(written(made, format) + "\n", encoding="utf-8")
             print(out / f"{name}.{ending}")

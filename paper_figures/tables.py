@@ -35,11 +35,15 @@ def slopes(self_distillation, runs):
     rows, notes = [], []
     wanted = [setting for setting in SETTINGS if setting.is_self_distillation == self_distillation]
     for setting, mine in _measured(runs, wanted, notes):
+        if not mine:
+            continue
         for split in ("train", "test"):
             found = [run.field("deviation", split) for run in mine]
             rows.append((f"{setting.title}, {split}", *(_slope([one["slope_low"][share] for one in found])
                                                         for share in FRACTIONS),
-                         f"{mean(one['underfit'] for one in found):.2f}" if found else NONE, str(len(mine) or NONE)))
+                         f"{mean(one['underfit'] for one in found):.2f}", str(len(mine))))
+    if not rows:
+        raise records.Unusable(notes[-1])
     header = ("Slope, least confident", *(f"{float(share):.0%}" for share in FRACTIONS), "underfit (25%)", "seeds")
     fits = ("Least squares of the student's on the teacher's confidence in the class that the teacher predicts. "
             "Intervals: 95%, over seeds (Student's) or, of one seed, over examples (bootstrap). The paper's own "
@@ -81,7 +85,7 @@ def _mean(values, signed=False):
 
 def _slope(found):
     """A slope over seeds, or one seed's own."""
-    if not found or any(one["value"] is None or isnan(one["value"]) for one in found):
+    if any(one["value"] is None or isnan(one["value"]) for one in found):
         return NONE
     value, low, high = (t_interval([one["value"] for one in found]) if len(found) > 1
                         else (found[0][end] for end in ("value", "low", "high")))

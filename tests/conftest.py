@@ -34,3 +34,10 @@ LIBRARIES = (
 @pytest.fixture(params=LIBRARIES, ids=lambda library: library.name)
 def library(request):
     return request.param
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_are_let_go():
+    """What JAX has compiled for one module serves no other one, and adds up to gigabytes."""
+    yield
+    jax.clear_caches()

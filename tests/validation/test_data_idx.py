@@ -43,6 +43,15 @@ def test_debians_files_are_read_where_they_are(clothes, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.skipif(not fashion_mnist.DEBIAN.is_dir(), reason="apt-get install dataset-fashion-mnist, 30 MB")
+def test_the_real_ones_are_whole_and_have_the_moments_that_they_are_normalised_with(tmp_path):
+    dataset = fashion_mnist.load(tmp_path, False)
+    assert dataset.train_images.shape == (60_000, 1, 28, 28) and dataset.test_images.shape == (10_000, 1, 28, 28)
+    assert dataset.train_images.mean() / 255 == pytest.approx(fashion_mnist.MEAN[0], abs=1e-4)
+    assert dataset.train_images.std() / 255 == pytest.approx(fashion_mnist.STD[0], abs=1e-4)
+    np.testing.assert_array_equal(np.bincount(dataset.test_labels), np.full(10, 1000))
+
+
 @pytest.mark.parametrize("form", ["packed", "unpacked"])
 def test_files_in_the_data_folder_come_first(clothes, archive, tmp_path, form):
     packed, arrays = clothes
