@@ -144,17 +144,24 @@ def _flow_gap(lam, pivot, times):
     teacher is the learner that the others are matched with: only positive terms.
     """
     xp = array_namespace(lam)
-    done = xp.isinf(lam)  # learned by both, in a single step of descent
-    lam = xp.where(done, pivot, lam)
+    same = xp.isinf(lam) | (lam == 0)  # learned by both, in a single step of descent, or by neither
+    lam = xp.where(same, pivot, lam)
     matched = times[0]
     log_gap = log_margin = xp.full_like(lam + matched, -xp.inf)
     for time in times[1:]:
         log_gain = log1mexp(product(time, lam))
         rounding = 16 * xp.finfo(lam.dtype).eps * (1 - xp.where(xp.isinf(log_gain), 0.0, log_gain))
-        log_gap = xp.logaddexp(log_gain + log_gap, gap.log_gap(lam, pivot, time, matched))
-        log_margin = xp.logaddexp(log_gain + log_margin, gap.log_margin(lam, pivot, time, matched)) - rounding
+        log_gap = _log_sum(log_gain + log_gap, gap.log_gap(lam, pivot, time, matched))
+        log_margin = _log_sum(log_gain + log_margin, gap.log_margin(lam, pivot, time, matched)) - rounding
         matched = -gap.log_common_residual(product(time, pivot), product(matched, pivot)) / pivot
-    return matched, xp.where(done, -xp.inf, log_gap), xp.where(done, -xp.inf, log_margin)
+    return matched, xp.where(same, -xp.inf, log_gap), xp.where(same, -xp.inf, log_margin)
+
+
+def _log_sum(a, b):
+    """log(exp(a) + exp(b)), with derivatives of 0 where both are -inf."""
+    xp = array_namespace(a)
+    nothing = xp.isinf(a) & xp.isinf(b)
+    return xp.where(nothing, -xp.inf, xp.logaddexp(*(xp.where(nothing, 0.0, x) for x in (a, b))))
 
 
 def _ridge_gap(lam, pivot, strengths):
@@ -164,15 +171,16 @@ def _ridge_gap(lam, pivot, strengths):
     (lam + M(lam)) (lam + M(pivot)), and the difference of the M is a sum of positive terms, generation by generation.
     """
     xp = array_namespace(lam)
-    safe = xp.where(lam > 0, lam, 1.0)
-    distance = xp.abs(lam - pivot) / (safe * pivot)  # of 1/lam
+    same = (lam == pivot) | (lam == 0)
+    safe = xp.where(same, 2 * pivot, lam)
+    distance = xp.abs(safe - pivot) / (safe * pivot)  # of 1/lam
     here = there = strengths[0]
     difference = xp.zeros_like(lam + here)
     for strength in strengths[1:]:
         difference = difference * (1 + strength / safe) + there * strength * distance
         here, there = here * (1 + strength / safe) + strength, there * (1 + strength / pivot) + strength
     log_gap = xp.log(safe) + xp.log(difference) - xp.log(safe + here) - xp.log(safe + there)
-    log_gap = xp.where(lam > 0, log_gap, -xp.inf)
+    log_gap = xp.where(same, -xp.inf, log_gap)
     finite = xp.isfinite(log_gap)
     rounding = 16 * len(strengths) * xp.finfo(lam.dtype).eps * (1 + xp.abs(xp.where(finite, log_gap, 0.0)))
     return there, log_gap, xp.where(finite, log_gap - rounding, -xp.inf)

@@ -1,8 +1,11 @@
 """The theorem for any number of generations of flow, descent and ridge regression, and where its order fails."""
 
+import jax
+import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -215,6 +218,28 @@ def test_what_compare_returns(library):
     np.testing.assert_array_equal(np.asarray(found.resolved)[0], [True, False, False, True, False])
     exact = theorem.check(np.asarray(lam), [0.5, 2.0], 1.0, pivot=1)
     np.testing.assert_allclose(np.abs(np.asarray(found.difference)), np.exp(exact.log_gap), atol=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["flow", "ridge"])
+def test_gaps_and_margins_have_derivatives_in_both_libraries(kind):
+    """Beside a pivot and a null direction, where both are -inf whatever the parameters."""
+    one, lam = getattr(filters, kind), np.array([3.0, 1.0, 0.2, 0.0])
+
+    def found(amount, lam, *later):
+        check = theorem.check_generations(lam, [one(amount), *(one(x) for x in later)], pivot=1)
+        return check.log_gap[0] + check.log_gap[2], check.log_margin[0] + check.log_margin[2]
+
+    def slopes(*later):
+        return [(up - down) / 2e-5 for up, down in zip(found(0.7 + 1e-5, lam, *later), found(0.7 - 1e-5, lam, *later))]
+
+    amount = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    for value, slope in zip(found(amount, torch.tensor(lam), 0.4, 0.9), slopes(0.4, 0.9)):
+        (by_torch,) = torch.autograd.grad(value, amount, retain_graph=True)
+        assert float(by_torch) == pytest.approx(slope, rel=1e-6)
+    by_amount, by_lam = jax.jit(jax.grad(lambda *at: found(*at, 0.4)[0], argnums=(0, 1)))(0.7, jnp.asarray(lam))
+    assert float(by_amount) == pytest.approx(slopes(0.4)[0], rel=1e-6)
+    up, down = (found(0.7, lam + e * np.eye(4)[2], 0.4)[0] for e in (1e-6, -1e-6))
+    assert np.isfinite(by_lam).all() and float(by_lam[2]) == pytest.approx((up - down) / 2e-6, rel=1e-6)
 
 
 # The report
