@@ -142,6 +142,9 @@ def _check_values(name, x, xp, nonnegative, finite):
     bad = ~xp.isfinite(x) if finite else xp.isnan(x)
     if bool(xp.any(bad)):
         wanted, came = ("finite numbers", "NaN or infinite") if finite else ("numbers", "NaN")
+        if x.ndim == 0:
+            raise ValueError(f"{name}: expected a {'finite number' if finite else 'number'}, got {float(x)}; pass "
+                             f"another")
         count = int(xp.sum(xp.astype(bad, xp.int32)))
         raise ValueError(f"{name}: expected {wanted}, got {count} {came} value(s) in an array of shape "
                          f"{tuple(x.shape)}; replace or remove them")

@@ -172,7 +172,8 @@ class LinearFlow:
         """
         if not isinstance(teacher, Fit):
             raise TypeError(f"teacher: expected a Fit, got {type(teacher).__name__}; pass what flow.teacher(time), "
-                            f"flow.student(...) or flow.fit(filter) returned; for arrays use flow.retarget(y)")
+                            f"flow.student(...) or flow.fit(filter) returned; for arrays, as the fitted of a "
+                            f"matrix-free one, use flow.retarget(y)")
         outputs = moved(teacher._fitted_columns, self.inputs, "teacher")
         if outputs.shape[-2] != self.inputs.shape[0]:
             raise ValueError(f"teacher: expected a model of {self.inputs.shape[0]} training samples, got one of "
@@ -224,7 +225,7 @@ def _rest(spectrum, inputs, targets, start):
 
 
 def _sequence(name, values):
-    if not hasattr(values, "__len__") or len(values) == 0 or isinstance(values, str):
+    if isinstance(values, str) or getattr(values, "ndim", 1) == 0 or not hasattr(values, "__len__") or not len(values):
         what = "training times" if name == "times" else name
         raise ValueError(f"{name}: expected {what}, one a generation, got {values!r}; pass a list of them")
     return values

@@ -27,7 +27,7 @@ class Residual(NamedTuple):
 
 
 @pytree("singular_values", "sample_basis", "feature_basis")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """Eigenvalues and eigenvectors of K (n, n), k = min(n, p) of them from features X (n, p), n from a kernel.
 
@@ -42,6 +42,10 @@ class Spectrum:
     sample_basis: Any
     feature_basis: Any
     method: str
+
+    def __repr__(self):
+        k = self.singular_values.shape[-1]
+        return f"{type(self).__name__}({k} directions of rank {self.rank}, by {self.method!r})"
 
     @property
     def eigenvalues(self):
@@ -229,10 +233,17 @@ def from_kernel(K):
     lam, U = descending_eigh(K if exact else (K + K.T) / 2)  # whose derivative is symmetric too
     if is_concrete(K) and bool(lam[-1] < -10 * n * eps * xp.max(xp.abs(lam))):
         raise ValueError(f"K: expected a positive semi-definite matrix, got a smallest eigenvalue of "
-                         f"{float(lam[-1]):.3g} beside a largest of {float(lam[0]):.3g}; if that is rounding add "
-                         f"{-2 * float(lam[-1]):.2g} to the diagonal, else this is not a kernel")
+                         f"{float(lam[-1]):.3g} beside a largest of {float(lam[0]):.3g}; "
+                         f"{not_a_kernel(float(lam[-1]), float(lam[0]))}")
     s = xp.sqrt(_null_to_zero(lam, n * eps))
     return Spectrum(s, U, None, "kernel")
+
+
+def not_a_kernel(least, largest):
+    """What to do about a negative eigenvalue."""
+    if -least > 1e-3 * largest:
+        return "this is not a kernel; check its sign, and how it was made"
+    return f"if that is rounding add {-2 * least:.2g} to the diagonal, else this is not a kernel"
 
 
 def _null_to_zero(values, ratio):

@@ -41,7 +41,7 @@ class Filter(ABC):
 
     @abstractmethod
     def _pair(self, lam):
-        """(gain, residual) at lam, both to a few units in the last place."""
+        """(gain, residual) at lam, both to a few units in the last place; of momentum that swings, to a few of 1."""
 
     @abstractmethod
     def _log_pair(self, lam):
@@ -52,7 +52,7 @@ class Filter(ABC):
         return self._evaluate(self._pair, lam)[0]
 
     def residual(self, lam):
-        """The residual r(lam) = 1 - g(lam), without cancellation."""
+        """The residual r(lam) = 1 - g(lam), without cancellation; of momentum that swings, right beside 1 alone."""
         return self._evaluate(self._pair, lam)[1]
 
     def log_gain(self, lam):
@@ -243,22 +243,20 @@ def parameter(name, value, finite=False):
     return real_array(name, value, nonnegative=True, finite=finite)
 
 
-def share(name, value):
+def share(name, value, mend="pass a share, 0.5 for equal parts"):
     """An argument between 0 and 1."""
     value = parameter(name, value)
     if is_concrete(value) and bool(array_namespace(value).any(value > 1)):
-        raise ValueError(f"{name}: expected numbers between 0 and 1, got {short(value)}; pass a share, 0.5 for equal "
-                         f"parts")
+        raise ValueError(f"{name}: expected numbers between 0 and 1, got {short(value)}; {mend}")
     return value
 
 
-def whole(name, value, finite=False):
+def whole(name, value, finite=False, mend="round it, or use flow(time) for a continuous time"):
     """A number of steps or generations >= 0, inf allowed unless `finite`."""
     value = parameter(name, value, finite)
     xp = array_namespace(value)
     if is_concrete(value) and bool(xp.any(value != xp.floor(value))):
-        raise ValueError(f"{name}: expected whole numbers, got {short(value)}; round it, or use flow(time) for a "
-                         f"continuous time")
+        raise ValueError(f"{name}: expected whole numbers, got {short(value)}; {mend}")
     return value
 
 
@@ -275,7 +273,8 @@ def check_shapes(parameters, own_axes=0):
         np.broadcast_shapes(*shapes)
     except ValueError as error:
         raise ValueError(f"parameters of a filter: expected shapes that broadcast, got "
-                         f"{' and '.join(map(str, shapes))}; add axes of length 1, as in time[:, None]") from error
+                         f"{' and '.join(str(shape) for shape in shapes if shape)}; add axes of length 1, as in "
+                         f"time[:, None]") from error
 
 
 def short(a):

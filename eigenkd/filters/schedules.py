@@ -93,7 +93,7 @@ def generations(student, count, weight=0.0, start=identity):
     0.3333
     """
     student, start = filter_named("student", student), filter_named("start", start)
-    count, weight = whole("count", count), share("weight", weight)
+    count, weight = whole("count", count, mend="round it"), share("weight", weight)
     return Relaxation(Handover(student, count, weight), Limit(student, weight), start)
 
 

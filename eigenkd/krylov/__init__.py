@@ -1,7 +1,8 @@
 """The filters applied through matrix-vector products alone, for problems too large to factorise.
 
 X may be an array (of JAX sharded over devices), a sparse matrix, a linear operator or a pair of functions. The names
-and shapes are those of `eigenkd.linear_flow`; error bounds come with every fit. Eqs. (55)-(60), docs/theory.md.
+and shapes are those of `eigenkd.linear_flow`, without its start and distil: add a start b0 to the flow of y - X b0, and
+retarget a flow to a teacher's fitted. Error bounds come with every fit. Eqs. (55)-(60), docs/theory.md.
 
 >>> import numpy as np
 >>> from eigenkd import krylov

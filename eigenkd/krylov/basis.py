@@ -10,6 +10,7 @@ from array_api_compat import array_namespace, is_numpy_array
 
 from eigenkd.arrays import to_numpy
 from eigenkd.krylov.operators import placed
+from eigenkd.spectrum import not_a_kernel
 
 BLOCK = 2**28  # bytes of vectors that are combined at a time ...
 STORED = 2**30  # ... and that are kept for the next filter
@@ -151,8 +152,8 @@ def _check_kernel(name, back, beta, values, eps, size):
                          f"{abs(back - beta):.3g} beside {scale:.3g}; {mend}")
     if values[0] < -10 * size * eps * scale:
         raise ValueError(f"{name}: expected a positive semi-definite matrix, got an eigenvalue of at most "
-                         f"{values[0]:.3g} beside a largest of {scale:.3g}; if that is rounding add "
-                         f"{-2 * values[0]:.2g} to the diagonal, else this is not a kernel")
+                         f"{values[0]:.3g} beside a largest of {values[-1]:.3g}; "
+                         f"{not_a_kernel(values[0], values[-1])}")
 
 
 def mixed(rows, lengths):

@@ -1,5 +1,6 @@
 """Models made of Chebyshev vectors: `KrylovFit`."""
 
+import sys
 import warnings
 from functools import cached_property
 
@@ -26,6 +27,9 @@ class KrylovFit:
     def __init__(self, flow, filter):
         self.flow, self.filter = flow, filter
         self._settled = None
+
+    def __repr__(self):
+        return f"KrylovFit({self.filter!r} of {self.flow!r})"
 
     @cached_property
     def weights(self):
@@ -111,18 +115,24 @@ class KrylovFit:
 
     def _warn(self):
         flow, expansion = self.flow, self._settled[1]
-        size = norms(flow.rows)
+        size, worst = norms(flow.rows), (1.0, "")
         for name, bound, top in zip(("fitted values", "weights"), self._bounds,
                                     (expansion.largest_gain, expansion.largest_root)):
             allowed = flow.tolerance * np.outer(top, size)
             excess = float(np.max(np.where(bound > allowed, bound / np.where(allowed > 0, allowed, 1.0), 0.0)))
-            if excess > 1:
-                reason = "raise max_products" if expansion.degree >= flow.max_products else \
-                    "rounding is what is left: raise tolerance"
-                warnings.warn(f"tolerance: expected {flow.tolerance:.2g}, got a certified error of the {name} of "
-                              f"{excess * flow.tolerance:.2g} after {expansion.degree} products (max_products "
-                              f"{flow.max_products}); {reason}, stop at earlier times, or factorise with "
-                              f"eigenkd.linear_flow or kernel_flow", RuntimeWarning, stacklevel=5)
+            worst = max(worst, (excess, name))
+        if not worst[1]:
+            return
+        if expansion.degree >= flow.max_products:
+            reason = "raise max_products"
+        elif np.any(expansion.gain > 1e-3 * expansion.largest_gain):
+            reason = "as many as that do not follow a filter that rises so close to eigenvalue 0: raise max_products"
+        else:
+            reason = "rounding is what is left: raise tolerance"
+        warnings.warn(f"tolerance: expected {flow.tolerance:.2g}, got a certified error of the {worst[1]} of "
+                      f"{worst[0] * flow.tolerance:.2g} after {expansion.degree} products (max_products "
+                      f"{flow.max_products}); {reason}, stop at earlier times, or factorise with eigenkd.linear_flow "
+                      f"or kernel_flow", RuntimeWarning, stacklevel=_level())
 
     @cached_property
     def _bounds(self):
@@ -154,6 +164,14 @@ class KrylovFit:
         stack = array_namespace(stack).matrix_transpose(stack)
         stack = stack[..., 0] if self.flow.y.ndim == 1 else stack
         return stack.reshape((*self._state[1].shape, *stack.shape[1:]))
+
+
+def _level():
+    """The `stacklevel` at which a warning names the line of the caller of this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("eigenkd.", "functools")):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _applied(product, stack):

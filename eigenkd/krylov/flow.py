@@ -7,6 +7,7 @@ teacher.fitted. Eqs. (55)-(60), docs/theory.md.
 """
 
 from functools import cached_property
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from eigenkd.flow import LinearFlow
 from eigenkd.krylov.basis import Basis, Growth, first_basis
 from eigenkd.krylov.expansion import check_null, expand
 from eigenkd.krylov.fit import KrylovFit
-from eigenkd.krylov.operators import from_features, from_kernel, placed, rows_of
+from eigenkd.krylov.operators import from_features, from_kernel, placed, rows_of, targets
 
 
 def linear_flow(X, y, tolerance=None, max_products=2000):
@@ -31,7 +32,7 @@ def linear_flow(X, y, tolerance=None, max_products=2000):
     max_products: the highest degree, in products with the smaller of X X^T and X^T X; about
     sqrt(t lam_max log(1/tolerance)) are needed, whatever n and p, for ridge(mu) sqrt(lam_max/mu) log(1/tolerance)/2.
     Not differentiable, and not to be called under jit or vmap. Where min(n, p) is a few thousand and X dense,
-    eigenkd.linear_flow(X, y, method="gram") is the faster way for all but short times.
+    eigenkd.linear_flow(X, y, method="gram") is as fast for short times, and faster for others.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape. Returns a `KrylovFlow`.
     """
@@ -66,15 +67,23 @@ class KrylovFlow:
 
     def __init__(self, operator, y, tolerance, max_products):
         eps = float(array_namespace(y).finfo(y.dtype).eps)
-        tolerance = (1e-10 if eps < 1e-10 else 1e-3) if tolerance is None else float(tolerance)
-        if not 500 * eps <= tolerance < 1:
+        tolerance = (1e-10 if eps < 1e-10 else 1e-3) if tolerance is None else tolerance
+        if not isinstance(tolerance, Real) or not 500 * eps <= tolerance < 1:
             raise ValueError(f"tolerance: expected a number from {500 * eps:.2g} (500 eps of {y.dtype}) to 1, got "
-                             f"{tolerance:g}; rounding alone is of the order of the former")
-        if max_products != int(max_products) or max_products < 1:
-            raise ValueError(f"max_products: expected a whole number >= 1, got {max_products}; 2000 is a good one")
-        self.operator, self.y, self.tolerance, self.max_products = operator, y, tolerance, int(max_products)
+                             f"{tolerance!r}; rounding alone is of the order of the former")
+        if isinstance(max_products, bool) or not hasattr(max_products, "__index__") or max_products < 1:
+            raise ValueError(f"max_products: expected a whole number >= 1, got {max_products!r}; 2000 is a good one")
+        self.operator, self.y, self.tolerance, self.max_products = operator, y, float(tolerance), int(max_products)
         self.rows = rows_of(y)
         self._spent = 0
+
+    def __repr__(self):
+        side = f"{self.operator.size} by {self.operator.size}"
+        return f"KrylovFlow({self.y.shape[0]} samples, {self.rows.shape[0]} output(s), by products {side})"
+
+    def retarget(self, y):
+        """The same inputs with other targets y (n,) or (n, m); new vectors, as they depend on the targets."""
+        return KrylovFlow(self.operator, targets(y, self.y, self.y.shape[0]), self.tolerance, self.max_products)
 
     teacher, student, chain = LinearFlow.teacher, LinearFlow.student, LinearFlow.chain
 

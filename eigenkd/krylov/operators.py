@@ -31,37 +31,41 @@ class Operator:
 
 def from_features(X, y):
     """(`Operator`, y as an array) for features X (n, p) in any form, functions as a pair (X @ V, X.T @ U)."""
-    if isinstance(X, tuple | list) and len(X) == 2 and all(callable(f) for f in X):
-        y = _targets(y)
+    if isinstance(X, tuple | list) and any(callable(f) for f in X):
+        if len(X) != 2 or not all(callable(f) for f in X):
+            raise TypeError(f"X: expected a pair of functions, got {len(X)} things; pass (V -> X @ V, U -> X.T @ U)")
+        y = targets(y)
         forward, adjoint = (_function(f"X[{i}]", f) for i, f in enumerate(X))
         p = adjoint(rows_of(y)).shape[1]
         return _gram(forward, adjoint, y.shape[0], p), y
     if callable(X) and not hasattr(X, "shape"):
         raise TypeError("X: expected two functions, got one; pass the pair (V -> X @ V, U -> X.T @ U)")
     if not is_operator(X):
-        X = _detached(real_array("X", X, ndim=(2,)))
-        return _gram(lambda W: W @ X.T, lambda U: U @ X, *X.shape), _targets(y, X, X.shape[0])
+        X = _seen("X", _detached(real_array("X", X, ndim=(2,))))
+        return _gram(lambda W: W @ X.T, lambda U: U @ X, *X.shape), targets(y, X, X.shape[0])
     n, p = _shape("X", X)
     transposed = X.mT if is_torch_array(X) else X.T
     forward, adjoint = _function("X", lambda V: X @ V, n), _function("X", lambda U: transposed @ U, p)
-    return _gram(forward, adjoint, n, p), _targets(y, None, n)
+    return _gram(forward, adjoint, n, p), targets(y, None, n)
 
 
 def from_kernel(K, y):
     """(`Operator`, y as an array) for a symmetric kernel matrix K (n, n) in any form, a function as V -> K @ V."""
+    if isinstance(K, tuple | list) and any(callable(f) for f in K):
+        raise TypeError(f"K: expected one function, got {len(K)} things; pass V -> K @ V")
     if callable(K) and not hasattr(K, "shape"):
-        y = _targets(y)
+        y = targets(y)
         return Operator("K", y.shape[0], _function("K", K, y.shape[0])), y
     if is_operator(K):
         n, columns = _shape("K", K)
         product = _function("K", lambda V: K @ V, n)
     else:
-        K = _detached(real_array("K", K, ndim=(2,)))
+        K = _seen("K", _detached(real_array("K", K, ndim=(2,))))
         (n, columns), product = K.shape, lambda V: V @ K
     if n != columns:
         raise ValueError(f"K: expected a square matrix, got shape {(n, columns)}; kernel_flow takes the kernel between "
                          f"the training inputs, linear_flow takes features")
-    return Operator("K", n, product), _targets(y, None if is_operator(K) else K, n)
+    return Operator("K", n, product), targets(y, None if is_operator(K) else K, n)
 
 
 def _gram(forward, adjoint, n, p):
@@ -97,6 +101,10 @@ def _function(name, function, length=None):
         except NotImplementedError as error:
             raise TypeError(f"{name}: expected products with the matrix and its transpose, got an operator without one "
                             f"of them ({str(error)[:80]}); give a LinearOperator both matvec and rmatvec") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: expected a product with columns of shape {tuple(V.T.shape)}, got an error "
+                             f"({str(error)[:120]}); a pair of functions multiplies by a matrix and by its transpose"
+                             ) from error
         result = real_array(name, result, like=V, values=False)
         if result.ndim != 2 or result.shape[1] != V.shape[0] or (length and result.shape[0] != length):
             wanted = f"({length or 'length'}, {V.shape[0]})"
@@ -107,11 +115,16 @@ def _function(name, function, length=None):
     return rows
 
 
-def _targets(y, like=None, n=None):
-    y = _detached(real_array("y", y, like=like, ndim=(1, 2)))
-    if not is_concrete(y):
-        raise TypeError("y: expected values, got a traced array; the number of products depends on them: call krylov "
-                        "outside jit, vmap and grad, or use eigenkd.linear_flow inside")
+def _seen(name, x):
+    if not is_concrete(x):
+        raise TypeError(f"{name}: expected values, got a traced array; the number of products depends on them: call "
+                        f"krylov outside jit, vmap and grad, or use eigenkd.linear_flow inside")
+    return x
+
+
+def targets(y, like=None, n=None):
+    """y (n,) or (n, m) as an array, checked."""
+    y = _seen("y", _detached(real_array("y", y, like=like, ndim=(1, 2))))
     if n is not None and y.shape[0] != n:
         raise ValueError(f"y: expected {n} rows like the inputs, got shape {tuple(y.shape)}; pass one row of targets a "
                          f"sample")

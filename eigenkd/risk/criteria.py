@@ -12,9 +12,8 @@ import numpy as np
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd.arrays import real_array
 from eigenkd.pytrees import pytree
-from eigenkd.risk.directions import checked_fit, of_targets, residual
+from eigenkd.risk.directions import checked_fit, checked_noise, of_targets, residual
 
 
 def training_loss(fit):
@@ -51,7 +50,7 @@ def sure(fit, noise):
 
 
 def sure_of(fit, here, noise):
-    noise = real_array("noise", noise, like=fit.flow.limit, nonnegative=True)
+    noise = checked_noise(noise, fit)
     return loss_of(fit, here) + noise * (2 * degrees_of_freedom(fit) / here.outside.shape[0] - 1)
 
 

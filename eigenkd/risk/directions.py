@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd.arrays import is_concrete, real_array
@@ -73,6 +74,19 @@ def checked_fit(fit):
                         f"kernel_flow, which have an eigenbasis")
     checked_flow(fit.flow, "fit")
     return fit
+
+
+def checked_noise(noise, fit):
+    """Variances >= 0 that broadcast with the fit's parameters."""
+    noise = real_array("noise", noise, like=fit.flow.limit, nonnegative=True)
+    shape = tuple(fit.gain.shape[:-1])
+    try:
+        np.broadcast_shapes(tuple(noise.shape), shape)
+    except ValueError as error:
+        raise ValueError(f"noise: expected a number, or an array that broadcasts with the fit's parameters of shape "
+                         f"{shape}, got shape {tuple(noise.shape)}; add axes of length 1, as in noise[:, None]"
+                         ) from error
+    return noise
 
 
 def checked_flow(flow, name="flow"):

@@ -30,6 +30,8 @@ class Family:
 
 def family_of(name, generations):
     """The family called `name`; `generations` is read for "chain" alone."""
+    if not isinstance(name, str):
+        raise TypeError(f"family: expected a name, got {name!r}; for several families at once use risk.tune_each")
     if name == "chain":
         return _chain(generations)
     known = {family.name: family for family in (TEACHER, RIDGE, STUDENT, MIXTURE)}

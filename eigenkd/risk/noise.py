@@ -9,7 +9,7 @@ from array_api_compat import array_namespace
 from eigenkd import filters
 from eigenkd.arrays import is_concrete, moved, real_array
 from eigenkd.pytrees import pytree
-from eigenkd.risk.directions import checked_fit, checked_flow, residual, split, targets_like
+from eigenkd.risk.directions import checked_fit, checked_flow, checked_noise, residual, split, targets_like
 
 
 @pytree("bias", "variance")
@@ -48,7 +48,7 @@ def fixed_design(fit, signal, noise, mean=None):
 def risk_of(fit, parts, noise):
     """`fixed_design` from the `parts` that all fits of a flow share."""
     (expected, offset, outside), n = parts, fit.flow.targets.shape[0]
-    noise = real_array("noise", noise, like=fit.flow.limit, nonnegative=True)
+    noise = checked_noise(noise, fit)
     r, g = residual(fit), fit.gain
     xp = array_namespace(r)
     bias = (xp.sum((r[..., None] * expected + offset) ** 2, axis=(-2, -1)) + outside) / n

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from eigenkd.arrays import to_numpy
+from eigenkd.arrays import real_array, to_numpy
 from eigenkd.flow import Fit, LinearFlow
 from eigenkd.pytrees import mapped
 from eigenkd.risk import held_out, search
@@ -83,7 +83,10 @@ def tune_each(flow, families=("teacher", "ridge", "student", "chain", "mixture")
     """{name: Tuned} of several families by one criterion: as `tune` for each, with what lies inside several of them
     searched for once. families: their names, or one."""
     flow = checked_values(checked_flow(flow))
-    families = {name: family_of(name, generations) for name in ([families] if isinstance(families, str) else families)}
+    families = [families] if isinstance(families, str) else families
+    if not isinstance(families, list | tuple) or not families:
+        raise TypeError(f"families: expected names of families, got {families!r}; pass a list, as ['teacher', 'ridge']")
+    families = {name: family_of(name, generations) for name in families}
     given = {"noise": noise, "signal": signal, "mean": mean, "validation": validation}
     criterion = _criterion_name(criterion, given)
     plain = _in_numpy(flow)
@@ -167,7 +170,8 @@ def _criterion(name, flow, given):
         return lambda fit: gcv_of(fit, here)
     if name == "loo":
         return lambda fit: left_out_of(fit, here)[1]
-    noise, signal, mean = (None if v is None else to_numpy(v) for v in (given[k] for k in ("noise", "signal", "mean")))
+    noise, signal, mean = (None if given[k] is None else to_numpy(real_array(k, given[k]))
+                           for k in ("noise", "signal", "mean"))
     if noise.ndim:
         raise ValueError(f"noise: expected a number, got shape {noise.shape}; tune once for each, as a single model is "
                          f"chosen")

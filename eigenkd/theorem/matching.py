@@ -4,7 +4,8 @@ from array_api_compat import array_namespace
 
 from eigenkd.arrays import is_concrete, moved, real_array
 from eigenkd.filters import Filter
-from eigenkd.flow import LinearFlow
+from eigenkd.flow import Fit, LinearFlow
+from eigenkd.spectrum import Spectrum
 
 
 def matched_time(filter, lam):
@@ -47,8 +48,12 @@ def eigenvalues_of(flow_or_eigenvalues):
     if hasattr(flow_or_eigenvalues, "top_eigenpairs"):
         raise TypeError("flow_or_eigenvalues: expected a factorised flow or eigenvalues, got a matrix-free flow; pass "
                         "flow.top_eigenpairs(count).eigenvalues")
+    if isinstance(flow_or_eigenvalues, Fit):
+        raise TypeError("flow_or_eigenvalues: expected a flow or eigenvalues, got a Fit; pass fit.flow")
     if isinstance(flow_or_eigenvalues, LinearFlow):
-        flow_or_eigenvalues = flow_or_eigenvalues.spectrum.eigenvalues
+        flow_or_eigenvalues = flow_or_eigenvalues.spectrum
+    if isinstance(flow_or_eigenvalues, Spectrum):
+        flow_or_eigenvalues = flow_or_eigenvalues.eigenvalues
     return real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,), nonnegative=True)
 
 

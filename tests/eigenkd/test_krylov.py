@@ -300,11 +300,13 @@ def test_a_bound_that_is_not_met_warns_and_still_holds():
     for filter, options, words in (
             (filters.flow(1e4), {"max_products": 40}, "after 40 products .*; raise max_products, stop at earlier"),
             (filters.ridge(1e-6), {"max_products": 100}, "after 100 products .*; raise max_products"),
+            (filters.flow(1e14), {}, "after 1 products .*; as many as that do not follow a filter"),
             (filters.flow(1e4), {"tolerance": 1.2e-13}, "rounding is what is left: raise tolerance")):
         flow = krylov.kernel_flow(diagonal(lam), np.ones((300, 1)), **options)
         fit = flow.fit(filter)
-        with pytest.warns(RuntimeWarning, match=words):
+        with pytest.warns(RuntimeWarning, match=words) as warned:
             fitted, weights = errors(fit, lam, np.ones((300, 1)))
+        assert [warning.filename for warning in warned] == [__file__]
         assert np.all(fitted <= fit.error)
         assert np.all(weights <= fit.weights_error)
         assert np.any(fit.error > flow.tolerance * 300**0.5) or np.any(fit.weights_error > flow.tolerance * 300**0.5)
@@ -418,7 +420,20 @@ def test_traced_arrays_are_refused():
     import jax
 
     with pytest.raises(TypeError, match=r"y: expected values, got a traced array; .*outside jit.*linear_flow inside"):
-        jax.jit(lambda y: krylov.linear_flow(jax.numpy.eye(3), y).teacher(1.0).fitted)(np.ones(3))
+        jax.jit(lambda y: krylov.linear_flow(scipy.sparse.eye_array(3), y).teacher(1.0).fitted)(np.ones(3))
+    with pytest.raises(TypeError, match=r"X: expected values, got a traced array"):
+        jax.jit(lambda X: krylov.linear_flow(X, np.ones(3)).teacher(1.0).fitted)(np.eye(3))
+
+
+def test_a_flow_is_retargeted_to_other_targets():
+    rng = np.random.default_rng(0)
+    X, y, other = rng.normal(size=(30, 8)), rng.normal(size=30), rng.normal(size=(30, 2))
+    flow = krylov.linear_flow(X, y)
+    np.testing.assert_allclose(flow.retarget(other).teacher(0.1).weights, linear_flow(X, other).teacher(0.1).weights,
+                               rtol=1e-8)
+    assert repr(flow.teacher(0.1)) == "KrylovFit(flow(0.1) of KrylovFlow(30 samples, 1 output(s), by products 8 by 8))"
+    with pytest.raises(ValueError, match=r"y: expected 30 rows"):
+        flow.retarget(y[:3])
 
 
 X, y, K = np.eye(3, 4), np.ones(3), np.eye(3)
@@ -439,6 +454,12 @@ Z = np.diag([1.0, 2.0, 3.0])
     (lambda: krylov.linear_flow(scipy.sparse.coo_array(y), y), ValueError, "X: expected 2 dimensions, got shape"),
     (lambda: krylov.linear_flow("data.csv", y), TypeError, "X: expected numbers, got 'data.csv'"),
     (lambda: krylov.linear_flow(lambda V: V, y), TypeError, "X: expected two functions, got one; pass the pair"),
+    (lambda: krylov.linear_flow((lambda V: V, lambda U: U, 3), y), TypeError, "X: expected a pair of functions, got 3"),
+    (lambda: krylov.kernel_flow((lambda V: V, lambda V: V), y), TypeError, "K: expected one function, got 2 things"),
+    (lambda: krylov.linear_flow((lambda V: X @ V, lambda U: U), y).teacher(1).fitted, ValueError,
+     r"X\[0\]: expected a product with columns of shape \(3, 1\), got an error .*by a matrix and by its transpose"),
+    (lambda: krylov.linear_flow(X, y, tolerance="a"), ValueError, "tolerance: expected a number from .*, got 'a'"),
+    (lambda: krylov.linear_flow(X, y, max_products=None), ValueError, "max_products: expected a whole .*, got None"),
     (lambda: krylov.linear_flow((lambda V: X @ V, lambda U: X.T @ U[:, 0]), y), ValueError,
      r"X\[1\]: expected a product of shape .*, got shape \(4,\); the function has to take and return columns"),
     (lambda: krylov.linear_flow((lambda V: Z @ V, lambda U: np.eye(3, k=1) @ U), y).teacher(1).fitted, ValueError,

@@ -197,6 +197,8 @@ flow, y = linear_flow(np.eye(3), np.ones(3)), np.ones(3)
 
 
 @pytest.mark.parametrize("call, kind, words", [
+    (lambda: risk.fixed_design(flow.teacher([1, 2]), y, [1, 2, 3]), ValueError,
+     r"noise: expected a number, or an array that broadcasts with .* of shape \(2,\), got shape \(3,\)"),
     (lambda: risk.fixed_design(flow, y, 1), TypeError, "fit: expected a Fit, got LinearFlow"),
     (lambda: risk.fixed_design(flow.teacher(1), np.ones(2), 1), ValueError, r"signal: expected shape \(3,\) like y"),
     (lambda: risk.fixed_design(flow.teacher(1), np.ones((3, 1)), 1), ValueError, r"signal: expected shape \(3,\) like"),

@@ -250,6 +250,9 @@ def traced():
 
 
 @pytest.mark.parametrize("call, kind, words", [
+    (lambda: risk.tune(flow, ["teacher"]), TypeError, r"family: expected a name, got \['teacher'\]; .*tune_each"),
+    (lambda: risk.tune_each(flow, 3), TypeError, "families: expected names of families, got 3"),
+    (lambda: risk.tune(flow, "teacher", "sure", noise="a"), TypeError, "noise: expected numbers, got 'a'"),
     (lambda: risk.tune(flow.teacher(1)), TypeError, "flow: expected a LinearFlow, got Fit"),
     (lambda: risk.tune(flow, "pupil"), ValueError, "family: expected one of 'teacher', .*'chain', got 'pupil'"),
     (lambda: risk.tune(flow, "chain", generations=1), ValueError, "generations: expected a whole number of at least 2"),

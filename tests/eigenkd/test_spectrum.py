@@ -96,6 +96,22 @@ def test_the_larger_basis_of_a_gram_matrix_is_made_when_asked_for(n, p, larger):
                                atol=1e-13)
 
 
+def test_a_spectrum_is_shown_in_a_line():
+    assert repr(from_features(np.diag([2.0, 1.0, 0.0]))) == "Spectrum(3 directions of rank 2, by 'svd')"
+
+
+@pytest.mark.parametrize("n, p", [(5, 9), (9, 5)])
+def test_what_a_gram_spectrum_gives_does_not_depend_on_whether_its_larger_basis_is_there(n, p):
+    rng = np.random.default_rng(0)
+    X, components, columns = rng.normal(size=(n, p)), rng.normal(size=(2, 5, 3)), rng.normal(size=(n, 3))
+    bare, formed = from_features(X, "gram"), from_features(X, "gram")
+    assert formed.sample_basis.shape == (n, 5) and formed.feature_basis.shape == (p, 5)
+    for of in (lambda s: s.weights(components), lambda s: s.outputs(components),
+               lambda s: s.sample_coordinates(columns), lambda s: s.project(X)):
+        np.testing.assert_allclose(of(bare), of(formed), rtol=1e-11, atol=1e-12)
+    assert not {"sample_basis", "feature_basis"} <= set(vars(bare)) and not bare._formed
+
+
 def test_null_directions_stay_null_and_orthogonal():
     rng = np.random.default_rng(4)
     X = matrix_with([1.0, 0.5, 1e-5, 1e-6], 9, 7, rng)
