@@ -1,7 +1,8 @@
 """Where weights stand in the eigenbasis of the data, and whether a student exaggerates its teacher's path there.
 
-Eigenbases of features and of image patches, the components ||W v_k|| of a weight along them, and the share of a path
-on which the student lags along a bottom direction. Sec. 4.1 and App. D.3 of the paper; Eqs. (62), (63), docs/theory.md.
+Eigenbases of features and of image patches, the components ||W v_k|| of a weight along them, the share of a path on
+which the student lags along a bottom direction, and the gains of predictions along the eigenvectors of a kernel.
+Sec. 4.1 and App. D.3 of the paper; Eqs. (62)-(64), docs/theory.md.
 """
 
 from dataclasses import dataclass
@@ -91,6 +92,45 @@ def components(weight, basis):
                          f"from shape {tuple(weight.shape)}; pass it with the outputs first, and the basis of this "
                          "layer's input")
     return xp.linalg.vector_norm(W @ vectors, axis=0)
+
+
+def gains(outputs, targets, basis, start=None):
+    """The share of its targets that any model has learned along each eigendirection of a kernel.  Eq. (64)
+
+        g_k = <u_k^T (f - f0), u_k^T (y - f0)> / ||u_k^T (y - f0)||^2
+
+    outputs: f (..., n, m), predictions on the n training inputs, with the axes of time, say, in front; (..., n) for
+    targets without an axis of columns. targets: y (n, m) or (n,): what a teacher was trained on, also for its student.
+    basis: U (n, k), orthonormal columns, as `flow.spectrum.sample_basis`. start: f0, like targets, what the model
+    predicted before it was trained; zero if left out. Of a model that follows `linear_flow` on that kernel this is its
+    filter's gain(lam_k).
+
+    Raises TypeError or ValueError for shapes that do not fit. Returns (gain (..., k), size (k,)): size is
+    ||u_k^T (y - f0)||; where it is 0 there is nothing to learn and the gain NaN, where it is small the gain is noise.
+    """
+    outputs, targets, basis = (real_array(name, value) for name, value in (
+        ("outputs", outputs), ("targets", targets), ("basis", basis)))
+    like = leading(outputs, targets, basis)
+    outputs, targets, basis = (moved(value, like, name) for name, value in (
+        ("outputs", outputs), ("targets", targets), ("basis", basis)))
+    xp = array_namespace(outputs)
+    start = xp.zeros_like(targets) if start is None else real_array("start", start, like=targets)
+    if targets.ndim not in (1, 2) or tuple(start.shape) != tuple(targets.shape):
+        raise ValueError(f"targets: expected shape (n,) or (n, m) and a start like it, got {tuple(targets.shape)} and "
+                         f"{tuple(start.shape)}; pass what both predict on the same inputs")
+    if tuple(outputs.shape[outputs.ndim - targets.ndim:]) != tuple(targets.shape):
+        raise ValueError(f"outputs: expected shape (..., {', '.join(map(str, targets.shape))}) like the targets, got "
+                         f"{tuple(outputs.shape)}; put time and other axes in front")
+    if basis.ndim != 2 or basis.shape[0] != targets.shape[0]:
+        raise ValueError(f"basis: expected {targets.shape[0]} rows, one a training input, got shape "
+                         f"{tuple(basis.shape)}; pass eigenvectors in columns, as flow.spectrum.sample_basis")
+    if targets.ndim == 1:
+        outputs, targets, start = outputs[..., None], targets[:, None], start[:, None]
+    wanted = basis.T @ (targets - start)
+    learned = xp.matmul(basis.T, outputs - start)
+    size = xp.sum(wanted**2, axis=-1)
+    share = xp.sum(learned * wanted, axis=-1) / xp.where(size > 0, size, 1.0)
+    return xp.where(size > 0, share, xp.nan), size**0.5
 
 
 def exaggeration(teacher_path, student_path, pairs):

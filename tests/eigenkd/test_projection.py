@@ -7,11 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eigenkd import linear_flow
 from eigenkd.projection import (
     Eigenbasis,
     components,
     eigenbasis,
     exaggeration,
+    gains,
     is_exaggerated,
     patch_eigenbasis,
 )
@@ -272,3 +274,34 @@ def test_a_path_that_carries_a_gradient_is_read():
 def test_exaggeration_refuses(teacher, student, pairs, message):
     with pytest.raises(ValueError, match=message):
         exaggeration(teacher, student, pairs)
+
+
+# --- gains of predictions ---
+
+@pytest.mark.parametrize("array", LIBRARIES)
+@pytest.mark.parametrize("columns", [(), (3,)])
+def test_gains_of_an_exact_student_are_its_filters(array, columns):
+    rng = np.random.default_rng(0)
+    X, y, start = rng.normal(size=(6, 4)), rng.normal(size=(6, *columns)), rng.normal(size=(4, *columns))
+    flow = linear_flow(X, y, start=start)
+    student = flow.student([0.1, 1.0, 10.0], 0.3)
+    found, size = gains(array(student.fitted), array(y), array(flow.spectrum.sample_basis), array(X @ start))
+    np.testing.assert_allclose(found, student.gain, rtol=1e-9)
+    rest = flow.spectrum.sample_basis.T @ (y - X @ start)
+    np.testing.assert_allclose(size, np.linalg.norm(rest.reshape(4, -1), axis=1), rtol=1e-12)
+
+
+def test_where_there_is_nothing_to_learn_there_is_no_gain():
+    found, size = gains(np.ones(2), np.array([1.0, 0.0]), np.eye(2))
+    np.testing.assert_array_equal(found, [1.0, np.nan])
+    np.testing.assert_array_equal(size, [1.0, 0.0])
+
+
+@pytest.mark.parametrize("outputs, targets, basis, start, words", [
+    (np.ones((2, 5)), np.ones(4), np.eye(4), None, r"outputs: expected shape \(..., 4\) like .*, got \(2, 5\)"),
+    (np.ones(4), np.ones(4), np.eye(3), None, r"basis: expected 4 rows, one a training input, got shape \(3, 3\)"),
+    (np.ones(4), np.ones(4), np.eye(4), np.ones(3), r"targets: expected .* and a start like it, got \(4,\) and \(3,\)"),
+])
+def test_gains_name_what_does_not_fit(outputs, targets, basis, start, words):
+    with pytest.raises(ValueError, match=words):
+        gains(outputs, targets, basis, start)
