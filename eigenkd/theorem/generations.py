@@ -1,4 +1,4 @@
-"""The theorem decided in float64, for any number of generations of one kind: flow, descent or ridge regression."""
+"""The theorem decided in float64, for any number of generations of flow, descent and ridge regression."""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -13,8 +13,9 @@ from eigenkd.arrays import is_concrete, leading, moved, real_array
 from eigenkd.filters.algebra import Leaf, check_shapes
 from eigenkd.filters.elementary import log1mexp, product
 from eigenkd.pytrees import pytree
-from eigenkd.theorem import gap
+from eigenkd.theorem import gap, penalty
 from eigenkd.theorem.matching import eigenvalues_of, pivot_index
+from eigenkd.theorem.penalty import log_sum
 
 KINDS = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",): "ridge"}
 
@@ -24,8 +25,9 @@ KINDS = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",)
 class Check:
     """What `check` found; `...` is the broadcast shape of the parameters, k the number of eigenvalues.
 
-    matched_time (...): the teacher's time t that has the student's gain at the pivot. For ridge regression its penalty;
-    for descent its number of steps, a real number, since whole ones do not match.
+    matched_time (...): the teacher's time t that has the student's gain at the pivot. For ridge regression, which
+        mixed kinds are matched with as well, its penalty; for descent its number of steps, a real number, since whole
+        ones do not match.
     direction (k,): -1 for eigenvalues below the pivot's, 0 for those equal to it, +1 above.
     log_gap (..., k): log |student's gain - teacher's gain|, right where both gains round to 1; -inf where equal.
     log_margin (..., k): log of the certified lower bound of that gap, never above log_gap.
@@ -63,35 +65,36 @@ def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
 
 
 def check_generations(flow_or_eigenvalues, generations, pivot=0):
-    """Decide the theorem for the last of several generations, against the one-hot learner of the same kind.
+    """Decide the theorem for the last of several generations, against the one-hot learner that `learner` names.
 
-    generations: filters, the first trained on the labels, each next one on the outputs of the one before: all
-    filters.flow(time), all filters.ridge(strength), or all filters.descent(learning_rate, steps) with one learning
-    rate, at most 1/eigenvalue; parameters may be arrays that broadcast. The rest as in `check`. log_gap right to 1e-11
-    relative to max(1, |log_gap|) for up to six generations. Eqs. (31), (33)
+    generations: filters, the first trained on the labels, each next one on the outputs of the one before:
+    filters.flow(time), filters.ridge(strength) and filters.descent(learning_rate, steps), the learning rate at most
+    1/eigenvalue; parameters may be arrays that broadcast. Flows alone are matched with a flow, descents at one learning
+    rate, a number, with descent at that rate, and all others, mixed kinds and mixed rates, with ridge regression;
+    another filters.ridge(0), which changes nothing, has any of them matched with that. The rest as in `check`. log_gap
+    right to 1e-11 relative to max(1, |log_gap|) for up to six generations. Eqs. (31)-(33)
 
-    Raises TypeError for what are no such filters, ValueError for generations of different kinds or learning rates and
-    for a learning rate that is too large. Returns a `Check`.
+    Raises TypeError for what are no such filters, ValueError for a learning rate that is too large. Returns a `Check`.
 
-    >>> found = check_generations([1.0, 0.5, 0.1], [filters.ridge(0.3)] * 3)
-    >>> print(found.holds, found.matched_time.round(3))
-    [ True  True  True] 1.197
+    >>> found = check_generations([1.0, 0.5, 0.1], [filters.ridge(0.3), filters.flow(30.0), filters.descent(0.5, 9)])
+    >>> print(found.holds, found.matched_time.round(3))    # of the matched ridge regression
+    [ True  True  True] 0.303
     """
     lam = eigenvalues_of(flow_or_eigenvalues)
-    kind, rate, amounts = _read(generations)
-    lam = moved(lam, leading(lam, *amounts))
+    kind, kinds = learner(generations), [KINDS[one.names] for one in generations]
+    lam = moved(lam, leading(lam, *(a for one in generations for a in one.arguments)))
     xp = array_namespace(lam)
-    amounts = xp.broadcast_arrays(*(xp.astype(moved(a, lam), lam.dtype) for a in amounts))
-    amounts = [amount[..., None] for amount in amounts]
+    arguments = _arguments(generations, lam)
     pivot = pivot_index(pivot, lam)
     with np.errstate(divide="ignore", under="ignore", over="ignore", invalid="ignore"):
+        _check_rates(kinds, arguments, lam)
         if kind == "ridge":
-            matched, log_gap, log_margin = _ridge_gap(lam, lam[pivot], amounts)
-            teacher = filters.ridge(1.0).log_gain(lam / matched)
+            matched, log_gap, log_margin = penalty.log_gap(lam, lam[pivot], list(zip(kinds, arguments)))
+            teacher = filters.ridge(matched[..., 0]).log_gain(lam)
         else:
             # Steps of descent are a flow in -log(1 - eta lam), which has a unit of time for every step.
-            scale = lam if rate is None else _per_step(lam, rate, pivot)
-            matched, log_gap, log_margin = _flow_gap(scale, scale[pivot], amounts)
+            scale = lam if kind == "flow" else _per_step(lam, generations[0].arguments[0], pivot)
+            matched, log_gap, log_margin = _flow_gap(scale, scale[pivot], [amounts[-1] for amounts in arguments])
             teacher = log1mexp(product(matched, scale))
         direction = xp.sign(lam - lam[pivot])
         student = reduce(lambda teacher, one: one @ teacher, generations).log_gain(lam)
@@ -101,35 +104,45 @@ def check_generations(flow_or_eigenvalues, generations, pivot=0):
     return Check(matched[..., 0], xp.astype(direction, xp.int32), log_gap, log_margin, holds)
 
 
-def _read(generations):
-    """(kind, learning rate or None, the amount of training of each) of filters that are leaves of one kind."""
+def learner(generations):
+    """The one-hot learner that generations are matched with: "flow", "descent" at their one rate, or "ridge".
+
+    Raises TypeError for what are no generations of flow, descent and ridge regression.
+    """
     if not isinstance(generations, list | tuple) or not generations:
         raise TypeError(f"generations: expected a list of filters, the first generation first, got {generations!r}")
     for i, one in enumerate(generations):
         if not isinstance(one, Leaf) or one.names not in KINDS:
             raise TypeError(f"generations[{i}]: expected filters.flow(time), filters.descent(learning_rate, steps) or "
                             f"filters.ridge(strength), got {one!r}; for other filters use theorem.compare")
-    names, kinds = generations[0].names, list(dict.fromkeys(KINDS[one.names] for one in generations))
-    if len(kinds) > 1:
-        raise ValueError(f"generations: expected all of one kind, got {' and '.join(kinds)}; for a mixture of kinds "
-                         f"use theorem.compare")
     check_shapes([a for one in generations for a in one.parameters])
-    rate = None
-    if names == ("learning_rate", "steps"):
+    kinds = {KINDS[one.names] for one in generations}
+    if kinds == {"descent"}:
         rates = [one.arguments[0] for one in generations]
-        if any(r.ndim != 0 or bool(r != rates[0]) for r in rates):
-            raise ValueError("generations: expected one learning rate, a number, for all of them, got several; for "
-                             "those use theorem.compare")
-        rate = rates[0]
-    return kinds[0], rate, [one.arguments[-1] for one in generations]
+        return "ridge" if any(r.ndim != 0 or bool(r != rates[0]) for r in rates) else "descent"
+    return "flow" if kinds == {"flow"} else "ridge"
+
+
+def _arguments(generations, lam):
+    """The parameters of each generation, all (..., 1), in the library of lam."""
+    xp = array_namespace(lam)
+    flat = xp.broadcast_arrays(*(xp.astype(moved(a, lam), lam.dtype) for one in generations for a in one.arguments))
+    flat = iter([a[..., None] for a in flat])
+    return [[next(flat) for _ in one.arguments] for one in generations]
+
+
+def _check_rates(kinds, arguments, lam):
+    """Raise for a learning rate beyond 1/eigenvalue."""
+    xp = array_namespace(lam)
+    for rate in (one[0] for kind, one in zip(kinds, arguments) if kind == "descent"):
+        if is_concrete(rate * lam) and bool(xp.any(rate * xp.max(lam) > 1 + 1e-12)):
+            raise ValueError(f"generations: expected a learning_rate of at most 1/eigenvalue, got "
+                             f"{float(xp.max(rate)):.6g} beside an eigenvalue of {float(xp.max(lam)):.6g}; use smaller "
+                             f"steps, or theorem.compare")
 
 
 def _per_step(lam, rate, pivot):
     """-log(1 - eta lam); finite at the pivot."""
-    if is_concrete(lam) and float(array_namespace(lam).max(lam)) * float(rate) > 1 + 1e-12:
-        raise ValueError(f"generations: expected a learning_rate of at most 1/eigenvalue, got {float(rate):.6g} beside "
-                         f"an eigenvalue of {float(array_namespace(lam).max(lam)):.6g}; use smaller steps, or "
-                         f"theorem.compare")
     scale = -filters.descent(rate, 1).log_residual(lam)
     if is_concrete(scale) and not bool(array_namespace(scale).isfinite(scale[pivot])):
         raise ValueError(f"pivot: expected an eigenvalue below 1/learning_rate, got {float(lam[pivot]):.6g}, along "
@@ -151,39 +164,10 @@ def _flow_gap(lam, pivot, times):
     for time in times[1:]:
         log_gain = log1mexp(product(time, lam))
         rounding = 16 * xp.finfo(lam.dtype).eps * (1 - xp.where(xp.isinf(log_gain), 0.0, log_gain))
-        log_gap = _log_sum(log_gain + log_gap, gap.log_gap(lam, pivot, time, matched))
-        log_margin = _log_sum(log_gain + log_margin, gap.log_margin(lam, pivot, time, matched)) - rounding
+        log_gap = log_sum(log_gain + log_gap, gap.log_gap(lam, pivot, time, matched))
+        log_margin = log_sum(log_gain + log_margin, gap.log_margin(lam, pivot, time, matched)) - rounding
         matched = -gap.log_common_residual(product(time, pivot), product(matched, pivot)) / pivot
     return matched, xp.where(same, -xp.inf, log_gap), xp.where(same, -xp.inf, log_margin)
-
-
-def _log_sum(a, b):
-    """log(exp(a) + exp(b)), with derivatives of 0 where both are -inf."""
-    xp = array_namespace(a)
-    nothing = xp.isinf(a) & xp.isinf(b)
-    return xp.where(nothing, -xp.inf, xp.logaddexp(*(xp.where(nothing, 0.0, x) for x in (a, b))))
-
-
-def _ridge_gap(lam, pivot, strengths):
-    """(matched penalty, log gap, log margin) of generations of ridge regression.  Eq. (33)
-
-    With M(lam) the penalty that a single regression would need, the gap is lam |M(lam) - M(pivot)| over
-    (lam + M(lam)) (lam + M(pivot)), and the difference of the M is a sum of positive terms, generation by generation.
-    """
-    xp = array_namespace(lam)
-    same = (lam == pivot) | (lam == 0)
-    safe = xp.where(same, 2 * pivot, lam)
-    distance = xp.abs(safe - pivot) / (safe * pivot)  # of 1/lam
-    here = there = strengths[0]
-    difference = xp.zeros_like(lam + here)
-    for strength in strengths[1:]:
-        difference = difference * (1 + strength / safe) + there * strength * distance
-        here, there = here * (1 + strength / safe) + strength, there * (1 + strength / pivot) + strength
-    log_gap = xp.log(safe) + xp.log(difference) - xp.log(safe + here) - xp.log(safe + there)
-    log_gap = xp.where(same, -xp.inf, log_gap)
-    finite = xp.isfinite(log_gap)
-    rounding = 16 * len(strengths) * xp.finfo(lam.dtype).eps * (1 + xp.abs(xp.where(finite, log_gap, 0.0)))
-    return there, log_gap, xp.where(finite, log_gap - rounding, -xp.inf)
 
 
 def _contradicted(student, teacher, log_gap, direction):

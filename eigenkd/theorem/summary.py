@@ -10,7 +10,7 @@ import numpy as np
 from eigenkd import filters
 from eigenkd.arrays import real_array, to_numpy
 from eigenkd.table import NONE, Cells, html_table, written
-from eigenkd.theorem.generations import Check, check_generations
+from eigenkd.theorem.generations import Check, check_generations, learner
 from eigenkd.theorem.matching import eigenvalues_of
 
 ROWS = 12  # a table that fits on a screen
@@ -126,10 +126,10 @@ def report_generations(flow_or_eigenvalues, generations, pivot=0):
     found = Check(*(to_numpy(getattr(found, name)) for name in Check.__dataclass_fields__))
     lam, matched = to_numpy(lam), float(found.matched_time)
     student = to_numpy(reduce(lambda teacher, one: one @ teacher, generations).gain(lam))
-    learner = {"flow": f"the flow stopped at {matched:.6g}", "ridge": f"the ridge of strength {matched:.6g}",
-               "descent": f"descent at the same rate, after {matched:.6g} steps"}[generations[0].name]
+    taught = {"flow": f"the flow stopped at {matched:.6g}", "ridge": f"the ridge of strength {matched:.6g}",
+              "descent": f"descent at the same rate, after {matched:.6g} steps"}[learner(generations)]
     return Report(found, lam, student - found.direction * np.exp(found.log_gap), student, pivot % len(lam),
-                  f"generation {len(generations)} of {', '.join(map(repr, generations))}", learner)
+                  f"generation {len(generations)} of {', '.join(map(repr, generations))}", taught)
 
 
 def _shown(count, pivot, rows):
