@@ -1,0 +1,37 @@
+"""A two-layer ReLU network in the tangent parametrisation: the wider, the more it trains as its tangent kernel."""
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TangentMLP:
+    """f(x) = sqrt(2 / hidden) V relu(W x / sqrt(inputs)), every weight standard normal, no biases.
+
+    Jacot et al. (2018). The factors in front, not the sizes of the weights, keep outputs of order 1: then gradient
+    descent moves each weight by a share that vanishes as `hidden` grows.
+    """
+
+    name: Literal["tangent_mlp"] = "tangent_mlp"
+    hidden: int = 1024
+
+    def build(self, shape, classes):
+        import torch
+        from torch import nn
+
+        class Scaled(nn.Module):
+            """x -> scale * W x."""
+
+            def __init__(self, inputs, outputs, scale):
+                super().__init__()
+                self.weight, self.scale = nn.Parameter(torch.randn(outputs, inputs)), scale
+
+            def forward(self, x):
+                return x @ self.weight.T * self.scale
+
+        inputs = math.prod(shape)
+        return nn.Flatten(), nn.Sequential(OrderedDict(
+            linear1=Scaled(inputs, self.hidden, inputs**-0.5), relu1=nn.ReLU(),
+            linear2=Scaled(self.hidden, classes, (2 / self.hidden) ** 0.5)))
