@@ -34,6 +34,8 @@ class Report:
 
     def table(self, format="text", rows=ROWS):
         """The table as a string, "text", "markdown" or "latex", of at most `rows` directions, the pivot among them."""
+        if isinstance(rows, bool) or not hasattr(rows, "__index__") or rows < 1:
+            raise ValueError(f"rows: expected a whole number from 1 on, got {rows!r}; leave it out for {ROWS}")
         return written(self._cells(rows), format)
 
     def __str__(self):
@@ -58,19 +60,24 @@ class Report:
         side = {-1: "smaller", 0: "equal", 1: "larger"}[int(self.check.direction[k])]
         if self.eigenvalues[k] == 0:
             side = "equal (null)"
+        elif side == "equal" and k != self.pivot:
+            side = "equal (the pivot's eigenvalue)"
         elif not self.check.holds[k]:
             side = "not decided" if isfinite(self.check.log_gap[k]) else "equal"
         return (f"{k}{' (pivot)' if k == self.pivot else ''}", f"{self.eigenvalues[k]:.4g}",
-                f"{self.teacher_gain[k]:.6f}", f"{self.student_gain[k]:.6f}", side, _power(self.check.log_gap[k]),
+                _gain(self.teacher_gain[k]), _gain(self.student_gain[k]), side, _power(self.check.log_gap[k]),
                 _power(self.check.log_margin[k]))
 
     def _notes(self):
         strict = (self.check.direction != 0) & (self.eigenvalues > 0)
         held, decided = int(np.sum(self.check.holds & strict)), int(np.sum(strict))
-        verdict = (f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions beside the pivot."
-                   if decided else "There is no direction beside the pivot to decide.")
-        same = "" if held or not decided else " Teacher and student are the same model at these times."
-        return (verdict + same, f"Student: {self.student}. Teacher: {self.teacher}.",
+        if not decided:
+            verdict = "There is no direction beside the pivot to decide."
+        elif not np.any(np.isfinite(self.check.log_gap)):
+            verdict = "Teacher and student are the same model at these times: there is nothing to decide."
+        else:
+            verdict = f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions beside the pivot."
+        return (verdict, f"Student: {self.student}. Teacher: {self.teacher}.",
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
 
@@ -140,12 +147,17 @@ def _shown(count, pivot, rows):
     return sorted(order[:rows])
 
 
+def _gain(value):
+    """A gain with six decimals, or three digits where it is smaller than that."""
+    return f"{value:.6f}" if value >= 1e-4 or value == 0 else f"{value:.2e}"
+
+
 def _power(logarithm):
-    """exp(logarithm) as a decimal number, however small."""
+    """exp(logarithm) with three digits, however small."""
     if not isfinite(logarithm):
         return NONE
     exponent = int(np.floor(logarithm / log(10)))
-    if exponent >= -4:
-        return f"{np.exp(logarithm):.4f}"
+    if exponent >= -2:
+        return f"{np.exp(logarithm):.{2 - exponent}f}"
     mantissa = f"{np.exp(logarithm - exponent * log(10)):.2f}"
     return f"{mantissa}e{exponent}" if mantissa != "10.00" else f"1.00e{exponent + 1}"

@@ -406,8 +406,10 @@ def test_a_report_shows_gaps_that_float64_does_not():
 
 
 def test_a_report_of_the_same_model_twice_says_so():
-    assert "hold in 0 of 1 directions beside the pivot. Teacher and student are the same model" in \
+    assert "Teacher and student are the same model at these times: there is nothing to decide." in \
         str(theorem.report([2.0, 1.0], np.inf, 1.0))
+    assert "equal (the pivot's eigenvalue)" in str(theorem.report([2.0, 2.0, 1.0], 1.0, 1.0))
+    assert "4.00e-12" in str(theorem.report([2.0, 1.0], 1e-6, 1e-6))
     assert "There is no direction beside the pivot" in str(theorem.report([2.0, 0.0], 1.0, 1.0))
 
 
@@ -433,6 +435,7 @@ def test_a_report_of_the_same_model_twice_says_so():
     (lambda: theorem.report_generations([1.0], [filters.flow([1, 2])]), ValueError,
      "generations: expected one number for each parameter, got several"),
     (lambda: theorem.report([1.0, 0.5], 1, 1, pivot=4), ValueError, "pivot: expected the index of one of 2"),
+    (lambda: theorem.report([1.0, 0.5], 1, 1).table(rows=0), ValueError, "rows: expected a whole number from 1 on"),
     (lambda: theorem.report([1.0, 0.5], 1, 1).table("pdf"), ValueError, "format: expected one of text"),
     (lambda: theorem.matched_strength(filters.flow(1), 0.0), ValueError, "lam: expected positive eigenvalues"),
     (lambda: theorem.matched_strength(2, 1.0), TypeError, "filter: expected a filter, got int"),
