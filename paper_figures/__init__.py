@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from paper_figures import confidence, images, schedules, tables, theory, trajectories
+from paper_figures import confidence, gains, images, schedules, tables, theory, trajectories
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ FIGURES = {
     "mlp_mnist": Entry("fifteen trajectories, MLP on MNIST (Fig. 20)", partial(trajectories.draw, "mlp_mnist")),
     "confidence": Entry("student against teacher confidence, both settings' training data (Fig. 18)", confidence.draw),
 } | {f"confidence_{dataset}": Entry(f"the same, every setting on {dataset} (Figs. 1a, 2, 5-9)",
-                                    partial(images.draw, dataset)) for dataset in images.DATASETS}
+                                    partial(images.draw, dataset)) for dataset in images.DATASETS} | {
+    "gains": Entry("predicted against measured gains of networks, by width", gains.draw),
+}
 
 TABLES = {
     "table2": Entry("accuracies of the image settings beside the paper's (Table 2)", tables.accuracies),

@@ -29,6 +29,7 @@ from validation.settings.setting import Data
 
 NAME = "function_space"
 ROLES = ("teacher", "student")
+LARGE = 1e4  # an output that no labels ask for
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,13 @@ class Options:
 
 
 def tangent_kernel(network, inputs, memory=2**31):
-    """(n C, n C) float64: <d f_c(x_i), d f_c'(x_j)> over all parameters, of outputs f (n, C) flattened row by row.
+    """(n C, n C): <d f_c(x_i), d f_c'(x_j)> over all parameters, of outputs f (n, C) flattened row by row.
 
-    network: any module whose outputs of one example do not depend on the others. memory: bytes of derivatives that are
-    held at a time, twice; what is more is made again.
+    In double precision, so that it is positive semi-definite as far as that tells. network: any module whose outputs
+    of one example do not depend on the others. memory: bytes of derivatives that are held at a time, twice; what is
+    more is made again.
     """
-    parameters = {name: value.detach() for name, value in network.named_parameters()}
+    parameters = {name: value.detach().double() for name, value in network.named_parameters()}
 
     def outputs(parameters, x):
         return torch.func.functional_call(network, parameters, (x[None],))[0]
@@ -85,7 +87,7 @@ def tangent_kernel(network, inputs, memory=2**31):
     count = sum(value.numel() for value in parameters.values())
     with torch.no_grad():
         classes = network(inputs[:1]).shape[1]
-    parts = inputs.split(max(1, memory // (4 * count * classes)))
+    parts = inputs.double().split(max(1, memory // (8 * count * classes)))
 
     def derivatives(part):
         return torch.cat([d.reshape(len(part) * classes, -1) for d in rows(parameters, part).values()], dim=1)
@@ -94,7 +96,7 @@ def tangent_kernel(network, inputs, memory=2**31):
     for i, part in enumerate(parts):
         mine = derivatives(part)
         for j in range(i + 1):
-            blocks[i][j] = (mine @ (mine if i == j else derivatives(parts[j])).T).double()
+            blocks[i][j] = mine @ (mine if i == j else derivatives(parts[j])).T
             blocks[j][i] = blocks[i][j].T
     return torch.cat([torch.cat(row, dim=1) for row in blocks])
 
@@ -147,6 +149,9 @@ def run(study, folder, *, device, data_dir, note=lambda text: None):
             raise UsageError(f"--out: expected a free folder or the same study, got {folder.path} of another; name "
                              "another --out")
         return folder.finished()
+    if study.optimiser != "adam" and study.learning_rate >= 2:
+        raise UsageError(f"--learning-rate: expected less than 2 over the largest eigenvalue, beyond which gradient "
+                         f"descent diverges, got {study.learning_rate}; pass 0.5 for example")
     kind = DATASETS[study.data]
     examples = draw(kind.load(data_dir, None), Data(study.data, train_examples=study.examples), study.seed)
     with local_default(study.seed, "initialisation"):
@@ -165,9 +170,9 @@ def run(study, folder, *, device, data_dir, note=lambda text: None):
     for role in ROLES:
         network.load_state_dict(begin)
         outputs[role] = targets = trained(network, inputs, targets, study, largest)
-        if not bool(torch.isfinite(targets).all()):
-            raise UsageError(f"--learning-rate: expected training that converges, got a {role} that is not finite; try "
-                             f"a value smaller than {study.learning_rate}")
+        if not bool((targets.abs() < LARGE).all()):
+            raise UsageError(f"--learning-rate: expected training that converges, got a {role} that diverges; try a "
+                             f"value smaller than {study.learning_rate}")
     measured, size = gains(np.stack([_flat(outputs[role]) for role in ROLES]), _flat(labels),
                            flow.spectrum.sample_basis, _flat(start))
     found = predicted(study, flow, measured, size)
