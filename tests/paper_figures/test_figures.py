@@ -13,7 +13,7 @@ import paper_figures.__main__ as command
 import validation.record
 from eigenkd import deviation
 from eigenkd.table import NONE
-from paper_figures import FIGURES, TABLES, images, records, schedules, tables, theory, trajectories
+from paper_figures import FIGURES, TABLES, gains, images, records, schedules, tables, theory, trajectories
 from validation.settings import find
 
 matplotlib.use("Agg")
@@ -56,7 +56,22 @@ def runs(tmp_path):
     for setting in ("rf_noisy_mnist", "mlp_mnist", *(images.of(dataset)[0].name for dataset in images.DATASETS),
                     "resnet56_resnet20_cifar10"):
         write_run(tmp_path / "runs", setting)
+    for width in (64, 256, 1024):
+        for seed in (0, 1):
+            write_study(tmp_path / "runs", width, seed)
     return tmp_path / "runs"
+
+
+def write_study(runs, width, seed=0):
+    """A made-up run of validation.function_space."""
+    folder = runs / "function_space" / f"{gains.STUDY}-width{width}" / f"seed{seed}"
+    folder.mkdir(parents=True)
+    values = np.linspace(1, 0, 40)
+    np.savez(folder / "gains.npz", size=values + 0.1, **{f"{kind}_{role}": values**2 for kind in (
+        "predicted", "measured") for role in ("teacher", "student")})
+    (folder / "result.json").write_text(json.dumps({
+        "width": width, "seed": seed, "smoke": False, "examples": 128, "steps": 400, "learning_rate": 0.5,
+        "data_source": "digits", "drift": {"teacher": width**-0.5, "student": 1.2 * width**-0.5}}))
 
 
 def call(tmp_path, *arguments):
@@ -139,6 +154,18 @@ def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_dra
     assert "no finished run of resnet_cifar10, resnet56_resnet20_cifar10" in line
     assert line.endswith("make one with: python -m validation.run resnet_cifar10")
     assert (tmp_path / "figures" / "confidence_imagenet.png").exists()
+
+
+def test_gains_are_drawn_by_width_with_the_drift_of_all_seeds(runs, tmp_path):
+    figure = FIGURES["gains"].draw(runs, None)
+    assert [ax.get_title().splitlines()[0] for ax in figure.axes] == [
+        "width 64", "width 256", "width 1024", "2 seeds, and their mean"]
+    assert "drift 0.125 teacher, 0.150 student" in figure.axes[0].get_title()
+    assert len(figure.axes[0].collections[0].get_offsets()) == 40
+    with pytest.raises(records.Unusable, match=r"no function-space run of seed 7 .* -m validation.function_space"):
+        FIGURES["gains"].draw(runs, 7)
+    with pytest.raises(records.Unusable, match=r"no function-space run under .*; make some with"):
+        FIGURES["gains"].draw(tmp_path / "nowhere", None)
 
 
 def test_accuracies_stand_beside_the_papers_with_intervals_over_seeds(tmp_path):
