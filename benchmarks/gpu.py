@@ -22,7 +22,7 @@ from validation.engine import Engine
 from validation.experiment import build
 from validation.inputs import Inputs
 from validation.models import ResNet
-from validation.record import COMMITTED, PARTS
+from validation.record import COMMITTED
 from validation.settings import SETTINGS
 from validation.train import train
 
@@ -185,8 +185,9 @@ def _train(setting, seed, record, runs, device, seconds):
 def keep(run, record):
     """Copies what figures and tables are drawn from, its result last."""
     record.mkdir(parents=True, exist_ok=True)
-    for name in reversed(PARTS):
-        if name not in NOT_KEPT and (run / name).is_file():
+    names = sorted((path.name for path in run.iterdir() if path.is_file()), key=lambda name: name == "result.json")
+    for name in names:
+        if name not in NOT_KEPT:
             shutil.copyfile(run / name, record / name)
 
 
