@@ -23,7 +23,8 @@ FIGURES = {
                             partial(trajectories.draw, "rf_noisy_mnist")),
     "mlp_mnist": Entry("fifteen trajectories, MLP on MNIST (Fig. 20)", partial(trajectories.draw, "mlp_mnist")),
     "confidence": Entry("student against teacher confidence, both settings' training data (Fig. 18)", confidence.draw),
-} | {f"confidence_{dataset}": Entry(f"the same, every setting on {dataset} (Figs. 1a, 2, 5-9)",
+} | {f"confidence_{dataset}": Entry(f"the same, train and test, every setting on {dataset}" + (
+    " (Figs. 1a, 2, 5-9)" if any(setting.published for setting in images.of(dataset)) else ""),
                                     partial(images.draw, dataset)) for dataset in images.DATASETS} | {
     "gains": Entry("predicted against measured gains of networks, by width", gains.draw),
 }

@@ -1,15 +1,16 @@
 """python -m paper_figures [NAME ...] [--list] [--runs runs] [--out figures] [--seed K]
 
-Figures are written as PNG and PDF, tables as Markdown and LaTeX, and printed. Without names everything is drawn that
-there are runs for, and what is missing is listed with its command.
+Figures are written as PNG and PDF, tables as Markdown and LaTeX; of those, what has been run is printed. Without names
+everything is drawn that there are runs for, and what is missing is listed with its command.
 """
 
 import argparse
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
-from eigenkd.table import Cells, written
+from eigenkd.table import NONE, Cells, written
 from paper_figures import FIGURES, TABLES
 from paper_figures.records import Unusable
 
@@ -56,7 +57,8 @@ def save(made, name, out):
     and print the paths, and the table."""
     out.mkdir(parents=True, exist_ok=True)
     if isinstance(made, Cells):
-        lines = written(made).split("\n")
+        measured = tuple(row for row in made.rows if row[-1] != NONE)
+        lines = written(replace(made, rows=measured or made.rows)).split("\n")
         print("\n".join(textwrap.fill(line, WIDTH) if line in made.notes else line for line in lines))
         for ending, format in (("md", "markdown"), ("tex", "latex")):
             (out / f"{name}.{ending}").write_text(written(made, format) + "\n", encoding="utf-8")

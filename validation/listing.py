@@ -24,7 +24,7 @@ def listing(settings, locate):
         source = locate(name)
         state = ("missing, see --dry-run" if source.missing else
                  "to be fetched" if source.megabytes else source.note)
-        lines += [f"{name} ({DATASETS[name].SIZE_MB:g} MB): {state}"]
+        lines += [f"{name} ({DATASETS[name].SIZE_MB:,g} MB): {state}"]
         rows = [("  NAME", "MODELS", *DEVICES.values(), "WHAT")]
         for setting in settings:
             if setting.data.name == name:

@@ -12,19 +12,22 @@ def summary(result):
     lines = [f"{result['setting']} seed {result['seed']}{smoke}"]
     if space is not None:
         lines += [f"  pairs exaggerated   {space['exaggerated']} of {space['pairs']}"]
-    slope, data = interval(train["slope_low"][QUARTER]), result["data"]
-    lines += [f"  low slope           {slope}, least confident quarter of the training set",
-              f"  underfit            {train['underfit']:.2f} of that quarter"]
-    lines += [f"  {split + ' accuracy':<20}{_accuracies(result['accuracy'][split])}"
-              + (f" (paper: {_accuracies(result['published']['accuracy'][split])})" if result["published"] else "")
+    data, others = result["data"], "one_hot" in result["teachers"]
+    if not result["smoke"]:
+        slope = interval(train["slope_low"][QUARTER])
+        lines += [f"  low slope           {slope}, least confident quarter of the training set",
+                  f"  underfit            {train['underfit']:.2f} of that quarter"]
+    published = None if result["smoke"] else result["published"]
+    lines += [f"  {split + ' accuracy':<20}{_accuracies(result['accuracy'][split], others)}"
+              + (f" (paper: {_accuracies(published['accuracy'][split], others)})" if published else "")
               for split in ("train", "test")]
     return "\n".join([*lines, f"  data                {data['source']}, sha256 {data['sha256'][:12]}",
                       f"  {result['seconds']:.1f} s, {result['folder']}"])
 
 
-def _accuracies(accuracy):
-    """The student's own one-hot training is named where it is another network's than the teacher's."""
-    one_hot = f"{accuracy['one_hot']:.3f} one-hot student, " if accuracy["one_hot"] != accuracy["teacher"] else ""
+def _accuracies(accuracy, others):
+    """others: whether the student is another network than its teacher, and has a one-hot training of its own."""
+    one_hot = f"{accuracy['one_hot']:.3f} one-hot student, " if others else ""
     return f"{accuracy['teacher']:.3f} teacher, {one_hot}{accuracy['distilled']:.3f} distilled"
 
 

@@ -104,9 +104,19 @@ def parse(arguments):
         raise UsageError("NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; "
                          + ("put it before its own flags" if overrides else "see --list"))
     if overrides:
-        settings = [tyro.cli(Setting, prog=f"python -m validation.run {setting.name}", default=setting, args=overrides,
-                             config=(AvoidSubcommands,)) for setting in settings]
+        settings = [changed(setting, tyro.cli(
+            Setting, prog=f"python -m validation.run {setting.name}", default=setting, args=overrides,
+            config=(AvoidSubcommands,))) for setting in settings]
     return options, settings
+
+
+def changed(setting, overridden):
+    """The overridden setting, as its title says, without the guesses of values that were given."""
+    given = {line.split(":")[0] for line in differences(setting.configuration(), overridden.configuration())}
+    if not given:
+        return overridden
+    guesses = {name: why for name, why in setting.guesses.items() if name not in given}
+    return replace(overridden, title=f"{setting.title}, changed", guesses=guesses)
 
 
 def make_plans(options, settings):
@@ -150,7 +160,7 @@ def under_way(folder, configuration):
         mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
     except KeyError:  # a configuration of other times
         mine = []
-    return folder.has_checkpoints() or any(teacher.has_checkpoints() or teacher.is_finished() for teacher in mine)
+    return folder.has_checkpoints() or any(teacher.has_checkpoints() for teacher in mine)
 
 
 def carry_out(plan, options, engine, progress, renewed):
@@ -234,6 +244,10 @@ def main(arguments=None):
             text = listing.listing(chosen, lambda name: DATASETS[name].locate(options.data_dir, options.fetch))
             data = [listing.listed(setting) for setting in chosen]
         elif options.dry_run:
+            from validation.checkpoint import Interval
+            from validation.device import choose
+
+            Interval(options.checkpoint_every), choose(options.device)
             plans = make_plans(options, settings)
             text, data = listing.dry_run(plans), [listing.planned(plan) for plan in plans]
         else:
@@ -246,6 +260,8 @@ def main(arguments=None):
     except UsageError as error:
         _say(f"error: {error}")
         return 2
+    except BrokenPipeError:  # whoever read what is printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, say: what was finished before stays finished
         _say(f"error: {error}; what was trained up to the last checkpoint is kept: mend that and give the same command "
              "again")

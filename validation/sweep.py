@@ -2,7 +2,8 @@
 
 Jobs do not depend on each other; one that needs a teacher which another is training waits for it. What is finished is
 skipped, what was begun goes on, so that the same command again does what is left. A job that Slurm ends for its time
-limit is queued again.
+limit is queued again. Jobs are submitit's, which hands each its arguments in a pickle under OUT/.sweep and takes the
+exit code back in another: sweep into folders that none but you can write to.
 """
 
 import shutil
@@ -85,6 +86,10 @@ def planned(options, forwarded):
     """(plan, arguments of validation.run) for each setting and seed, in the order of the seeds."""
     if options.at_once < 1:
         raise UsageError(f"--at-once: expected at least 1, got {options.at_once}; leave it out for 1")
+    if not options.names:
+        raise UsageError("NAME: expected one or more settings, got none; python -m validation.run --list shows them")
+    if asked := [flag for flag in ("--list", "--dry-run") if flag in forwarded]:
+        raise UsageError(f"{asked[0]}: expected of python -m validation.run, got it of a sweep; give it there")
     pairs = []
     for seed in dict.fromkeys(options.seeds):
         for name in dict.fromkeys(options.names):
@@ -92,6 +97,8 @@ def planned(options, forwarded):
             parsed, settings = run.parse(arguments)
             pairs += [(plan, arguments) for plan in run.make_plans(parsed, settings)]
     run.refuse([plan for plan, _ in pairs])
+    if missing := [plan.source.missing for plan, _ in pairs if plan.source.missing and plan.state != "show"]:
+        raise UsageError(missing[0])
     return pairs
 
 
@@ -142,9 +149,15 @@ def _carry_out(arguments, progress, jobs):
         time.sleep(SECONDS_BETWEEN_LOOKS)
     failed = [(plan, job) for plan, job in jobs if not plan.folder.is_finished()]
     for plan, job in failed:
-        progress.note(f"{_name(plan)}: NOT FINISHED, see {job.paths.stderr}")
+        progress.note(f"{_name(plan)}: NOT FINISHED, see {job.paths.stderr}{_last_words(job.paths.stderr)}")
     progress.note(f"{len(jobs) - len(failed)} of {len(jobs)} jobs finished")
     return 1 if failed else 0
+
+
+def _last_words(path):
+    """The last line of a job's standard error."""
+    lines = path.read_text(errors="replace").split("\n") if path.exists() else []
+    return next((f": {line}" for line in reversed(lines) if line.strip()), "")
 
 
 def _name(plan):

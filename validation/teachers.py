@@ -45,7 +45,7 @@ def fit(folder, configuration, network, recipe, inputs, *, label, seed, recorder
     group, anew = engine.group, renewed is not None and folder.name not in renewed
     with folder.alone(progress.note, wait=True) if group.first else nullcontext():
         if group.on_first(lambda: _usable(folder, configuration, progress.note, anew)):
-            progress.note(f"  {label}: found trained in {folder.path}")
+            progress.note(f"  {label}: found trained in {folder.path}, on {folder.finished()['device']}")
             return _read(folder, engine.placed(network))
         if group.first:
             folder.begin(configuration)

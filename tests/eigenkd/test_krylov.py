@@ -362,6 +362,7 @@ def test_inputs_are_not_changed():
 
 SHARDED = """
 import os
+os.environ["NPROC"] = "8"  # threads of XLA's pool: a sum over devices waits in one for the others
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 import jax, numpy as np
 jax.config.update("jax_enable_x64", True)

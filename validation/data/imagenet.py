@@ -17,7 +17,7 @@ SHAPE = (3, 224, 224)
 STORED = 256
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ON_FIRST_USE = False
-SIZE_MB = 0
+SIZE_MB = 150_000
 
 FOLDER = "imagenet"
 COUNTS = {"train": 1_281_167, "test": 50_000}

@@ -58,8 +58,9 @@ def _of_models(recipe, teacher, student):
     for part, network in (("model", teacher), ("student_model", student)):
         if network is MOBILENET:
             found[f"{part}.strides"] = "ImageNet's, unmodified, as the paper's low accuracies suggest"
-        elif network is not None and stem:
-            found[f"{part}.stem"] = stem
+        elif network is not None and isinstance(network.model, ResNet):
+            found[f"{part}.shortcut"] = "zeros in place of projections have the published parameter counts too, rounded"
+            found |= {f"{part}.stem": stem} if stem else {}
     return found
 
 
