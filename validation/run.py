@@ -13,11 +13,12 @@ from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from validation import listing, report
 from validation.data import DATASETS
-from validation.data.dataset import Source
-from validation.errors import UsageError
+from validation.errors import UsageError, unknown
 from validation.interrupts import listening
+from validation.models import MODELS
+from validation.plans import make_plans, refuse
 from validation.progress import Progress
-from validation.record import RunFolder, differences
+from validation.record import differences
 from validation.settings import SETTINGS, Setting, find
 from validation.settings.sizes import EXAMPLES
 
@@ -29,7 +30,8 @@ class Options:
     """Run experiments of the paper: a teacher, its student, and what sets them apart.
 
     Every value of a setting is a flag too, to be given after its name: --student.epochs 80, --data.label-noise 0.
-    --dry-run shows them all.
+    --dry-run shows them all. --model and --student-model take the name of another network, such as resnet, whose own
+    values are flags as well: --student-model mlp --student-model.hidden 50; --student-model none is self-distillation.
     """
 
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
@@ -69,24 +71,6 @@ class Options:
         return True if self.download else False if self.no_download else None
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One run to be: the setting as it will be trained, its seed, where its data comes from, and what is there."""
-
-    setting: Setting
-    seed: int
-    source: Source
-    folder: RunFolder
-    configuration: dict
-    state: str
-    """What is to be done: "run" it; "resume" the unfinished run of this configuration that is there; "show" the
-    finished one; "set aside" the run that is there and run; or "refuse", as that is another configuration's. A smoke
-    run is in no one's way.
-    """
-    differences: list[str]
-    """Between the configuration of the run that is there and this one's."""
-
-
 def parse(arguments):
     """The options, and each named setting with the values that the command line overrides."""
     if sum(argument.split("=")[0] == "--seeds" for argument in arguments) > 1:
@@ -104,10 +88,26 @@ def parse(arguments):
         raise UsageError("NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; "
                          + ("put it before its own flags" if overrides else "see --list"))
     if overrides:
+        networks, overrides = networks_named(overrides)
         settings = [changed(setting, tyro.cli(
-            Setting, prog=f"python -m validation.run {setting.name}", default=setting, args=overrides,
-            config=(AvoidSubcommands,))) for setting in settings]
+            Setting, prog=f"python -m validation.run {setting.name}", default=replace(setting, **networks),
+            args=overrides, config=(AvoidSubcommands,))) for setting in settings]
     return options, settings
+
+
+def networks_named(overrides):
+    """({field: network or None}, the other arguments): what --model and --student-model name."""
+    networks, others, arguments = {}, [], iter(overrides)
+    for argument in arguments:
+        flag, _, name = argument.partition("=")
+        if flag not in ("--model", "--student-model"):
+            others.append(argument)
+            continue
+        name = name or next(arguments, "")
+        if name not in (MODELS if flag == "--model" else (*MODELS, "none")):
+            raise unknown(flag, name, MODELS)
+        networks[flag[2:].replace("-", "_")] = None if name == "none" else MODELS[name]()
+    return networks, others
 
 
 def changed(setting, overridden):
@@ -117,50 +117,6 @@ def changed(setting, overridden):
         return overridden
     guesses = {name: why for name, why in setting.guesses.items() if name not in given}
     return replace(overridden, title=f"{setting.title}, changed", guesses=guesses)
-
-
-def make_plans(options, settings):
-    """One `Plan` for each setting and seed; reads what is in the folders and changes nothing."""
-    from validation import experiment
-
-    plans = []
-    for setting in settings:
-        if options.smoke:
-            setting = experiment.shortened(setting)
-        source = experiment.locate(setting, data_dir=options.data_dir, download=options.fetch, smoke=options.smoke)
-        for seed in dict.fromkeys(options.seeds):
-            folder = RunFolder(options.out, setting.name, seed)
-            configuration = experiment.configuration(setting, seed, smoke=options.smoke, source=source)
-            plans.append(Plan(setting, seed, source, folder, configuration,
-                              *judge(folder, configuration, options.resume)))
-    return plans
-
-
-def judge(folder, configuration, resume):
-    """The state of a `Plan`, and the differences behind it."""
-    there, finished = folder.configuration(), folder.is_finished()
-    if not finished and not under_way(folder, there):
-        return "run", []
-    if not resume:
-        return "set aside", []
-    lines = differences(there or {}, configuration)
-    if not lines:
-        return ("show" if finished else "resume"), []
-    smoke = folder.finished()["smoke"] if finished else there["smoke"]
-    return "set aside" if smoke else "refuse", lines
-
-
-def under_way(folder, configuration):
-    """Whether an unfinished run of this configuration has got so far that something of it is kept."""
-    from validation import teachers
-
-    if configuration is None:
-        return False
-    try:
-        mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
-    except KeyError:  # a configuration of other times
-        mine = []
-    return folder.has_checkpoints() or any(teacher.has_checkpoints() for teacher in mine)
 
 
 def carry_out(plan, options, engine, progress, renewed):
@@ -179,16 +135,6 @@ def carry_out(plan, options, engine, progress, renewed):
         result = experiment.run(plan.setting, plan.seed, plan.folder, engine=engine, data_dir=options.data_dir,
                                 download=options.fetch, smoke=options.smoke, progress=progress, renewed=renewed)
     return result | {"folder": str(path), "reused": plan.state == "show"}
-
-
-def refuse(plans):
-    """Raises UsageError where a plan's folder holds a run of another configuration, with the differences."""
-    for plan in plans:
-        if plan.state == "refuse":
-            what = "finished" if plan.folder.is_finished() else "unfinished"
-            raise UsageError("--out: expected a free folder or a run of the same configuration, got "
-                             f"{plan.folder.path} with another {what} run; name another --out, or keep that one "
-                             "aside with --no-resume\n  " + "\n  ".join(plan.differences))
 
 
 def run_all(plans, options, engine):

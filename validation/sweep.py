@@ -19,6 +19,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from validation import run
 from validation.errors import UsageError
 from validation.interrupts import listening
+from validation.plans import make_plans, refuse
 from validation.progress import Progress
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -95,8 +96,8 @@ def planned(options, forwarded):
         for name in dict.fromkeys(options.names):
             arguments = [name, "--seeds", str(seed), "--out", str(options.out), *forwarded]
             parsed, settings = run.parse(arguments)
-            pairs += [(plan, arguments) for plan in run.make_plans(parsed, settings)]
-    run.refuse([plan for plan, _ in pairs])
+            pairs += [(plan, arguments) for plan in make_plans(parsed, settings)]
+    refuse([plan for plan, _ in pairs])
     if missing := [plan.source.missing for plan, _ in pairs if plan.source.missing and plan.state != "show"]:
         raise UsageError(missing[0])
     return pairs

@@ -112,6 +112,18 @@ def test_undetermined_numbers_are_said_to_be(result_of):
     assert "low slope undetermined" in line
 
 
+def test_another_network_is_named_on_the_command_line(result_of, command, tmp_path):
+    result = result_of("resnet8_digits", "--smoke", "--student-model", "resnet", "--student-model.depth", 14)
+    configuration = json.loads((tmp_path / "runs/resnet8_digits/seed0/config.json").read_text())
+    assert configuration["student_model"]["depth"] == 14 and configuration["model"]["depth"] == 8
+    assert result["title"] == "scikit-learn's digits, ResNet-8, changed" and "one_hot" in result["teachers"]
+    result_of("resnet20_resnet8_mnist", "--smoke", "--student-model=none", "--model", "mobilenet_v2")
+    configuration = json.loads((tmp_path / "runs/resnet20_resnet8_mnist/seed0/config.json").read_text())
+    assert configuration["student_model"] is None and configuration["model"]["name"] == "mobilenet_v2"
+    code, _, err = command("resnet8_digits", "--model", "resnext", "--smoke")
+    assert code == 2 and err.startswith("error: --model: expected one of mlp, ") and "did you mean resnet?" in err
+
+
 def test_a_setting_is_changed_from_the_command_line(result_of, tmp_path):
     result_of("mlp_mnist", "--smoke", "--model.hidden", 20, "--data.label-noise", 0.5)
     configuration = json.loads((tmp_path / "runs/mlp_mnist/seed0/config.json").read_text())

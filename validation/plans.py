@@ -1,0 +1,80 @@
+"""What a command is going to do, before anything is trained: one `Plan` for each setting and seed."""
+
+from dataclasses import dataclass
+
+from validation.data.dataset import Source
+from validation.errors import UsageError
+from validation.record import RunFolder, differences
+from validation.settings import Setting
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run to be: the setting as it will be trained, its seed, where its data comes from, and what is there."""
+
+    setting: Setting
+    seed: int
+    source: Source
+    folder: RunFolder
+    configuration: dict
+    state: str
+    """What is to be done: "run" it; "resume" the unfinished run of this configuration that is there; "show" the
+    finished one; "set aside" the run that is there and run; or "refuse", as that is another configuration's. A smoke
+    run is in no one's way.
+    """
+    differences: list[str]
+    """Between the configuration of the run that is there and this one's."""
+
+
+def make_plans(options, settings):
+    """One `Plan` for each setting and seed; reads what is in the folders and changes nothing."""
+    from validation import experiment
+
+    plans = []
+    for setting in settings:
+        if options.smoke:
+            setting = experiment.shortened(setting)
+        source = experiment.locate(setting, data_dir=options.data_dir, download=options.fetch, smoke=options.smoke)
+        for seed in dict.fromkeys(options.seeds):
+            folder = RunFolder(options.out, setting.name, seed)
+            configuration = experiment.configuration(setting, seed, smoke=options.smoke, source=source)
+            plans.append(Plan(setting, seed, source, folder, configuration,
+                              *judge(folder, configuration, options.resume)))
+    return plans
+
+
+def judge(folder, configuration, resume):
+    """The state of a `Plan`, and the differences behind it."""
+    there, finished = folder.configuration(), folder.is_finished()
+    if not finished and not under_way(folder, there):
+        return "run", []
+    if not resume:
+        return "set aside", []
+    lines = differences(there or {}, configuration)
+    if not lines:
+        return ("show" if finished else "resume"), []
+    smoke = folder.finished()["smoke"] if finished else there["smoke"]
+    return "set aside" if smoke else "refuse", lines
+
+
+def under_way(folder, configuration):
+    """Whether an unfinished run of this configuration has got so far that something of it is kept."""
+    from validation import teachers
+
+    if configuration is None:
+        return False
+    try:
+        mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
+    except KeyError:  # a configuration of other times
+        mine = []
+    return folder.has_checkpoints() or any(teacher.has_checkpoints() for teacher in mine)
+
+
+def refuse(plans):
+    """Raises UsageError where a plan's folder holds a run of another configuration, with the differences."""
+    for plan in plans:
+        if plan.state == "refuse":
+            what = "finished" if plan.folder.is_finished() else "unfinished"
+            raise UsageError("--out: expected a free folder or a run of the same configuration, got "
+                             f"{plan.folder.path} with another {what} run; name another --out, or keep that one "
+                             "aside with --no-resume\n  " + "\n  ".join(plan.differences))
