@@ -16,7 +16,7 @@ from validation.device import described
 from validation.errors import UsageError
 from validation.fitting import Fit, accuracy
 from validation.inputs import Inputs
-from validation.record import provenance
+from validation.provenance import provenance
 from validation.seeding import local_default
 from validation.trajectory import Recorder, basis_for, draw_pairs, exaggerated_pairs
 

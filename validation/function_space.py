@@ -22,7 +22,8 @@ from validation.data.examples import draw
 from validation.device import choose, described, threads
 from validation.errors import UsageError
 from validation.models.tangent_mlp import TangentMLP
-from validation.record import Folder, provenance
+from validation.provenance import provenance
+from validation.record import Folder
 from validation.report import columns
 from validation.seeding import local_default
 from validation.settings.setting import Data

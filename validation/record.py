@@ -2,10 +2,6 @@
 
 import io
 import json
-import os
-import platform
-import subprocess
-from importlib.metadata import version
 from itertools import chain, count
 from pathlib import Path
 
@@ -15,7 +11,6 @@ from validation import durable
 from validation.errors import UsageError
 from validation.lock import alone
 
-CODE = (":/eigenkd", ":/validation", ":/pyproject.toml")  # what a result depends on, from the top of the checkout
 PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "weights.safetensors")
 CHECKPOINTS = "checkpoints"
 COMMITTED = Path(__file__).resolve().parent.parent / "records"  # compact run folders that come with a checkout
@@ -163,25 +158,3 @@ def differences(old, new, prefix=""):
         elif before != after:
             lines.append(f"{name}: {json.dumps(before)} there, {json.dumps(after)} now")
     return lines
-
-
-def provenance(device, threads, source=Path(__file__).parent):
-    """What a result was made with: the commit of `source` (None outside a checkout), versions, device, CPU threads."""
-    commit = _git(source, "rev-parse", "--verify", "--quiet", "HEAD")
-    return {
-        "commit": commit,
-        "dirty": None if commit is None else bool(_git(source, "status", "--porcelain", "--", *CODE)),
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in ("eigenkd", "torch", "numpy", "scipy")},
-        "device": device,
-        "threads": threads,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-    }
-
-
-def _git(folder, *arguments):
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from validation.errors import UsageError
-from validation.record import RunFolder, differences, provenance
+from validation.provenance import provenance
+from validation.record import RunFolder, differences
 
 
 @pytest.fixture

@@ -1,0 +1,31 @@
+"""What a result was made with."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+CODE = (":/eigenkd", ":/validation", ":/pyproject.toml")  # what a result depends on, from the top of the checkout
+
+
+def provenance(device, threads, source=Path(__file__).parent):
+    """What a result was made with: the commit of `source` (None outside a checkout), versions, device, CPU threads."""
+    commit = _git(source, "rev-parse", "--verify", "--quiet", "HEAD")
+    return {
+        "commit": commit,
+        "dirty": None if commit is None else bool(_git(source, "status", "--porcelain", "--", *CODE)),
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in ("eigenkd", "torch", "numpy", "scipy")},
+        "device": device,
+        "threads": threads,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+    }
+
+
+def _git(folder, *arguments):
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
