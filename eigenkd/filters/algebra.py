@@ -48,7 +48,8 @@ class Filter(ABC):
         """(log gain, log residual) at lam, both to a few units in the last place."""
 
     def gain(self, lam):
-        """The gain g(lam), with derivatives that are finite everywhere, lam = 0 and t = inf included."""
+        """The gain g(lam), within a few ulp, times |log g| where that is more, with derivatives that are finite
+        everywhere, lam = 0 and t = inf included."""
         return self._evaluate(self._pair, lam)[0]
 
     def residual(self, lam):

@@ -1,7 +1,7 @@
 """Schedules of distillation: what is taught changes, keeps learning, learns back, or goes on for generations."""
 
 from dataclasses import dataclass
-from math import exp, lgamma
+from math import exp, factorial, log, pi
 
 from array_api_compat import array_namespace
 
@@ -241,23 +241,33 @@ class _Erlang:
         for j in range(1, int(9 * count**0.5) + 60):
             term = term * (near / (count + j))
             tail = tail + term
-        log_factorial = lgamma(count + 1)
-        log_gain = xp.where(some, count * xp.log(near) - log_factorial - near + xp.log(tail), -xp.inf)
-        root = near * xp.exp(-near / count) / exp(log_factorial / count)
-        gain = xp.where(some, root**count * tail, 0.0)
+        log_gain = xp.where(some, _log_poisson(near, count) + xp.log(tail), -xp.inf)
+        small = (near / count * xp.exp(1 - near / count)) ** count * exp(-_stirling(count)) * tail
+        gain = xp.where(some, xp.where(2 * near < count, small, xp.exp(xp.where(some, log_gain, 0.0))), 0.0)
         # Above: the residual is x^(G-1)/(G-1)! exp(-x) (1 + (G - 1)/x + ...).
         far = xp.where(below | xp.isinf(x), float(count), x)
-        term, head, log_power = 1.0, 1.0, -far
+        term, head = 1.0, 1.0
         for j in range(1, count):
             term = term * ((count - j) / far)
             head = head + term
-            log_power = log_power + xp.log(far / j)
-        log_residual = xp.where(xp.isinf(x), -xp.inf, log_power + xp.log(head + 0 * far))
+        log_residual = xp.where(xp.isinf(x), -xp.inf, _log_poisson(far, count - 1) + xp.log(head + 0 * far))
         if not self.logarithms:
             residual = xp.exp(log_residual)
             return xp.where(below, gain, 1 - residual), xp.where(below, 1 - gain, residual)
         return (xp.where(below, log_gain, log1p(-xp.exp(log_residual))),
                 xp.where(below, log1p(-gain), log_residual))
+
+
+def _log_poisson(x, m):
+    """log(x^m exp(-x)/m!) for x > 0: right beside 1 where x is near m, and each part of it is many times larger."""
+    return m * array_namespace(x).log(x / m) + (m - x) - _stirling(m) if m else -x
+
+
+def _stirling(m):
+    """log(m! exp(m)/m^m) for m >= 1, what Stirling's formula says is log(2 pi m)/2 and a little."""
+    if m <= 100:
+        return log(factorial(m) / m**m * exp(m))
+    return log(2 * pi * m) / 2 + 1 / (12 * m) - 1 / (360 * m**3)
 
 
 def mutual(time, weight, start=(zero, zero)):

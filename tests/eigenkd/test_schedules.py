@@ -333,8 +333,8 @@ def test_shares_keep_their_digits_also_as_logarithms(what, lam):
                 assert abs(mp.mpf(float(value)) - reference) <= 8 * EPS * max(1, abs(reference))
             else:
                 assert float(value) == float(reference)
-        if gain > 1e-290:
-            assert abs(mp.mpf(float(filter.gain(lam))) / gain - 1) <= 16 * EPS
+        if gain > 1e-290:  # as its logarithm, whose rounding it takes over: the power of a count is as ill-conditioned
+            assert abs(mp.mpf(float(filter.gain(lam))) / gain - 1) <= 4 * EPS * max(4, abs(mp.log(gain)))
         assert abs(mp.mpf(float(filter.residual(lam))) - (1 - gain)) <= 4 * EPS
 
 
