@@ -62,11 +62,12 @@ def view(deviation, name, ax=None, highlight=None, label="points"):
     return ax
 
 
-def trajectories(teacher_path, student_path, pair, ax=None, legend=True):
+def trajectories(teacher_path, student_path, pair, ax=None, legend=True, matrix="W"):
     """Two paths in the plane of a pair of eigendirections: the top component along x, the bottom one along y.
 
     teacher_path, student_path: (records, k) components; pair: (top, bottom). A circle marks the start, a star each
-    end. A path biased to the top direction runs along x first and turns up late. Figs. 1b and 19-21, App. D.3.
+    end. matrix: what the axes call the weights, in mathtext, such as "(W-W_0)" for paths of their displacement. A path
+    biased to the top direction runs along x first and turns up late. Figs. 1b and 19-23, App. D.3.
     """
     ax = _axes(ax)
     top, bottom = (int(index) for index in pair)
@@ -78,8 +79,8 @@ def trajectories(teacher_path, student_path, pair, ax=None, legend=True):
         ax.plot(x[:1], y[:1], marker="o", markersize=5, color="black", linestyle="none", zorder=5)
     if legend:
         ax.legend(fontsize="small")
-    ax.set_xlabel(f"top: $\\|W v_{{{top}}}\\|$")
-    ax.set_ylabel(f"bottom: $\\|W v_{{{bottom}}}\\|$")
+    ax.set_xlabel(f"top: $\\|{matrix} v_{{{top}}}\\|$")
+    ax.set_ylabel(f"bottom: $\\|{matrix} v_{{{bottom}}}\\|$")
     return ax
 
 

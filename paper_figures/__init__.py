@@ -4,7 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from paper_figures import confidence, gains, images, schedules, tables, theory, trajectories
+from paper_figures import (
+    confidence,
+    exaggeration,
+    gains,
+    images,
+    mislabelled,
+    schedules,
+    tables,
+    theory,
+    trajectories,
+)
+from paper_figures.trajectories import Slices, grid
 
 
 @dataclass(frozen=True)
@@ -20,8 +31,25 @@ FIGURES = {
     "theory": Entry("gains of teacher and student matched at a pivot, the gap certified (Theorem 4.1)", theory.draw),
     "schedules": Entry("what generations, loss switches and other schedules learn of a direction", schedules.draw),
     "rf_noisy_mnist": Entry("fifteen trajectories, random features on noisy MNIST (Fig. 19)",
-                            partial(trajectories.draw, "rf_noisy_mnist")),
-    "mlp_mnist": Entry("fifteen trajectories, MLP on MNIST (Fig. 20)", partial(trajectories.draw, "mlp_mnist")),
+                            partial(trajectories.draw, "rf_noisy_mnist", grid("head"))),
+    "mlp_mnist": Entry("fifteen trajectories, MLP on MNIST (Fig. 20)",
+                       partial(trajectories.draw, "mlp_mnist", grid("linear1"))),
+    "mlp_mnist_two": Entry("the first two of them (Fig. 1b)",
+                           partial(trajectories.draw, "mlp_mnist", (Slices("linear1", end=2),))),
+    "mlp_mnist_deeper": Entry("five trajectories of its second layer (Fig. 22), in weights and in displacement",
+                              partial(trajectories.draw, "mlp_mnist", (
+                                  Slices("linear2"), Slices("linear2", "displacement")))),
+    "cnn_cifar10": Entry("fifteen trajectories, CNN on CIFAR-10 (Fig. 21)",
+                         partial(trajectories.draw, "cnn_cifar10", grid("conv1"))),
+    "cnn_cifar10_deeper": Entry("trajectories of its deeper layers (Fig. 23)",
+                                partial(trajectories.draw, "cnn_cifar10", (Slices("conv2"), Slices("linear")))),
+    "cnn_fashion_mnist": Entry("trajectories of all its layers on Fashion-MNIST (Figs. 21, 23)",
+                               partial(trajectories.draw, "cnn_fashion_mnist", (
+                                   Slices("conv1"), Slices("conv2"), Slices("linear")))),
+    "exaggeration": Entry("how exaggerated all recorded layers are, by the paper's definition and the theorem's",
+                          exaggeration.draw),
+    "mislabelled": Entry("which directions fit mislabelled examples, random features (Fig. 17)",
+                         partial(mislabelled.draw, "rf_noisy_mnist")),
     "confidence": Entry("student against teacher confidence, both settings' training data (Fig. 18)", confidence.draw),
 } | {f"confidence_{dataset}": Entry(f"the same, train and test, every setting on {dataset}" + (
     " (Figs. 1a, 2, 5-9)" if any(setting.published for setting in images.of(dataset)) else ""),
@@ -33,4 +61,6 @@ TABLES = {
     "table2": Entry("accuracies of the image settings beside the paper's (Table 2)", tables.accuracies),
     "table3": Entry("slopes of the confidence scatter, self-distillation (Table 3)", partial(tables.slopes, True)),
     "table4": Entry("slopes of the confidence scatter, across architectures (Table 4)", partial(tables.slopes, False)),
+    "table_eigenspace": Entry("exaggerated pairs of all recorded layers, two definitions, sign tests",
+                              exaggeration.table),
 }

@@ -63,7 +63,7 @@ def table(results):
     """The runs side by side."""
     rows = [("", "pairs exaggerated", "low slope [95%]", "underfit", "train accuracy", "test accuracy", "time")]
     for result in results:
-        space, train = result["eigenspace"], result["deviation"]["train"]
+        space, train = next(iter(result["eigenspace"].values()))["weights"], result["deviation"]["train"]
         accuracies = (result["accuracy"][split] for split in ("train", "test"))
         rows.append((result["setting"], f"{space['exaggerated']} of {space['pairs']}",
                      interval(train["slope_low"]["0.25"]), f"{train['underfit']:.2f}",

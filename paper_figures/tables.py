@@ -3,7 +3,7 @@
 from math import isnan
 from statistics import mean
 
-from eigenkd.deviation.seeds import t_interval
+from eigenkd.intervals import t_interval
 from eigenkd.table import NONE, Cells
 from paper_figures import records
 from validation.settings.images import SETTINGS

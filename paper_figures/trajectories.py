@@ -1,49 +1,93 @@
-"""Figs. 19 and 20: fifteen random two-dimensional slices of the path of the first layer's weights."""
+"""Figs. 1b and 19 to 23: random two-dimensional slices of the paths of layers' weights."""
 
 import textwrap
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from eigenkd import plot
+from eigenkd import plot, projection
 from paper_figures import records
+from validation.eigenspace import DEFINITIONS
 
-ROWS, COLUMNS = 3, 5
+COLUMNS = 5
+MATRIX = {"weights": "W", "displacement": "(W-W_0)"}
+MEANING = {"weights": "‖W\u00a0v‖", "displacement": "‖(W\u00a0-\u00a0W₀)\u00a0v‖"}
 
 
-def draw(setting, runs, seed=None):
-    """The grid of a setting's fifteen pairs, each with the share of the path on which the student lies below."""
-    run = records.find(runs, setting, seed)
-    teacher, student, pairs = run.arrays("trajectory.npz", "teacher", "student", "pairs")
-    found = {(pair["top"], pair["bottom"]): pair for pair in run.field("eigenspace", "per_pair")}
-    figure = Figure(figsize=(13, 8.6), layout="constrained")
-    axes = list(figure.subplots(ROWS, COLUMNS).flat)
-    for ax, pair in zip(axes, pairs):
-        plot.trajectories(teacher, student, pair, ax=ax, legend=False)
-        ax.set_title(_verdict(found[tuple(int(index) for index in pair)]), fontsize=9)
-        ax.tick_params(labelsize=7)
-        ax.locator_params(nbins=4)
-        ax.margins(0.08)
-    for ax in axes[len(pairs):]:
-        ax.set_axis_off()
-    count = sum(bool(pair["exaggerated"]) for pair in found.values())
-    figure.suptitle(f"{count} of {len(found)} pairs exaggerated: the student below its teacher on most of the way",
-                    fontsize=14, fontweight="bold")
-    teacher, teacher_end, start, student, student_end, _ = axes[0].get_lines()
+@dataclass(frozen=True)
+class Slices:
+    """Of a layer's pairs, those from `first` to before `end`, in weights or displacement."""
+
+    layer: str
+    definition: str = "weights"
+    first: int = 0
+    end: int = COLUMNS
+
+
+def grid(layer):
+    """All fifteen pairs of a layer, in three rows."""
+    return tuple(Slices(layer, "weights", first, first + COLUMNS) for first in range(0, 15, COLUMNS))
+
+
+def draw(setting, rows, runs, seed=None):
+    """A row of panels for each of `rows`, each with the share of the path on which the student lies below."""
+    run, columns = records.find(runs, setting, seed), max(row.end - row.first for row in rows)
+    figure = Figure(figsize=(2.2 + 2.25 * columns, 2.5 * len(rows) + (1.5 if columns > 2 else 2.1)),
+                    layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    of = {row.layer: _measured(run, row.layer) for row in rows}
+    alike = len({(row.layer, row.definition) for row in rows}) == 1
+    for row, panels in zip(rows, axes):
+        teacher, student, pairs, shares = of[row.layer]
+        index = DEFINITIONS.index(row.definition)
+        shown = range(row.first, min(row.end, len(pairs)))
+        for ax, k in zip(panels, shown):
+            plot.trajectories(teacher[:, index], student[:, index], pairs[k], ax=ax, legend=False,
+                              matrix=MATRIX[row.definition])
+            ax.set_title(_verdict(shares[row.definition][k]), fontsize=9)
+            ax.tick_params(labelsize=7)
+            ax.locator_params(nbins=4)
+            ax.margins(0.08)
+        for ax in panels[len(shown):]:
+            ax.set_axis_off()
+        if not alike:
+            panels[0].set_ylabel(f"{row.layer}\n{panels[0].get_ylabel()}")
+    counts = [_counted(layer, definition, of[layer][3][definition])
+              for layer, definition in dict.fromkeys((row.layer, row.definition) for row in rows)]
+    figure.suptitle("\n".join(line for count in counts for line in textwrap.wrap(count, 25 * columns)),
+                    fontweight="bold", fontsize=13 if alike and columns > 2 else 11)
+    lines = axes[0, 0].get_lines()
+    teacher, teacher_end, start, student, student_end, _ = lines
     figure.legend([teacher, student, start, teacher_end, student_end],
                   ["teacher", "student", "shared start", "teacher's end", "student's end"],
-                  title="\n".join(textwrap.wrap(_caption(run), 170)), title_fontsize=9,
-                  loc="outside lower center", ncols=5, frameon=False)
+                  title="\n".join(textwrap.wrap(_caption(run, rows), 15 + 31 * columns)), title_fontsize=9,
+                  loc="outside lower center", ncols=5 if columns > 2 else 3, frameon=False)
     return figure
 
 
-def _verdict(pair):
-    share = pair["share"]
-    if share is None or share != share:
+def _measured(run, layer):
+    """teacher, student (records, 2, k), pairs (m, 2), and the shares by definition of one layer."""
+    teacher, student, pairs = run.arrays("trajectory.npz", *(f"{layer}/{name}" for name in ("teacher", "student",
+                                                                                              "pairs")))
+    per_pair = run.field("eigenspace", layer, "per_pair")
+    return teacher, student, pairs, {name: [pair[name] for pair in per_pair] for name in DEFINITIONS}
+
+
+def _counted(layer, definition, shares):
+    known = [share for share in shares if share is not None]
+    count = int(projection.is_exaggerated(known).sum())
+    return f"{layer}, {definition}: the student below its teacher on most of the way in {count} of {len(known)} pairs"
+
+
+def _verdict(share):
+    if share is None:
         return "no common range"
-    return f"{share:.0%} below" + ("" if pair["exaggerated"] else ", not exaggerated")
+    return f"{share:.0%} below" + ("" if projection.is_exaggerated(share) else ", not exaggerated")
 
 
-def _caption(run):
-    return (f"{records.drawn(run)} Each panel: ‖W\u00a0v‖ of the first layer along a top (x) and a bottom (y) "
-            "eigendirection of the training data, counted from 0, dimensionless; percentages: the share of the path on "
-            "which the student lies below the teacher.")
+def _caption(run, rows):
+    deeper = any(run.field("eigenspace") and row.layer != next(iter(run.field("eigenspace"))) for row in rows)
+    what = " and ".join(MEANING[name] for name in dict.fromkeys(row.definition for row in rows))
+    return (f"{records.drawn(run)} Each panel: {what} along a top (x) and a bottom (y) eigendirection of what the "
+            f"layer takes in{' (a deeper one in the trained teacher)' if deeper else ''}, counted from 0, "
+            "dimensionless; percentages: the share of the path on which the student lies below its teacher.")

@@ -4,6 +4,7 @@ import copy
 import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,12 +14,15 @@ from validation import teachers
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import described
+from validation.eigenspace import DECOMPOSED, draw_pairs, exaggerated_pairs, fit_shares
 from validation.errors import UsageError
 from validation.fitting import Fit, accuracy
-from validation.inputs import Inputs
+from validation.inputs import Inputs, batches
+from validation.layers import basis_of, is_fixed
 from validation.provenance import provenance
 from validation.seeding import local_default
-from validation.trajectory import Recorder, basis_for, draw_pairs, exaggerated_pairs
+from validation.train import predict
+from validation.trajectory import Recorder
 
 SMOKE_PIXELS = 2**14  # of each channel, in the examples of a smoke run with images that are trained on as such
 
@@ -40,11 +44,12 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
     progress.note(f"{setting.name} seed {seed} on {engine.device}: {len(examples.train_labels)} training examples, "
                   f"{examples.mislabelled.sum()} of them mislabelled; data: {dataset.source.note}")
 
-    # Networks, and the eigendirections of what the recorded layer sees
+    # Networks, and the eigendirections of what the recorded layers take in, where they are fixed
     embed, networks = build(setting, seed)
     inputs = Inputs(examples, setting, embed, engine.device, seed=seed, channels_last=engine.channels_last)
     networks = {role: engine.placed(network) for role, network in networks.items()}
-    basis, pairs, recorders = recording(setting, seed, inputs, networks)
+    bases = eigenbases(setting, inputs, networks["teacher"])
+    untrained = logits_before(setting, examples, inputs, networks, engine)
 
     settled = configuration(setting, seed, smoke=smoke, source=dataset.source)
     made = provenance(described(engine.device), torch.get_num_threads()) | origin(dataset, examples)
@@ -55,19 +60,25 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
     wanted, recipes = teachers.configurations(settled), {"teacher": setting.teacher, "one_hot": setting.student}
     taught = {role: teachers.folder_of(folder.out, wanted[role]) for role in wanted}
     fitted = {role: teachers.fit(taught[role], wanted[role], networks[role], recipes[role], inputs, label=role,
-                                 seed=seed, recorder=recorders[role], engine=engine, progress=progress, described=made,
-                                 renewed=renewed) for role in wanted}
+                                 seed=seed, recorder=Recorder(networks[role], bases, setting.analysis.every),
+                                 engine=engine, progress=progress, described=made, renewed=renewed) for role in wanted}
 
-    # Student: the teacher's probabilities on the same examples.
+    # Student: the teacher's probabilities on the same examples. Its deeper layers are seen as the finished teacher's.
+    with engine.exact():
+        bases = {name: basis(fitted["teacher"].network) if callable(basis) else basis for name, basis in bases.items()}
+    pairs = {name: draw_pairs(setting.analysis, seed, len(basis.values)) for name, basis in bases.items()}
     before = [entry | {"role": role} for role, training in fitted.items() for entry in training.log]
     fitted["student"] = Fit("student", networks["student"], setting.student, folder, inputs, seed=seed, engine=engine,
-                            precision=setting.precision, progress=progress, recorder=recorders["student"], before=before
+                            precision=setting.precision, progress=progress, before=before,
+                            recorder=Recorder(networks["student"], bases, setting.analysis.every)
                             ).run(teacher=answers(fitted["teacher"], inputs, engine), distillation=setting.distillation)
 
     # Record
+    by_direction = mislabelled(examples, inputs, fitted, untrained)
     result = {
         "setting": setting.name, "title": setting.title, "seed": seed, "smoke": smoke, **made,
-        **analysis(inputs, fitted, pairs), "published": published(setting), "guesses": setting.guesses,
+        **analysis(inputs, fitted, pairs), "mislabelled": carried(setting, by_direction),
+        "published": published(setting), "guesses": setting.guesses,
         "teachers": {role: where.name for role, where in taught.items()},
         "taught_on": group.on_first(lambda: {role: where.finished()["device"] for role, where in taught.items()}),
         "seconds": round(sum(training.seconds for training in fitted.values()), 3),
@@ -75,22 +86,53 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
     if group.first:
         folder.save_weights(fitted["student"].network)
         folder.save("outputs", **outputs(examples, inputs, fitted))
-        if basis is not None:
-            folder.save("trajectory", **paths(setting, fitted, basis, pairs))
+        if bases:
+            folder.save("trajectory", **paths(setting, fitted, bases, pairs))
+        if by_direction:
+            folder.save("mislabelled", **by_direction)
         folder.finish(result)
     group.wait()
     return result
 
 
-def recording(setting, seed, inputs, networks):
-    """The eigenbasis that the recorded layer is looked at in, the pairs of its directions, and a `Recorder` for each
-    role; all None where the setting records nothing."""
-    wanted = setting.analysis
-    if wanted.layer is None:
-        return None, None, dict.fromkeys(networks)
-    basis = basis_for(networks["teacher"], wanted.layer, inputs.train)
-    recorders = {role: Recorder(network, wanted.layer, basis, wanted.every) for role, network in networks.items()}
-    return basis, draw_pairs(wanted, seed, len(basis.values)), recorders
+def eigenbases(setting, inputs, network):
+    """The recorded layers' eigenbases, by name; where what a layer takes in changes while the network is trained, a
+    function of the trained network that returns it. Raises UsageError for a layer that the network does not have."""
+    first = inputs.train.plain(torch.arange(min(2, len(inputs.train)), device=inputs.train.device))
+
+    def of(name, network):
+        return basis_of(network, name, batches(inputs.train), directions=setting.analysis.bottom[1])
+
+    return {name: of(name, network) if is_fixed(network, name, first) else partial(of, name)
+            for name in setting.analysis.layers}
+
+
+def logits_before(setting, examples, inputs, networks, engine):
+    """The untrained logits of teacher and student on the training examples, where it is looked at which directions fit
+    the mislabelled ones of them; else nothing."""
+    wanted = setting.analysis.layers and examples.mislabelled.any()
+    if not wanted or not len(inputs.kept) == len(inputs.train) <= DECOMPOSED:
+        return {}
+    with engine.exact():
+        return {role: predict(networks[role], inputs.train, group=engine.group).cpu()
+                for role in ("teacher", "student")}
+
+
+def mislabelled(examples, inputs, fitted, untrained):
+    """The arrays of mislabelled.npz, see `eigenspace.fit_shares`, by the Gram matrix of what the networks take in."""
+    if not untrained:
+        return {}
+    rows = torch.cat([batch.flatten(1).double().cpu() for batch in batches(inputs.train)]).numpy()
+    return fit_shares(rows, examples.mislabelled, examples.train_labels, {
+        role: (before.double().numpy(), fitted[role].train.double().numpy()) for role, before in untrained.items()})
+
+
+def carried(setting, by_direction):
+    """The result's `mislabelled`: the shares of the fit that the ranges of the analysis carry, `top`, and `rest`, all
+    from where `bottom` begins; empty where nothing is mislabelled."""
+    (_, top), (rest, _) = setting.analysis.top, setting.analysis.bottom
+    return {name: {"top": float(shares[:top].sum()), "rest": float(shares[rest:].sum())}
+            for name, shares in by_direction.items() if name != "eigenvalues"}
 
 
 def load(setting, data_dir, download, smoke, group):
@@ -154,7 +196,8 @@ def analysis(inputs, fitted, pairs):
         "accuracy": {split: {name: accuracy(getattr(training, split), y) for name, training in named.items()}
                      for split, y in labels.items()},
         "epochs": {name: teachers.ends(training.log) for name, training in named.items()},
-        "eigenspace": None if pairs is None else exaggerated_pairs(teacher.path, student.path, pairs),
+        "eigenspace": {name: exaggerated_pairs(teacher.paths[name], student.paths[name], those)
+                       for name, those in pairs.items()},
         "deviation": {split: deviation.compare(getattr(teacher, split), getattr(student, split), y, inputs="logits"
                                                ).summary() for split, y in labels.items()},
     }
@@ -191,11 +234,14 @@ def outputs(examples, inputs, fitted):
         "test_labels": examples.test_labels, "mislabelled": examples.mislabelled[kept]}
 
 
-def paths(setting, fitted, basis, pairs):
-    """The arrays of trajectory.npz."""
-    teacher, student = fitted["teacher"].path, fitted["student"].path
-    return {"steps": np.arange(max(len(teacher), len(student))) * setting.analysis.every, "teacher": teacher,
-            "student": student, "eigenvalues": basis.values.numpy(), "pairs": pairs}
+def paths(setting, fitted, bases, pairs):
+    """The arrays of trajectory.npz: every, the steps between two records, and of each layer <layer>/teacher and
+    <layer>/student (records, 2, k), see `Recorder.paths`, /eigenvalues (k,) and /pairs."""
+    found = {"every": np.array(setting.analysis.every)}
+    for name, basis in bases.items():
+        found |= {f"{name}/{role}": fitted[role].paths[name] for role in ("teacher", "student")}
+        found |= {f"{name}/eigenvalues": basis.values.numpy(), f"{name}/pairs": pairs[name]}
+    return found
 
 
 def locate(setting, *, data_dir, download, smoke):
@@ -224,7 +270,8 @@ def shortened(setting):
     if distillation.switch != "none":
         distillation = replace(distillation, switch_epoch=None, switch_step=1, switch_window=2)
     return replace(setting, data=replace(setting.data, train_examples=examples), teacher=short(setting.teacher),
-                   student=short(setting.student), distillation=distillation)
+                   student=short(setting.student), distillation=distillation,
+                   analysis=replace(setting.analysis, every=1))
 
 
 def configuration(setting, seed, *, smoke, source):

@@ -11,16 +11,19 @@ from validation.interrupts import Stopped
 from validation.seeding import local_default
 from validation.state import TrainingState
 from validation.train import predict, train
+from validation.trajectory import Recorder
+
+RECORDED = "recorded/"  # in a checkpoint
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network and what is kept of it: its path (records, k) along the eigendirections, or None, its float32
-    logits, on the CPU, on the kept training examples and on the test set, its lines of metrics.jsonl, the seconds it
-    took."""
+    """A trained network and what is kept of it: the paths of its recorded layers by name, as `Recorder.paths` has
+    them, its float32 logits, on the CPU, on the kept training examples and on the test set, its lines of metrics.jsonl,
+    the seconds it took."""
 
     network: torch.nn.Module
-    path: np.ndarray | None
+    paths: dict[str, np.ndarray]
     train: torch.Tensor
     test: torch.Tensor
     log: list
@@ -30,15 +33,15 @@ class Fitted:
 class Fit:
     """The training of `network` in the role of teacher or student, kept in `folder`.
 
-    label: what a person sees it called; precision: a setting's; recorder: a `Recorder`, or None; before: lines that
-    metrics.jsonl begins with. The result depends on the seed, the role, the inputs, the recipe and the network alone:
-    not on when it was interrupted or saved.
+    label: what a person sees it called; precision: a setting's; recorder: a `Recorder`, by itself one of no
+    layer; before: lines that metrics.jsonl begins with. The result depends on the seed, the role, the inputs, the
+    recipe and the network alone: not on when it was interrupted or saved.
     """
 
     def __init__(self, role, network, recipe, folder, inputs, *, label=None, seed, precision, engine, progress,
                  recorder=None, before=()):
         self.role, self.recipe, self.folder, self.inputs, self.seed = role, recipe, folder, inputs, seed
-        self.engine, self.group, self.progress, self.recorder = engine, engine.group, progress, recorder
+        self.engine, self.group, self.progress = engine, engine.group, progress
         self.examples = inputs.taught if role == "teacher" else inputs.train
         left = len(self.examples) % recipe.batch_size
         if 0 < left < self.group.size and not recipe.drop_last:
@@ -48,6 +51,7 @@ class Fit:
             raise UsageError(f"--{role}.batch-size: expected at most the {len(self.examples)} training examples, as "
                              f"smaller batches are dropped, got {recipe.batch_size}; pass a smaller one")
         self.network = engine.placed(network)
+        self.recorder = recorder or Recorder(self.network, {})
         self.precision = engine.precision(precision)
         self.state = TrainingState(self.network, recipe)
         self.label, self.before, self.log = label or role, list(before), []
@@ -71,8 +75,8 @@ class Fit:
             train_logits, test_logits = (
                 predict(self.network, split, indices, group=self.group).cpu()
                 for split, indices in ((self.inputs.train, self.inputs.kept), (self.inputs.test, None)))
-        path = None if self.recorder is None else self.recorder.path()
-        return Fitted(self.network, path, train_logits, test_logits, self.log, self.clock.seconds())
+            paths = self.recorder.paths()
+        return Fitted(self.network, paths, train_logits, test_logits, self.log, self.clock.seconds())
 
     def _go_on(self):
         number = self.group.on_first(self.checkpoints.newest)
@@ -81,8 +85,8 @@ class Fit:
             self.state.restore(tensors, state["counters"])
             if not self.group.first:
                 self.state.total.zero_()  # the first process has the sum of all
-            if self.recorder is not None:
-                self.recorder.rows = list(tensors["path"])
+            self.recorder.restore({name.removeprefix(RECORDED): tensor for name, tensor in tensors.items()
+                                   if name.startswith(RECORDED)})
             self.log, self.clock = state["log"], Clock(state["seconds"])
             self.progress.note(f"  {self.label}: goes on after step {self.state.step} (epoch {self.state.epoch + 1} of "
                                f"{self.recipe.epochs}) from {self.checkpoints.folder}")
@@ -95,15 +99,13 @@ class Fit:
         self.saved = self.state.step, self.clock.seconds()
         if not self.group.first:
             return
-        tensors = self.state.tensors() | {"total": total}
-        if self.recorder is not None:
-            tensors["path"] = torch.from_numpy(self.recorder.path())
+        recorded = {RECORDED + name: tensor for name, tensor in self.recorder.tensors().items()}
+        tensors = self.state.tensors() | {"total": total} | recorded
         self.checkpoints.save(tensors, {"role": self.role, "counters": self.state.counters(), "log": self.log,
                                         "seconds": self.clock.seconds()})
 
     def _after_step(self, step):
-        if self.recorder is not None:
-            self.recorder(step)
+        self.recorder(step)
         received = self.engine.interrupts.received is not None
         steps, seconds = step - self.saved[0], self.clock.seconds() - self.saved[1]
         if self.group.agree(received or self.engine.interval.is_over(steps, seconds), step):

@@ -15,11 +15,11 @@ BYTES_ON_DEVICE = 8e9  # memory-mapped images that are more stay on the disk
 class Fixed:
     """Inputs (n, ...) that stay as they are, and labels (n,)."""
 
-    evaluation_batch = 4096
     augmented = False
 
     def __init__(self, inputs, labels):
         self.inputs, self.labels, self.device = inputs, labels, inputs.device
+        self.evaluation_batch = evaluated_at_once(inputs.shape[2:], inputs.device) if inputs.ndim == 4 else 4096
 
     def __len__(self):
         return len(self.labels)
@@ -48,7 +48,7 @@ class Pictures:
         self.form = {"mean": mean, "std": std, "channels_last": channels_last}
         self.size = None if images.shape[2:] == kind.SHAPE[1:] else kind.SHAPE[1]  # larger on the disk than it is seen
         self.augmented = bool(data.padding or data.flip or data.resized_crop)
-        self.evaluation_batch = max(16, PIXELS_AT_ONCE.get(device.type, 2**20) // (images.shape[2] * images.shape[3]))
+        self.evaluation_batch = evaluated_at_once(images.shape[2:], device)
 
     def __len__(self):
         return len(self.labels)
@@ -116,11 +116,21 @@ class Inputs:
         return (self.train.labels[self.kept] if split == "train" else self.test.labels).cpu()
 
 
+def evaluated_at_once(size, device):
+    """How many images of `size` (height, width) go through a network that is not trained in one batch."""
+    return max(16, PIXELS_AT_ONCE.get(device.type, 2**20) // (size[0] * size[1]))
+
+
 def embedded(images, embed, device, batch_size=4096):
     """Images (n, channels, height, width) as bytes / 255, in [0, 1], through the fixed embedding."""
     with torch.no_grad():
         return torch.cat([embed(batch.to(device, torch.float32) / 255)
-                          for batch in torch.from_numpy(images).split(batch_size)])
+                          for batch in torch.from_numpy(np.require(images, requirements="W")).split(batch_size)])
+
+
+def batches(split):
+    """All examples of a split as they are evaluated, batch by batch."""
+    return map(split.plain, torch.arange(len(split), device=split.device).split(split.evaluation_batch))
 
 
 def spread(n, count, device):

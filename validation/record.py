@@ -11,7 +11,8 @@ from validation import durable
 from validation.errors import UsageError
 from validation.lock import alone
 
-PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "weights.safetensors")
+PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "mislabelled.npz",
+         "weights.safetensors")
 CHECKPOINTS = "checkpoints"
 COMMITTED = Path(__file__).resolve().parent.parent / "records"  # compact run folders that come with a checkout
 

@@ -10,8 +10,13 @@ def summary(result):
     space, train = result["eigenspace"], result["deviation"]["train"]
     smoke = " (smoke run on generated data)" if result["smoke"] else ""
     lines = [f"{result['setting']} seed {result['seed']}{smoke}"]
-    if space is not None:
-        lines += [f"  pairs exaggerated   {space['exaggerated']} of {space['pairs']}"]
+    lines += [f"  pairs exaggerated   {layer}: " + ", ".join(
+        f"{found[name]['exaggerated']} of {found[name]['pairs']} in {name}" for name in ("weights", "displacement"))
+        for layer, found in space.items()]
+    if fit := result["mislabelled"]:
+        lines += ["  bottom directions   carry " + "; ".join(
+            f"of the {role}'s fit {fit[f'{role}_mislabelled']['rest']:.0%} where mislabelled, "
+            f"{fit[f'{role}_clean']['rest']:.0%} where not" for role in ("teacher", "student"))]
     data, others = result["data"], "one_hot" in result["teachers"]
     if not result["smoke"]:
         slope = interval(train["slope_low"][QUARTER])
@@ -38,8 +43,9 @@ def over_seeds(results):
         mine = [result for result in results if result["setting"] == name]
         if len(mine) > 1:
             train, space = [result["deviation"]["train"] for result in mine], mine[0]["eigenspace"]
-            pairs = "" if space is None else (
-                f"{_spread([r['eigenspace']['exaggerated'] for r in mine], 1)} of {space['pairs']} pairs exaggerated, ")
+            pairs = "".join(
+                f"{_spread([r['eigenspace'][layer]['weights']['exaggerated'] for r in mine], 1)} of "
+                f"{found['weights']['pairs']} pairs of {layer} exaggerated, " for layer, found in space.items())
             lines.append(
                 f"{name} over {len(mine)} seeds, mean (range): {pairs}"
                 f"low slope {_spread([d['slope_low'][QUARTER]['value'] for d in train])}, "

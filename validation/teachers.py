@@ -20,7 +20,8 @@ def configurations(configuration):
     """The one-hot trainings that a run of this configuration rests on, by role: "teacher", and "one_hot" where the
     student has a network of its own. Each mapping decides its training's numbers, and holds nothing else."""
     shared = {part: configuration[part] for part in PARTS}
-    shared["recorded"] = {part: configuration["analysis"][part] for part in ("layer", "every")}
+    analysis = configuration["analysis"]
+    shared["recorded"] = {"layers": analysis["layers"], "every": analysis["every"], "directions": analysis["bottom"][1]}
     teacher = {"model": configuration["model"], "training": configuration["teacher"]}
     if configuration["student_model"] is None:
         return {"teacher": teacher | shared}
@@ -86,20 +87,20 @@ def _usable(folder, configuration, note, anew):
 def _read(folder, network):
     folder.load_weights(network)
     logits, result = folder.arrays("outputs"), folder.finished()
-    path = folder.arrays("trajectory")["path"] if result["recorded"] else None
+    paths = folder.arrays("trajectory") if result["recorded"] else {}
     train, test = (torch.from_numpy(logits[split]) for split in ("train", "test"))
-    return Fitted(network, path, train, test, folder.read_log(), result["seconds"])
+    return Fitted(network, paths, train, test, folder.read_log(), result["seconds"])
 
 
 def _record(folder, configuration, fitted, inputs, described):
     folder.save_weights(fitted.network)
     folder.save("outputs", train=fitted.train.numpy(), test=fitted.test.numpy())
-    if fitted.path is not None:
-        folder.save("trajectory", path=fitted.path)
+    if fitted.paths:
+        folder.save("trajectory", **fitted.paths)
     folder.finish({
         "kind": "one-hot training", "seed": configuration["seed"], "smoke": configuration["smoke"], **described,
         "accuracy": {"train": accuracy(fitted.train, inputs.kept_labels("train")),
                      "test": accuracy(fitted.test, inputs.kept_labels("test"))},
-        "epochs": ends(fitted.log), "recorded": fitted.path is not None, "seconds": round(fitted.seconds, 3),
+        "epochs": ends(fitted.log), "recorded": bool(fitted.paths), "seconds": round(fitted.seconds, 3),
         "files": folder.digests(),
     })

@@ -1,91 +1,81 @@
-"""Where a layer's weights stand in the eigenspace of its input, step by step. Sec. 4.1, App. D.3."""
+"""Where layers stand in the eigenspace of what they take in, step by step. Sec. 4.1, App. D.3, D.7."""
 
-from dataclasses import replace
+from itertools import count
 
-import numpy as np
 import torch
 
-from eigenkd import projection
 from validation.errors import UsageError
-from validation.seeding import generator
-
-PATCHED = 4096  # training images, at most, that patches are drawn from
-
-
-def basis_for(network, layer, split):
-    """The eigenbasis of what `layer` of the network takes in: the examples, or patches of them for a convolution.
-
-    split: of validation.inputs. Raises UsageError where the network has no such layer.
-    """
-    kernel = _weight(network, layer).shape[2:]
-    indices = torch.arange(len(split), device=split.device)
-    if not kernel:
-        return input_basis(torch.cat([split.plain(batch) for batch in indices.split(split.evaluation_batch)]))
-    images = split.plain(indices[:PATCHED])
-    basis = projection.patch_eigenbasis(images.double().cpu().numpy(), tuple(kernel))
-    return replace(basis, values=torch.from_numpy(basis.values), vectors=torch.from_numpy(basis.vectors).to(images))
-
-
-def input_basis(inputs):
-    """The eigenbasis of a layer's training inputs (n, features), uncentred, worked out in double precision."""
-    basis = projection.eigenbasis(inputs.flatten(1).double().cpu())
-    return replace(basis, vectors=basis.vectors.to(inputs))
-
-
-def _weight(network, layer):
-    modules = {name: module for name, module in network.named_modules() if hasattr(module, "weight")}
-    if layer not in modules:
-        raise UsageError(f"--analysis.layer: expected one of {', '.join(modules)}, got {layer!r}; see these")
-    return modules[layer].weight
+from validation.layers import find, matrix
 
 
 class Recorder:
-    """Notes the components ||W v_k|| of one layer's weight W whenever it is called, or every so many steps."""
+    """Notes where layers of any torch module stand whenever it is called, or every so many steps.
 
-    def __init__(self, network, layer, basis, every=1):
-        self.weight, self.basis, self.every, self.rows = _weight(network, layer), basis, every, []
-        features = self.weight[0].numel()
-        if features != len(basis.vectors):
-            raise UsageError(f"--analysis.layer: expected a layer on the network's {len(basis.vectors)} inputs, "
-                             f"got {layer!r} on {features}; pass another layer")
+        basis = basis_of(network, "features.0", batches)             # of validation.layers
+        recorder = Recorder(network, {"features.0": basis}, every=10)
+        recorder(0); ...; recorder(step)                             # or: recorder.follow(optimiser)
+        recorder.paths()["features.0"]                               # (records, 2, k)
+
+    bases: the layer's name -> the `Eigenbasis` that it is looked at in, or, where that is not known before the network
+    is trained, a function of the trained network that returns it: until then the weights themselves are kept. It reads
+    weights and draws nothing at random: training has the same bits with and without it.
+
+    Raises UsageError for a layer that is not there or does not fit its basis, and, when called, for weights that are
+    not finite.
+    """
+
+    def __init__(self, network, bases, every=1):
+        self.network, self.every = network, every
+        self.layers = {name: find(network, name) for name in bases}
+        self.start = {name: matrix(module).clone() for name, module in self.layers.items()}
+        self.late = {name: basis for name, basis in bases.items() if callable(basis)}
+        self.rows, self.seen_in = {name: [] for name in bases}, {}
+        for name in bases.keys() - self.late.keys():
+            self._look_in(name, bases[name])
 
     def __call__(self, step):
         if step % self.every:
             return
-        try:
-            self.rows.append(projection.components(self.weight.detach(), self.basis).cpu())
-        except ValueError as error:  # the shapes are right: the weights are no longer finite
-            raise UsageError(f"learning rate: expected finite weights, got others after step {step}; try a smaller "
-                             "--teacher.learning-rate or --student.learning-rate") from error
+        for name, module in self.layers.items():
+            row = matrix(module).clone() if name in self.late else self._row(name, matrix(module))
+            if not bool(row.isfinite().all()):
+                raise UsageError(f"learning rate: expected finite weights, got others after step {step}; try a smaller "
+                                 "--teacher.learning-rate or --student.learning-rate")
+            self.rows[name].append(row.cpu())
 
-    def path(self):
-        """(records, k): row i after i * every optimiser steps."""
-        return torch.stack(self.rows).numpy()
+    def follow(self, optimiser):
+        """Has itself called now and after each step of a torch optimiser; the handle returned has remove()."""
+        steps = count(1)
+        self(0)
+        return optimiser.register_step_post_hook(lambda *_: self(next(steps)))
 
+    def paths(self):
+        """name -> (records, 2, k), NumPy: ||W v_k|| of the weights, and of their displacement from the start, in row i
+        after i * every steps. Eq. (62). Bases that were not known are made of the network as it is now."""
+        for name, basis in self.late.items():
+            self._look_in(name, basis(self.network))
+            self.rows[name] = [self._row(name, weight.to(self.start[name])).cpu() for weight in self.rows[name]]
+        self.late = {}
+        return {name: torch.stack(rows).numpy() for name, rows in self.rows.items()}
 
-def draw_pairs(analysis, seed, directions):
-    """(pairs, 2): rows (top, bottom) of indices of eigendirections, each drawn without replacement. App. D, Table 7.
+    def tensors(self):
+        """All that was noted, as a checkpoint keeps it."""
+        return {name: torch.stack(rows) for name, rows in self.rows.items() if rows}
 
-    Raises UsageError where the ranges go beyond the `directions` that the training data has.
-    """
-    columns = []
-    for side in ("top", "bottom"):
-        first, end = getattr(analysis, side)
-        if end > directions:
-            raise UsageError(f"--analysis.{side}: expected a range within the {directions} eigendirections of the "
-                             f"training data, got {first} {end}; lower it, or train on more examples")
-        order = torch.randperm(end - first, generator=generator(seed, "pairs", side))
-        columns.append(first + order[:analysis.pairs].numpy())
-    return np.stack(columns, axis=1)
+    def restore(self, tensors):
+        """Goes on from what `tensors` told."""
+        self.rows = {name: list(tensors.get(name, ())) for name in self.rows}
 
+    def _look_in(self, name, basis):
+        start = self.start[name]
+        if start.shape[1] != len(basis.vectors):
+            raise UsageError(f"--analysis.layers: expected a layer on the basis's {len(basis.vectors)} inputs, got "
+                             f"{name!r} on {start.shape[1]}; pass the basis of what this layer takes in")
+        self.seen_in[name] = basis.vectors, start @ basis.vectors
 
-def exaggerated_pairs(teacher_path, student_path, pairs):
-    """The result's `eigenspace`: per pair the share of `projection.exaggeration`, null where it is undetermined."""
-    shares = projection.exaggeration(teacher_path, student_path, pairs)
-    verdicts = projection.is_exaggerated(shares)
-    per_pair = [
-        {"top": int(top), "bottom": int(bottom), "share": None if np.isnan(share) else float(share),
-         "exaggerated": bool(verdict)}
-        for (top, bottom), share, verdict in zip(pairs, shares, verdicts)
-    ]
-    return {"pairs": len(per_pair), "exaggerated": int(verdicts.sum()), "per_pair": per_pair}
+    def _row(self, name, weight):
+        # The weights from their displacement, not the other way round: early on that one is the difference of numbers
+        # that are nearly the same.
+        vectors, started = self.seen_in[name]
+        moved = (weight - self.start[name]) @ vectors
+        return torch.stack([(started + moved).norm(dim=0), moved.norm(dim=0)])

@@ -1,12 +1,13 @@
 """Several students, or several pairs of teacher and student, as one measurement with intervals over seeds."""
 
 from dataclasses import dataclass
-from math import isfinite, sqrt
-from statistics import mean, stdev
+from math import isfinite
+from statistics import mean
 
 from eigenkd.deviation.comparison import Deviation, slopes
 from eigenkd.deviation.slope import Slope, undetermined
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
+from eigenkd.intervals import t_interval
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,3 @@ def over_seeds(deviations):
         raise TypeError(f"deviations: expected what compare returns, got {type(wrong[0]).__name__}; pass "
                         "[compare(teacher, student) for student in students]")
     return Seeds(deviations)
-
-
-def t_interval(values):
-    """(mean, low, high): Student's 95% interval of the mean of independent values."""
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / sqrt(len(values))
-    return mean(values), mean(values) - half, mean(values) + half

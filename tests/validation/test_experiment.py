@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from eigenkd import deviation, projection
@@ -13,6 +14,7 @@ from validation import experiment, fitting
 from validation.data import generated
 from validation.data.examples import draw
 from validation.device import threads
+from validation.eigenspace import DEFINITIONS
 from validation.engine import Engine
 from validation.inputs import Inputs
 from validation.progress import Progress
@@ -33,7 +35,8 @@ def arrays(path):
         return {name: stored[name] for name in stored}
 
 
-KINDS = ("rf_noisy_mnist", "mlp_mnist", "resnet8_digits", "resnet56_resnet20_cifar100", "mobilenet_fashion_mnist",
+KINDS = ("rf_noisy_mnist", "mlp_mnist", "resnet8_digits", "resnet8_mnist_noisy",
+         "cnn_cifar10", "resnet56_resnet20_cifar100", "mobilenet_fashion_mnist",
          "resnet50_resnet18_tiny_imagenet", "resnet_imagenet_early")  # each network, each size of images
 
 
@@ -41,9 +44,10 @@ KINDS = ("rf_noisy_mnist", "mlp_mnist", "resnet8_digits", "resnet56_resnet20_cif
 def test_a_smoke_run_leaves_a_whole_folder(tmp_path, name):
     path, result = run(tmp_path, name)
     setting = find(name)
-    recorded = ["trajectory.npz"] if setting.analysis.layer else []
-    assert sorted(p.name for p in path.iterdir()) == ["config.json", "metrics.jsonl", "outputs.npz", "result.json",
-                                                      *recorded, "weights.safetensors"]
+    recorded = ["trajectory.npz"] if setting.analysis.layers else []
+    flipped = ["mislabelled.npz"] if recorded and setting.data.label_noise else []
+    assert sorted(p.name for p in path.iterdir()) == ["config.json", "metrics.jsonl", *flipped, "outputs.npz",
+                                                      "result.json", *recorded, "weights.safetensors"]
     assert json.loads((path / "result.json").read_text()) == result
     assert result["smoke"] is True and result["setting"] == name and result["seed"] == 0 and result["seconds"] > 0
     assert result["data"]["source"] == "generated" and len(result["data"]["sha256"]) == 64
@@ -65,7 +69,7 @@ def test_a_result_follows_from_the_arrays_beside_it(tmp_path):
     outputs, paths = arrays(path / "outputs.npz"), arrays(path / "trajectory.npz")
     assert outputs.keys() == {"teacher_train", "student_train", "teacher_test", "student_test", "train_labels",
                               "train_true_labels", "test_labels", "mislabelled"}
-    assert paths.keys() == {"steps", "eigenvalues", "teacher", "student", "pairs"}
+    assert paths.keys() == {"every", "head/eigenvalues", "head/teacher", "head/student", "head/pairs"}
     for split in ("train", "test"):
         labels = outputs[f"{split}_labels"]
         for role, column in (("teacher", "teacher"), ("student", "distilled")):
@@ -77,14 +81,53 @@ def test_a_result_follows_from_the_arrays_beside_it(tmp_path):
         assert result["deviation"][split]["kl"] == pytest.approx(compared.kl, rel=1e-4)
     assert outputs["mislabelled"].sum() == 32
     np.testing.assert_array_equal(outputs["mislabelled"], outputs["train_labels"] != outputs["train_true_labels"])
-    assert paths["teacher"].shape == paths["student"].shape == (9, 128) and paths["eigenvalues"].shape == (128,)
-    np.testing.assert_array_equal(paths["steps"], np.arange(9))  # 128 examples in batches of 16, once, and the start
-    np.testing.assert_array_equal(paths["teacher"][0], paths["student"][0])  # a shared initialisation
-    assert (paths["teacher"][-1] != paths["student"][-1]).any()
-    shares = projection.exaggeration(paths["teacher"], paths["student"], paths["pairs"])
-    reported = [np.nan if pair["share"] is None else pair["share"] for pair in result["eigenspace"]["per_pair"]]
-    np.testing.assert_allclose(reported, shares)
-    assert result["eigenspace"]["exaggerated"] == (shares > 0.5).sum()
+    teacher, student = paths["head/teacher"], paths["head/student"]
+    assert teacher.shape == student.shape == (9, 2, 60) and paths["head/eigenvalues"].shape == (60,)
+    assert paths["every"] == 1  # 128 examples in batches of 16, once, and the start
+    np.testing.assert_array_equal(teacher[0], student[0])  # a shared initialisation
+    assert np.all(teacher[0, 1] == 0) and (teacher[-1] != student[-1]).any()
+    for row, name in enumerate(DEFINITIONS):
+        shares = projection.exaggeration(teacher[:, row], student[:, row], paths["head/pairs"])
+        found = result["eigenspace"]["head"]
+        np.testing.assert_allclose([pair[name] for pair in found["per_pair"]], shares)
+        assert (found[name]["exaggerated"], found[name]["pairs"]) == ((shares > 0.5).sum(), 15)
+        assert found[name]["share"] == pytest.approx(shares.mean())
+
+
+def test_the_mislabelled_are_fitted_by_what_the_arrays_say(tmp_path):
+    """Over all directions the shares of each group sum to one, whatever network it is."""
+    for name in ("rf_noisy_mnist", "resnet8_mnist_noisy"):
+        path, result = run(tmp_path, name)
+        shares = arrays(path / "mislabelled.npz")
+        eigenvalues = shares.pop("eigenvalues")
+        assert np.all(np.diff(eigenvalues) <= 0) and eigenvalues[-1] >= 0
+        assert shares.keys() == result["mislabelled"].keys() == {
+            f"{role}_{group}" for role in ("teacher", "student") for group in ("clean", "mislabelled")}
+        for group, found in shares.items():
+            assert found.sum() == pytest.approx(1)
+            assert result["mislabelled"][group] == pytest.approx({"top": found[:15].sum(), "rest": found[20:].sum()})
+
+
+def test_a_deeper_layer_is_seen_as_the_finished_teacher_sees_it(tmp_path):
+    """And a teacher that is found has the path that it had when it was trained."""
+    path, result = run(tmp_path, "mlp_mnist")
+    paths = arrays(path / "trajectory.npz")
+    setting = experiment.shortened(find("mlp_mnist"))
+    _, networks = experiment.build(setting, 0)
+    made = generated.load((1, 28, 28), 10, 256, 256)
+    inputs = Inputs(draw(made, setting.data, 0), setting, torch.nn.Flatten(), torch.device("cpu"), seed=0)
+    (folder,) = (tmp_path / "teachers").iterdir()
+    safetensors.torch.load_model(networks["teacher"], folder / "weights.safetensors")
+    hidden = networks["teacher"][:2](inputs.train.inputs).detach().double().numpy()
+    np.testing.assert_allclose(paths["linear2/eigenvalues"], np.linalg.svd(hidden)[1][:60] ** 2, rtol=1e-5)
+    _, _, V = np.linalg.svd(hidden, full_matrices=False)
+    last = networks["teacher"].linear2.weight.detach().double().numpy() @ V[:60].T
+    np.testing.assert_allclose(paths["linear2/teacher"][-1, 0], np.linalg.norm(last, axis=0), rtol=1e-4)
+    np.testing.assert_array_equal(paths["linear2/teacher"], arrays(folder / "trajectory.npz")["linear2"])
+    (path / "result.json").unlink()
+    again, same = run(tmp_path, "mlp_mnist")
+    assert result["eigenspace"] == same["eigenspace"]
+    np.testing.assert_array_equal(arrays(again / "trajectory.npz")["linear2/student"], paths["linear2/student"])
 
 
 def test_a_run_repeats_bit_for_bit_and_another_seed_is_another_run(tmp_path):

@@ -54,17 +54,18 @@ def test_bf16_trains_other_weights_and_logits_stay_float32(command, tmp_path):
     np.testing.assert_allclose(stored["bf16"], stored["fp32"], atol=0.05)
 
 
-def test_a_convolution_is_recorded_where_it_is_asked_for(result_of, tmp_path):
-    result = result_of("resnet8_digits", "--smoke", "--analysis.layer", "stem", "--analysis.pairs", 3,
-                       "--analysis.top", 0, 3, "--analysis.bottom", 4, 9, "--analysis.every", 2)
-    assert result["eigenspace"]["pairs"] == 3 and result_of("resnet8_digits", "--smoke")["eigenspace"] is None
-    folder = tmp_path / "runs/resnet8_digits/previous-seed0"
+def test_layers_are_recorded_where_they_are_asked_for(result_of, tmp_path):
     import numpy as np
 
-    with np.load(folder / "trajectory.npz") as stored:
-        assert stored["teacher"].shape == stored["student"].shape == (3, 9)  # steps 0, 2 and 4, a kernel of 3 x 3
-        np.testing.assert_array_equal(stored["steps"], [0, 2, 4])
-        np.testing.assert_array_equal(stored["teacher"][0], stored["student"][0])
+    result = result_of("resnet8_digits", "--smoke", "--analysis.layers", "stem", "classifier.linear",
+                       "--analysis.pairs", 3, "--analysis.top", 0, 3, "--analysis.bottom", 4, 9)
+    assert result["eigenspace"].keys() == {"stem", "classifier.linear"}
+    assert len(result["eigenspace"]["stem"]["per_pair"]) == 3
+    with np.load(tmp_path / "runs/resnet8_digits/seed0/trajectory.npz") as stored:
+        assert stored["stem/teacher"].shape == stored["stem/student"].shape == (5, 2, 9)  # a kernel of 3 x 3
+        assert stored["classifier.linear/teacher"].shape == (5, 2, 9)  # as many directions as the pairs need
+        np.testing.assert_array_equal(stored["stem/teacher"][0], stored["stem/student"][0])
+    assert result_of("mobilenet_fashion_mnist", "--smoke")["eigenspace"] == {}
 
 
 def test_how_often_a_checkpoint_is_written_changes_nothing(command, tmp_path):
@@ -121,7 +122,7 @@ def test_another_network_is_named_on_the_command_line(result_of, command, tmp_pa
     configuration = json.loads((tmp_path / "runs/resnet20_resnet8_mnist/seed0/config.json").read_text())
     assert configuration["student_model"] is None and configuration["model"]["name"] == "mobilenet_v2"
     code, _, err = command("resnet8_digits", "--model", "resnext", "--smoke")
-    assert code == 2 and err.startswith("error: --model: expected one of mlp, ") and "did you mean resnet?" in err
+    assert code == 2 and err.startswith("error: --model: expected one of cnn, mlp, ") and "did you mean resnet?" in err
 
 
 def test_a_setting_is_changed_from_the_command_line(result_of, tmp_path):
@@ -207,9 +208,9 @@ def test_an_unfinished_run_is_run_again(command, tmp_path):
     ([*SMOKE, "--device", "meta"], "--device: expected auto or what this machine has"),
     ([*SMOKE, "--threads", "0"], "--threads: expected at least 1, got 0"),
     ([*SMOKE, "--download", "--no-download"], "--download: expected it or --no-download, got both"),
-    ([*SMOKE, "--analysis.layer", "tail"], "--analysis.layer: expected one of head, got 'tail'"),
+    ([*SMOKE, "--analysis.layers", "tail"], "--analysis.layers: expected names of head, got 'tail'"),
     ([*SMOKE, "--teacher.epochs", "-1"], "--teacher.epochs: expected at least 1, got -1"),
-    ([*SMOKE, "--data.train-examples", "30"], "--analysis.bottom: expected a range within the 30 eigendirections"),
+    ([*SMOKE, "--data.train-examples", "1"], "--analysis.layers: expected layers with two eigendirections or more"),
 ])
 def test_a_mistake_is_one_line_and_exit_code_2(command, arguments, message, tmp_path):
     code, out, err = command(*arguments)

@@ -12,6 +12,7 @@ PyTorch is imported in `build`, so that settings can be listed without it.
 
 from typing import Union
 
+from validation.models.cnn import CNN
 from validation.models.mlp import MLP
 from validation.models.random_features import RandomFeatures
 from validation.models.resnet import ResNet
@@ -20,6 +21,7 @@ from validation.models.torchvision_networks import MobileNetV2, TorchvisionResNe
 MODELS = {model.__dataclass_fields__["name"].default: model for model in (
     RandomFeatures,
     MLP,
+    CNN,
     ResNet,
     MobileNetV2,
     TorchvisionResNet18,

@@ -2,6 +2,7 @@
 
 from validation.errors import unknown
 from validation.settings import images
+from validation.settings.cnn import CNN_CIFAR10, CNN_FASHION_MNIST
 from validation.settings.mlp_mnist import MLP_MNIST
 from validation.settings.rf_noisy_mnist import RF_NOISY_MNIST
 from validation.settings.setting import Setting
@@ -9,6 +10,8 @@ from validation.settings.setting import Setting
 SETTINGS = {setting.name: setting for setting in (
     RF_NOISY_MNIST,
     MLP_MNIST,
+    CNN_CIFAR10,
+    CNN_FASHION_MNIST,
     *images.SETTINGS,
 )}
 

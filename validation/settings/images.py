@@ -6,9 +6,10 @@ from validation.data import DATASETS
 from validation.models import MobileNetV2, ResNet, TorchvisionResNet18
 from validation.settings import recipes
 from validation.settings.recipes import Recipe
-from validation.settings.setting import Expected, Published, Setting, network_title
+from validation.settings.setting import Eigenspace, Expected, Published, Setting, network_title
 from validation.settings.sizes import EXAMPLES
 
+RECORDS = 200
 LARGE = (64, 128, 256, 512)
 
 
@@ -45,11 +46,22 @@ def distil(name, title, recipe: Recipe, teacher: Network, student: Network | Non
     return Setting(
         name=name, title=f"{title}, {networks}", data=recipe.data, model=teacher.model,
         student_model=None if student is None else student.model, teacher=recipe.training, student=recipe.training,
-        distillation=recipe.distillation, evaluation=recipe.evaluation,
+        distillation=recipe.distillation, evaluation=recipe.evaluation, analysis=recorded(recipe, teacher, student),
         published=None if train is None else Published(train, test),
         guesses={key: why for key, why in named.items() if why},
         expected=Expected(on_cpu or _seconds(recipe, teacher, student, _on_cpu),
                           _seconds(recipe, teacher, student, _on_gpu), ("cpu",) if on_cpu else ()))
+
+
+def recorded(recipe, teacher, student):
+    """What is looked at in the eigenspace of a ResNet for small images, distilled to itself: its first convolution, the
+    first, middle and last of the stages, and the classifier, about `RECORDS` times in a training."""
+    if student is not None or not isinstance(teacher.model, ResNet) or len(teacher.model.widths) != 3:
+        return Eigenspace()
+    blocks = (teacher.model.depth - 2) // 6
+    steps = recipe.training.epochs * EXAMPLES[recipe.data.name][0] / recipe.training.batch_size
+    return Eigenspace(every=max(1, round(steps / RECORDS)), layers=(
+        "stem", "stage1.0.conv1", f"stage2.{blocks // 2}.conv1", f"stage3.{blocks - 1}.conv2", "classifier.linear"))
 
 
 def _of_models(recipe, teacher, student):
@@ -160,4 +172,6 @@ SETTINGS = (
     distil("resnet8_mnist", "MNIST", recipes.MNIST, RESNET8, on_cpu=347),
     distil("resnet8_mnist_noisy", "NoisyMNIST", recipes.MNIST_NOISY, RESNET8),
     distil("resnet8_digits", "scikit-learn's digits", recipes.DIGITS, RESNET8),
+    distil("resnet20_digits", "scikit-learn's digits", recipes.DIGITS, RESNET20),
+    distil("resnet56_digits", "scikit-learn's digits", recipes.DIGITS, RESNET56),
 )

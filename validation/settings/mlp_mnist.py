@@ -13,7 +13,7 @@ MLP_MNIST = Setting(
     teacher=RECIPE,
     student=RECIPE,
     distillation=Distillation(temperature=4.0, weight=1.0, share_initialisation=True),
-    analysis=Eigenspace(layer="linear1", pairs=15, top=(0, 15), bottom=(20, 60)),
+    analysis=Eigenspace(layers=("linear1", "linear2"), pairs=15, top=(0, 15), bottom=(20, 60)),
     expected=Expected(cpu=4, measured=("cpu",)),
     guesses={
         "data.train_examples": "128 is the paper's; that every seed draws its own is not",

@@ -13,7 +13,7 @@ RF_NOISY_MNIST = Setting(
     teacher=RECIPE,
     student=RECIPE,
     distillation=Distillation(temperature=5.0, weight=1.0, share_initialisation=True),
-    analysis=Eigenspace(layer="head", pairs=15, top=(0, 15), bottom=(20, 60)),
+    analysis=Eigenspace(layers=("head",), pairs=15, top=(0, 15), bottom=(20, 60)),
     expected=Expected(cpu=2, measured=("cpu",)),
     guesses={
         "data.flip_to": 'the noise is "uniform": exactly this share of labels moves, each to one of the other classes',

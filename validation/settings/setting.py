@@ -73,15 +73,16 @@ class Distillation:
 
 @dataclass(frozen=True)
 class Eigenspace:
-    """What is recorded of one layer: ||W v_k|| along the eigendirections of its input. App. D.3."""
+    """What is recorded of layers: ||W v_k|| along the eigendirections of what they take in. App. D.3, D.7."""
 
-    layer: str | None = None
-    """A module's name in the network; it acts on the data itself, or on a fixed embedding of it, or is a convolution of
-    the images. None records nothing."""
+    layers: tuple[str, ...] = ()
+    """Modules' names in the network. What the first layer takes in is fixed; a deeper one is looked at in the
+    eigenspace of what it takes in of the teacher at the end of its training."""
     pairs: int = 15
     top: tuple[int, int] = (0, 15)
     """Top indices are drawn without replacement from this half-open range; index 0 has the largest eigenvalue."""
     bottom: tuple[int, int] = (20, 60)
+    """As many directions are recorded as this ends at; where a layer has fewer, both ranges shrink in proportion."""
     every: int = 1
     """Steps between two records."""
 
@@ -155,8 +156,8 @@ class Setting:
 
 def network_title(model):
     """What people call a network."""
-    titles = {"resnet": "ResNet", "mlp": "MLP", "random_features": "random features", "mobilenet_v2": "MobileNet-v2",
-              "torchvision_resnet18": "torchvision's ResNet-18"}
+    titles = {"resnet": "ResNet", "mlp": "MLP", "cnn": "CNN", "random_features": "random features",
+              "mobilenet_v2": "MobileNet-v2", "torchvision_resnet18": "torchvision's ResNet-18"}
     return f"{titles.get(model.name, model.name)}{f'-{model.depth}' if hasattr(model, 'depth') else ''}"
 
 

@@ -1,0 +1,59 @@
+"""How sure it is that students exaggerate, over pairs of directions and over seeds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eigenkd.intervals import sign_p_value, t_interval
+from eigenkd.projection.paths import is_exaggerated
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Exaggeration over pairs and seeds, as `sign_test` finds it.
+
+    share: the mean of the shares, with Student's 95% interval low to high (NaN of fewer than two): over seeds where
+    there are two or more, speaking of a new seed, else over pairs, speaking of another pair. exaggerated of pairs: the
+    pairs, over all seeds, whose share is above one half, and those that have one. seeds: how many; exaggerated_seeds:
+    those whose mean share is above one half. p_pairs, p_seeds: two-sided sign tests of the two counts: how likely one
+    as extreme is if each pair, each seed, went either way by a coin. Pairs of one seed share their two networks, so
+    that p_pairs is too small where they go together; p_seeds is safe, and cannot be below 2^(1 - seeds).
+    """
+
+    share: float
+    low: float
+    high: float
+    exaggerated: int
+    pairs: int
+    p_pairs: float
+    exaggerated_seeds: int
+    seeds: int
+    p_seeds: float
+
+
+def sign_test(shares):
+    """The `Significance` of what `exaggeration` returns, for one seed (pairs,) or for several (seeds, pairs).
+
+    NaN, a pair without a common range, and a share of exactly one half count for neither side.
+    Raises ValueError for other shapes and for values that are no shares.
+    """
+    shares = np.asarray(shares, dtype=float)
+    if shares.ndim not in (1, 2) or not shares.size or np.any((shares < 0) | (shares > 1)):
+        raise ValueError(f"shares: expected values from 0 to 1 of shape (pairs,) or (seeds, pairs), got shape "
+                         f"{shares.shape}; pass what exaggeration returns, a row a seed")
+    seeds = [row[np.isfinite(row)] for row in np.atleast_2d(shares)]
+    seeds = [row for row in seeds if row.size]
+    means = [float(row.mean()) for row in seeds]
+    every = np.concatenate([*seeds, []])
+    units = means if len(means) > 1 else every.tolist()
+    interval = t_interval(units) if len(units) > 1 else (*(units or [np.nan]), np.nan, np.nan)
+    (won, p_pairs), (won_seeds, p_seeds) = _tested(every), _tested(np.array(means))
+    return Significance(
+        share=interval[0], low=max(interval[1], 0.0), high=min(interval[2], 1.0), exaggerated=won, pairs=len(every),
+        p_pairs=p_pairs, exaggerated_seeds=won_seeds, seeds=len(seeds), p_seeds=p_seeds)
+
+
+def _tested(shares):
+    """How many are above one half, and the sign test's p-value of that."""
+    won = int(is_exaggerated(shares).sum())
+    return won, sign_p_value(won, int((shares != 0.5).sum()))

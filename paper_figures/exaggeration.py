@@ -1,0 +1,95 @@
+"""How exaggerated the paths of all recorded layers are, under the paper's definition and under the theorem's."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from eigenkd.plot import GUIDE
+from eigenkd.projection import sign_test
+from eigenkd.table import NONE, Cells
+from paper_figures import records
+from validation.eigenspace import DEFINITIONS
+from validation.settings import SETTINGS
+
+STYLES = {"weights": ("#0072B2", "o"), "displacement": ("#D55E00", "s")}
+NAMES = {"weights": "paper's definition, ‖W v‖", "displacement": "theorem's, ‖(W - W₀) v‖"}
+
+
+def table(runs):
+    """Share of the path below the teacher, pairs, and sign tests, over seeds, both definitions side by side."""
+    rows = []
+    for setting, layer, found in measured(runs):
+        seeds = next(iter(found.values())).seeds
+        rows.append((setting, layer, str(seeds), *(cell for name in DEFINITIONS for cell in _cells(found[name]))))
+    if not rows:
+        raise records.Unusable("no finished run with recorded layers; make one with: python -m validation.run "
+                               "rf_noisy_mnist --seeds 0 1 2 3 4")
+    return Cells(
+        header=("setting", "layer", "seeds", *(f"{name}: {what}" for name in DEFINITIONS
+                                               for what in ("share [95%]", "pairs", "p"))),
+        rows=tuple(rows), notes=(
+            "share: of the path, where teacher and student have come equally far along the top direction, on which the "
+            "student lies below along the bottom one; the interval is Student's over seeds (over pairs of a single "
+            "seed). weights: ||W v||, the paper's definition; displacement: ||(W - W_0) v||, the theorem's.",
+            "pairs: with a share above one half, of all seeds. p: two-sided sign test over pairs, and over seeds after "
+            "the stroke; pairs of one seed share their networks: the first is too small where they go together."))
+
+
+def draw(runs, seed=None):
+    """A line a layer: the mean share with its interval over seeds, and each seed's as a thin point."""
+    lines = list(measured(runs, seed))
+    if not lines:
+        raise records.Unusable(f"no finished run with recorded layers{'' if seed is None else f' of seed {seed}'}; "
+                               "make one with: python -m validation.run rf_noisy_mnist --seeds 0 1 2 3 4")
+    figure = Figure(figsize=(9, 2.2 + 0.42 * len(lines)), layout="constrained")
+    ax = figure.subplots()
+    for y, (_, _, found) in enumerate(lines):
+        for offset, name in zip((-0.17, 0.17), DEFINITIONS):
+            color, marker = STYLES[name]
+            one, means = found[name], found[f"{name} of each seed"]
+            ax.plot(means, [y + offset] * len(means), marker, color=color, markersize=3.5, alpha=0.4, linewidth=0)
+            ax.errorbar([one.share], [y + offset], xerr=[[one.share - one.low], [one.high - one.share]], color=color,
+                        marker=marker, markersize=7, capsize=3, label=None if y else NAMES[name])
+    ax.axvline(0.5, color=GUIDE, linestyle="--", linewidth=1)
+    ax.set_yticks(range(len(lines)), [f"{setting}, {layer} ({found['weights'].seeds})"
+                                      for setting, layer, found in lines], fontsize=9)
+    ax.invert_yaxis()
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_xlabel("share of the path on which the student lies below its teacher")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    figure.supxlabel("\n".join(textwrap.wrap(
+        "In brackets: seeds. Right of the dashed line the student exaggerates. Large: mean over pairs and seeds with "
+        "Student's 95% interval over seeds; small: a seed each.", 100)), fontsize=9)
+    return figure
+
+
+def measured(runs, seed=None):
+    """(setting, layer, found) of all recorded layers that there are runs for; found: a `projection.Significance` by
+    definition, and each seed's mean share under "<definition> of each seed"."""
+    for name, setting in SETTINGS.items():
+        if not setting.analysis.layers:
+            continue
+        mine = [run for run in records.every(runs, name) if seed in (None, run.field("seed"))
+                and not records.changed(run, setting)]
+        for layer in setting.analysis.layers if mine else ():
+            found = {}
+            for definition in DEFINITIONS:
+                shares = _rectangle([[pair[definition] for pair in run.field("eigenspace", layer, "per_pair")]
+                                     for run in mine])
+                found[definition] = sign_test(shares)
+                found[f"{definition} of each seed"] = [float(np.nanmean(row)) for row in shares
+                                                       if np.isfinite(row).any()]
+            yield name, layer, found
+
+
+def _rectangle(rows):
+    return np.array([[np.nan if share is None else share for share in row] for row in rows])
+
+
+def _cells(found):
+    if not found.pairs:
+        return NONE, NONE, NONE
+    seeds = f" / {found.p_seeds:.2g}" if found.seeds > 1 else ""
+    return (f"{found.share:.2f} [{found.low:.2f}, {found.high:.2f}]", f"{found.exaggerated} of {found.pairs}",
+            f"{found.p_pairs:.1g}{seeds}")

@@ -1,0 +1,41 @@
+"""Fig. 17: which eigendirections fit the mislabelled examples, and which the clean ones."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from eigenkd.plot import GUIDE, STUDENT, TEACHER
+from paper_figures import records
+
+STYLES = {"clean": "#009E73", "mislabelled": "#CC79A7"}
+
+
+def draw(setting, runs, seed=None):
+    """A panel a role: the share of the fit carried by the first k directions, each seed thin, their mean thick."""
+    found = [run for run in records.every(runs, setting) if seed in (None, run.field("seed"))]
+    if not found:
+        found = [records.find(runs, setting, seed)]  # says what is missing
+    figure = Figure(figsize=(9.5, 4.6), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, (role, style) in zip(axes, (("teacher", TEACHER), ("student", STUDENT))):
+        for group, color in STYLES.items():
+            curves = np.array([np.cumsum(run.arrays("mislabelled.npz", f"{role}_{group}")[0]) for run in found])
+            k = np.arange(1, curves.shape[1] + 1)
+            ax.plot(k, curves.T, color=color, alpha=0.3, linewidth=0.8)
+            half = float(np.mean([np.searchsorted(curve, 0.5) + 1 for curve in np.maximum.accumulate(curves, axis=1)]))
+            ax.plot(k, curves.mean(axis=0), color=color, linewidth=2.4,
+                    label=f"{group}: half of it by the first {half:.0f} directions")
+        ax.plot(k, k / k[-1], color=GUIDE, linestyle=":", label="all directions alike")
+        ax.axhline(0.5, color=GUIDE, linewidth=0.6)
+        ax.set_title(role, color=style["color"], fontweight="bold")
+        ax.set_xscale("log")
+        ax.set_xticks(ticks := [1, 2, 5, 10, 20, 50, 100], [str(tick) for tick in ticks])
+        ax.set_xlabel("eigendirections of the features, from the top")
+        ax.legend(fontsize="small", loc="upper left")
+    axes[0].set_ylabel("share of the fit that they carry")
+    text = (f"{records.drawn(*found)} The fit of an example: how far the logit of the label that it was trained on "
+            "rose above the mean of the others; the share of a group is that of its sum. Thin: a seed each; thick: "
+            "their mean.")
+    figure.supxlabel("\n".join(textwrap.wrap(text, 130)), fontsize=9)
+    return figure

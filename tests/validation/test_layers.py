@@ -1,0 +1,103 @@
+"""Layers by name: what they take in, and its eigendirections, against a loop over examples and positions."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from validation.errors import UsageError
+from validation.layers import basis_of, find, is_fixed, matrix
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Conv2d(4, 6, 3, groups=2, dilation=2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 1 * 1, 3))
+
+
+def second_moment(basis, count):
+    return (basis.vectors.double() * basis.values) @ basis.vectors.double().T / count
+
+
+def test_a_linear_layer_deep_in_the_network_sees_its_own_inputs():
+    net, images = network(), torch.randn(7, 2, 10, 10)
+    basis = basis_of(net, "7", images.split(3))
+    net.eval()
+    with torch.no_grad():
+        rows = net[:7](images).double()
+    np.testing.assert_allclose(second_moment(basis, 1), rows.T @ rows, rtol=1e-4, atol=1e-5)
+    assert basis_of(net, "7", images.split(3), directions=2).vectors.shape == (6, 2)
+
+
+def test_a_convolution_sees_patches_of_its_group_as_far_apart_as_it_takes_them():
+    """All positions of all images of each group, in a loop, beside 10,000 random ones."""
+    net, images = network(), torch.randn(20, 2, 10, 10)
+    basis = basis_of(net, "4", [images])
+    net.eval()
+    with torch.no_grad():
+        seen = net[:4](images).double().numpy()
+    patches = [image[group:group + 2, row:row + 5:2, column:column + 5:2].ravel() for image in seen
+               for group in (0, 2) for row in range(1) for column in range(1)]
+    expected = np.mean([np.outer(patch, patch) for patch in patches], axis=0)
+    np.testing.assert_allclose(second_moment(basis, 10_000), expected, atol=0.05 * np.abs(expected).max())
+    assert matrix(net[4]).shape == (6, 18)
+
+
+@pytest.mark.parametrize("padding", [1, "same", "valid"])
+def test_images_smaller_than_the_kernel_are_padded_as_the_convolution_pads_them(padding):
+    net, images = nn.Sequential(nn.Conv2d(1, 2, 3, padding=padding)), torch.randn(5, 1, 2, 2)
+    if padding == "valid":
+        with pytest.raises(ValueError, match=r"kernel_size: expected between 1 and the image's size \(2, 2\)"):
+            basis_of(net, "0", [images])
+        return
+    around = torch.nn.functional.pad(images, (1, 1, 1, 1)).double().numpy()
+    patches = [image[:, i:i + 3, j:j + 3].ravel() for image in around for i in range(2) for j in range(2)]
+    expected = np.mean([np.outer(patch, patch) for patch in patches], axis=0)
+    np.testing.assert_allclose(second_moment(basis_of(net, "0", [images]), 10_000), expected,
+                               atol=0.05 * np.abs(expected).max())
+
+
+def test_a_convolution_over_time_is_one_over_images_of_height_one():
+    net, series = nn.Sequential(nn.Conv1d(2, 3, 4)), torch.randn(6, 2, 9)
+    patches = [one[:, i:i + 4].ravel() for one in series.double().numpy() for i in range(6)]
+    expected = np.mean([np.outer(patch, patch) for patch in patches], axis=0)
+    np.testing.assert_allclose(second_moment(basis_of(net, "0", [series]), 10_000), expected,
+                               atol=0.05 * np.abs(expected).max())
+
+
+def test_an_embedding_sees_one_hot_tokens():
+    net = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 2))
+    tokens = torch.tensor([[0, 3, 3], [3, 1, 1]])
+    basis = basis_of(net, "0", [tokens])
+    np.testing.assert_array_equal(basis.values, [3, 2, 1])
+    expected = net[0].weight[[3, 1, 0]].detach().norm(dim=1)
+    np.testing.assert_allclose((matrix(net[0]) @ basis.vectors).norm(dim=0), expected)
+    rows = net[0].weight[tokens.flatten()].detach().double()
+    np.testing.assert_allclose(second_moment(basis_of(net, "1", [tokens]), 1), rows.T @ rows, rtol=1e-5, atol=1e-6)
+
+
+def test_what_no_trained_parameter_feeds_is_fixed():
+    net, images = network(), torch.randn(3, 2, 10, 10)
+    assert is_fixed(net, "0", images) and not is_fixed(net, "4", images) and not is_fixed(net, "7", images)
+    net[0].requires_grad_(False)
+    net[1].requires_grad_(False)
+    assert is_fixed(net, "4", images)
+
+
+def test_looking_leaves_the_network_as_it_was():
+    net, images = network().train(), torch.randn(3, 2, 10, 10)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    basis_of(net, "7", [images])
+    is_fixed(net, "7", images)
+    assert net.training and not any(module._forward_pre_hooks for module in net.modules())
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def test_other_names_are_refused():
+    net = network()
+    with pytest.raises(UsageError, match=r"--analysis.layers: expected names of 0, 4, 7, got '1'; pass some"):
+        find(net, "1")  # a normalisation has no matrix
+    net.add_module("idle", nn.Identity())
+    net.idle.spare = nn.Linear(2, 2)
+    with pytest.raises(UsageError, match=r"expected layers that the network calls, got 'idle.spare', which it"):
+        basis_of(net, "idle.spare", [torch.randn(3, 2, 10, 10)])

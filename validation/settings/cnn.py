@@ -1,0 +1,29 @@
+"""A convolutional network on few images. Table 7's third column, App. D.6, D.7, Figs. 18 and 21."""
+
+from validation.models import CNN
+from validation.settings.setting import Data, Distillation, Eigenspace, Expected, Setting, Training
+
+RECIPE = Training(epochs=20, batch_size=32, learning_rate=1e-3, optimiser="adam")
+UNKNOWN = "of this column of Table 7 the optimiser and the weight of the distillation are known: this is ours"
+
+
+def _setting(name, title, data, expected):
+    return Setting(
+        name=name,
+        title=title,
+        data=Data(name=data, train_examples=2048),
+        model=CNN(channels=(16, 32), kernel=5, pool=2),
+        teacher=RECIPE,
+        student=RECIPE,
+        distillation=Distillation(temperature=4.0, weight=1.0, share_initialisation=True),
+        analysis=Eigenspace(layers=("conv1", "conv2", "linear"), pairs=15, top=(0, 15), bottom=(20, 60), every=4),
+        expected=expected,
+        guesses={**dict.fromkeys(("data.train_examples", "model.channels", "model.kernel", "model.pool",
+                                  "distillation.temperature"), UNKNOWN),
+                 **{f"{role}.{value}": UNKNOWN for role in ("teacher", "student")
+                    for value in ("epochs", "batch_size", "learning_rate")},
+                 "analysis.bottom": "indices 20 to 59 counted from 0, in proportion where there are fewer directions"})
+
+
+CNN_CIFAR10 = _setting("cnn_cifar10", "CIFAR-10, CNN", "cifar10", Expected(cpu=150))
+CNN_FASHION_MNIST = _setting("cnn_fashion_mnist", "Fashion-MNIST, CNN", "fashion_mnist", Expected(cpu=120))
