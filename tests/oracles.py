@@ -4,6 +4,7 @@ Arbitrary precision (mpmath) where the claim is about digits, a dense matrix exp
 about the formula. Nothing here uses the package.
 """
 
+import jax
 import mpmath as mp
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -59,6 +60,27 @@ def ode_weights(X, targets, t, start=None):
     start = np.zeros(X.shape[1]) if start is None else start
     solution = solve_ivp(lambda _, b: X.T @ (targets - X @ b), (0, t), start, method="DOP853", rtol=1e-12, atol=1e-14)
     return solution.y[:, -1]
+
+
+def cross_entropy_loss(B, X, y, teacher_logits, temperature, weight):
+    """Summed over samples: weight temperature^2 KL(softmax(f_T/temperature) || softmax(f/temperature)) of f = X B
+    + (1 - weight) cross-entropy(y, softmax(f)), as it is written down."""
+    def log_softmax(f):
+        return f - jax.nn.logsumexp(f, axis=1, keepdims=True)
+
+    log_q, log_p = log_softmax(teacher_logits / temperature), log_softmax(X @ B / temperature)
+    divergence = (jax.numpy.exp(log_q) * (log_q - log_p)).sum()
+    return weight * temperature**2 * divergence - (1 - weight) * (y * log_softmax(X @ B)).sum()
+
+
+cross_entropy_gradient = jax.jit(jax.grad(cross_entropy_loss))
+
+
+def cross_entropy_weights(X, y, time, start, teacher_logits=None, temperature=1.0, weight=0.0):
+    """Weights (p, m) of gradient flow on that loss, which JAX differentiates, by an adaptive Runge-Kutta method."""
+    teacher_logits = np.zeros(y.shape) if teacher_logits is None else teacher_logits
+    return ode(lambda _, B: -np.asarray(cross_entropy_gradient(B, X, y, teacher_logits, temperature, weight)), start,
+               time)
 
 
 def gap(lam, pivot, student_time, teacher_time, digits=700):

@@ -22,6 +22,7 @@ def test_import_loads_no_heavy_library():
 
 
 @pytest.mark.parametrize("module, unwanted", [
+    ("cross_entropy", "jax diffrax torch matplotlib"),
     ("theorem", "jax torch matplotlib"), ("risk", "jax torch matplotlib"),
     ("krylov", "jax torch matplotlib"), ("deviation", "jax torch matplotlib"), ("projection", "jax torch matplotlib"),
     ("plot", "jax torch matplotlib.pyplot")])
