@@ -52,14 +52,16 @@ def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS)
 def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS):
     """Factorise the kernel matrix K for the same flow of logits f: df/dt = K (y - softmax(f)).  Eq. (66)
 
-    K: (n, n) symmetric positive semi-definite, between the training inputs. start: logits (n, m) on the training
+    K: (n, n) symmetric positive semi-definite, between the training inputs; or (n m, n m), of outputs flattened row by
+    row, where a kernel couples the classes, as a network's tangent kernel does: components then are (..., k, 1), and
+    `predict` takes K_new (n_new m, n m). start: logits (n, m) on the training
     inputs of the function that every generation starts from, zero if left out. Otherwise as `linear_flow`. Raises
     ValueError also for a K that is not square, not symmetric or indefinite. Returns a `Flow`.
     """
     K = _double("K", K, ndim=(2,))
     spectrum = from_kernel(K)
-    y = _targets(y, K)
-    return _flow(spectrum, K, y, _start(start, K.shape[0], y), rtol, max_steps)
+    y = _targets(y, K, coupled=True)
+    return _flow(spectrum, K, y, _start(start, y.shape[0], y), rtol, max_steps)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,25 +122,35 @@ class Flow:
                              f"time[:, None]") from error
         rows = np.stack([np.broadcast_to(time, shape).ravel() for time in times], axis=1)
         learned = self._generation(rows, list(named), temperature, weight)
-        return Fit(self._linear(learned.reshape((*shape, *learned.shape[1:]))))
+        return self._fit(learned.reshape((*shape, *learned.shape[1:])))
 
-    def _linear(self, learned):
+    def _fit(self, learned):
         """The linear model of the components (..., k, m) learned, whose loss no longer matters."""
-        model = LinearFlow(self.spectrum, self.inputs, self.targets, self.start, learned, vector=False)
-        return model.fit(filters.identity)
+        start = None if self.start is None else self._rows(self.start)
+        model = LinearFlow(self.spectrum, self.inputs, self._rows(self.targets), start, learned, vector=False)
+        return Fit(model.fit(filters.identity), self.targets.shape[1])
+
+    def _rows(self, values):
+        """Values (n, m) with a row for each of the kernel's: as they are, or (n m, 1) where it couples classes."""
+        coupled = self.inputs.shape == (self.targets.size,) * 2
+        return values.reshape(-1, 1) if coupled else values
 
     def _generation(self, rows, names, temperature, weight):
         """Components learned (N, k, m) by the last generation, for the times of all (N, generations)."""
         if rows.shape[1] == 1:
             return self._trajectory([(1.0, 1.0, self.targets)], rows[:, 0], names[0])
         earlier, group = np.unique(rows[:, :-1], axis=0, return_inverse=True)
-        teachers = self._linear(self._generation(earlier, names[:-1], temperature, weight)).fitted
-        learned = np.empty((len(rows), self.spectrum.eigenvalues.shape[0], self.targets.shape[1]))
+        teachers = self._fit(self._generation(earlier, names[:-1], temperature, weight)).fitted
+        learned = np.empty((len(rows), *self._nothing().shape))
         for i, logits in enumerate(teachers):
             mine = group.ravel() == i
             losses = [(weight, temperature, _softmax(logits / temperature)), (1 - weight, 1.0, self.targets)]
             learned[mine] = self._trajectory([loss for loss in losses if loss[0] > 0], rows[mine, -1], names[-1])
         return learned
+
+    def _nothing(self):
+        """The components (k, m) of what training starts from."""
+        return np.zeros((self.spectrum.eigenvalues.shape[0], self._rows(self.targets).shape[1]))
 
     def _trajectory(self, losses, times, name):
         """Components learned (N, k, m) at times (N,), from losses (weight, temperature, target probabilities)."""
@@ -148,7 +160,7 @@ class Flow:
         # Padded with the last one to a power of two, 16 or more, so that few programs are compiled.
         count = max(16, 1 << (len(distinct) - 1).bit_length())
         reached = np.pad(distinct * scale**2, (0, count - len(distinct)), mode="edge")
-        begin = self._linear(np.zeros((len(sigma), self.targets.shape[1]))).fitted
+        begin = self._fit(self._nothing()).fitted
         values, done = _integrate(self.spectrum.sample_basis * (sigma / scale), begin, losses, reached, self.rtol,
                                   self.max_steps)
         if not done:
@@ -162,17 +174,18 @@ class Flow:
 class Fit:
     """One trained classifier, or an array of them: `...` below is the broadcast shape of the times.
 
-    model: the linear model that it is, an `eigenkd.Fit`.
+    model: the linear model that it is, an `eigenkd.Fit`. classes: m.
     """
 
     model: fit.Fit
+    classes: int
 
     def __repr__(self):
-        return f"cross_entropy.Fit({self.components.shape[:-2]} times, {self.components.shape[-1]} classes)"
+        return f"cross_entropy.Fit({self.components.shape[:-2]} times, {self.classes} classes)"
 
     components = property(lambda self: self.model.components, doc="(..., k, m): weights along the feature basis.")
     weights = property(lambda self: self.model.weights, doc="(..., p, m): B. Raises TypeError for a kernel.")
-    fitted = property(lambda self: self.model.fitted, doc="(..., n, m): logits on the training inputs.")
+    fitted = property(lambda self: self._logits(self.model.fitted), doc="(..., n, m): logits on the training inputs.")
 
     @cached_property
     def probabilities(self):
@@ -185,7 +198,13 @@ class Fit:
         start: for a kernel flow with a start, the logits of that function on the new inputs, (n_new, m).
         """
         name = "K_new" if self.model.flow.spectrum.method == "kernel" else "X_new"
-        return self.model.predict(_double(name, new), None if start is None else _double("start", start))
+        if start is not None:
+            start = _double("start", start)
+            start = start.reshape(-1, 1) if self.components.shape[-1] == 1 else start
+        return self._logits(self.model.predict(_double(name, new), start))
+
+    def _logits(self, rows):
+        return rows.reshape(*rows.shape[:-2], -1, self.classes)
 
 
 def _integrate(features, begin, losses, times, rtol, max_steps):
@@ -212,13 +231,14 @@ def _solver():
     @partial(jax.jit, static_argnames="max_steps")
     def solve(features, begin, losses, times, rtol, max_steps):
         def rate(t, z, _):
-            f = begin + features @ z
-            return features.T @ sum(a * tau * (q - jax.nn.softmax(f / tau)) for a, tau, q in losses)
+            f = begin + (features @ z).reshape(begin.shape)
+            slope = sum(a * tau * (q - jax.nn.softmax(f / tau)) for a, tau, q in losses)
+            return features.T @ slope.reshape(features.shape[0], -1)
 
         steps = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=rtol, atol=rtol), step_ts=times)
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(rate), diffrax.Dopri8(), 0.0, times[-1], None,
-            jax.numpy.zeros((features.shape[1], begin.shape[1])), saveat=diffrax.SaveAt(ts=times),
+            jax.numpy.zeros((features.shape[1], begin.size // features.shape[0])), saveat=diffrax.SaveAt(ts=times),
             stepsize_controller=steps, max_steps=max_steps, throw=False)
         return solution.ys, diffrax.is_successful(solution.result)
 
@@ -262,10 +282,10 @@ def _number(name, value, wanted, valid, convert=float):
     raise ValueError(f"{name}: expected {wanted}, got {value!r}; pass one such number, and loop over several")
 
 
-def _targets(y, inputs):
-    """y as probabilities (n, m)."""
+def _targets(y, inputs, coupled=False):
+    """y as probabilities (n, m); coupled: whether inputs may have a row for each of them, not only for each sample."""
     y = _double("y", y, ndim=(1, 2))
-    if y.shape[0] != inputs.shape[0]:
+    if y.shape[0] != inputs.shape[0] and not (coupled and y.ndim == 2 and y.size == inputs.shape[0]):
         raise ValueError(f"y: expected {inputs.shape[0]} rows like the inputs, got shape {y.shape}; pass one label or "
                          f"one row of probabilities a sample")
     if y.ndim == 1:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import expit, log_softmax, softmax
 
@@ -331,3 +332,39 @@ def test_errors_name_the_argument_and_the_mend(make, error, text):
 def test_the_module_loads_on_first_use():
     assert eigenkd.cross_entropy is cross_entropy
     assert "cross_entropy" in eigenkd.__all__
+
+
+def test_a_kernel_that_couples_the_classes():
+    """Block-diagonal it is the kernel of each class; in another basis of outputs it is what the weights of features
+    per output give, integrated in weight space."""
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(6, 4)), np.eye(3)[[0, 1, 2, 0, 1, 1]]
+    K, times, start = X @ X.T, [0.0, 0.5, 4.0], rng.normal(size=(6, 3))
+    plain = cross_entropy.kernel_flow(K, labels, start=start)
+    coupled = cross_entropy.kernel_flow(np.kron(K, np.eye(3)), labels, start=start)
+    for one, other in ((plain.teacher(times), coupled.teacher(times)),
+                       (plain.student(times, 2.0, temperature=4.0, weight=0.5),
+                        coupled.student(times, 2.0, temperature=4.0, weight=0.5))):
+        np.testing.assert_allclose(other.fitted, one.fitted, atol=1e-8)
+        np.testing.assert_allclose(other.probabilities.sum(-1), 1)
+    new, begin = rng.normal(size=(2, 6)), rng.normal(size=(2, 3))
+    np.testing.assert_allclose(coupled.teacher(times).predict(np.kron(new, np.eye(3)), begin),
+                               plain.teacher(times).predict(new, begin), atol=1e-8)
+    assert coupled.teacher(times).components.shape == (3, 18, 1) and repr(coupled.teacher(times)).endswith("3 classes)")
+
+    J = rng.normal(size=(18, 25))  # derivatives of 18 outputs by 25 weights
+
+    def rate(_, theta):
+        p = softmax(start + (J @ theta).reshape(6, 3), axis=1)
+        return J.T @ (labels - p).ravel()
+
+    solved = solve_ivp(rate, (0, 0.3), np.zeros(25), method="DOP853", rtol=1e-12, atol=1e-12)
+    found = cross_entropy.kernel_flow(J @ J.T, labels, start=start).teacher(0.3).fitted
+    np.testing.assert_allclose(found, start + (J @ solved.y[:, -1]).reshape(6, 3), atol=1e-7)
+
+
+def test_a_kernel_of_neither_size_is_refused():
+    with pytest.raises(ValueError, match=r"y: expected 5 rows like the inputs, got shape \(2, 3\)"):
+        cross_entropy.kernel_flow(np.eye(5), np.full((2, 3), 1 / 3))
+    with pytest.raises(ValueError, match=r"y: expected 6 rows like the inputs, got shape \(2, 3\)"):
+        cross_entropy.linear_flow(np.eye(6), np.full((2, 3), 1 / 3))

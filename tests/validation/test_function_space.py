@@ -1,4 +1,4 @@
-"""Gains of training in function space: the tangent kernel against plain derivatives, training where it is exact."""
+"""Gains of training in function space: kernels against plain derivatives, training where the closed form is exact."""
 
 import json
 
@@ -7,34 +7,69 @@ import pytest
 import torch
 from torch import nn
 
-from validation import function_space as space
+from eigenkd import kernel_flow
+from eigenkd.projection import gains
+from validation.errors import UsageError
+from validation.function_space import study as studies
+from validation.function_space.__main__ import main
+from validation.function_space.kernels import change, gram, last_hidden, tangent_kernel
+from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
+from validation.function_space.study import Study, compare, trained
 from validation.models.tangent_mlp import TangentMLP
 from validation.record import Folder
 
 
 @pytest.fixture
-def study(tmp_path):
-    """study(**values) -> the result of a small one in tmp_path."""
+def made(tmp_path):
+    """made(**values) -> the result of a small study in tmp_path."""
     def call(**values):
-        one = space.Study(**{"width": 32, "examples": 16, "steps": 60} | values)
-        return space.run(one, Folder(tmp_path, one.name), device=torch.device("cpu"), data_dir=tmp_path / "data")
+        one = Study(**{"width": 32, "examples": 16, "steps": 60} | values)
+        return studies.run(one, Folder(tmp_path, one.name), device=torch.device("cpu"), data_dir=tmp_path / "data")
 
     return call
 
 
-@pytest.mark.parametrize("memory", [1, 8 * 2 * 3 * 40, 2**31])
-def test_the_tangent_kernel_is_made_of_all_derivatives_in_parts_or_at_once(memory):
+class Shared(nn.Module):
+    """A network whose one layer is called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.layer(torch.tanh(self.layer(x)))
+
+
+NETWORKS = {
+    "linear layers": lambda: nn.Sequential(nn.Linear(9, 6), nn.Tanh(), nn.Linear(6, 5, bias=False), nn.Linear(5, 3)),
+    "tangent": lambda: TangentMLP(hidden=20).build((1, 3, 3), 3)[1],
+    "convolution": lambda: nn.Sequential(nn.Unflatten(1, (1, 3, 3)), nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Flatten(),
+                                         nn.Linear(8, 3)),
+    "a layer called twice": lambda: nn.Sequential(nn.Linear(9, 4), Shared()),
+}
+
+
+@pytest.mark.parametrize("memory", [1, 2**31])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_tangent_kernel_is_made_of_all_derivatives(name, memory):
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
-    inputs = torch.randn(5, 1, 3, 3)
+    network, inputs = NETWORKS[name](), torch.randn(5, 9)
     rows = []
-    for value in network(inputs).reshape(-1):
+    for value in network.double()(inputs.double()).reshape(-1):
         rows.append(torch.cat([d.reshape(-1) for d in torch.autograd.grad(value, network.parameters(),
                                                                           retain_graph=True)]))
-    jacobian = torch.stack(rows).double()
-    kernel = space.tangent_kernel(network, inputs, memory)
-    assert kernel.dtype == torch.float64
-    np.testing.assert_allclose(kernel, jacobian @ jacobian.T, rtol=1e-5, atol=1e-6)
+    jacobian = torch.stack(rows)
+    kernel = tangent_kernel(network.float(), inputs, memory)
+    assert kernel.dtype == torch.float64 and next(network.parameters()).dtype == torch.float32
+    np.testing.assert_allclose(kernel, jacobian @ jacobian.T, rtol=1e-9, atol=1e-9)
+
+
+def test_other_kernels_are_of_what_they_say():
+    network, inputs = NETWORKS["linear layers"](), torch.randn(4, 9)
+    hidden = last_hidden(network, inputs)
+    np.testing.assert_array_equal(hidden, network[:3](inputs).detach())
+    np.testing.assert_allclose(gram(hidden)[1, 2], float(hidden[1].double() @ hidden[2].double()))
+    assert change(np.eye(2), np.array([[1.0, 1], [0, 1]])) == pytest.approx(0.5**0.5)
 
 
 def test_outputs_of_the_network_are_of_order_one_at_any_width():
@@ -45,62 +80,132 @@ def test_outputs_of_the_network_are_of_order_one_at_any_width():
         assert float(network(inputs).detach().std()) == pytest.approx(1, rel=0.35)
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
-def test_a_linear_network_follows_the_closed_form(optimiser):
-    """Where the tangent kernel never changes: within float32."""
+def linear_network(study):
+    """A network whose tangent kernel never changes, its kernel, labels, logits before, marks, and what it answers as a
+    teacher and as a student (2, marks, n, C)."""
     torch.manual_seed(0)
-    network, inputs = nn.Linear(6, 2, bias=False), torch.randn(9, 6)
-    targets, study = torch.randn(9, 2), space.Study(steps=30, optimiser=optimiser, learning_rate=0.3)
-    begin = {name: value.clone() for name, value in network.state_dict().items()}
-    start = network(inputs).detach()
-    flow = space.kernel_flow(space.tangent_kernel(network, inputs).numpy(), space._flat(targets),
-                             start=space._flat(start))
-    outputs, wanted = [], targets
+    network, inputs = nn.Linear(6, 3, bias=False), torch.randn(9, 6)
+    labels, marks, answers = torch.eye(3)[torch.arange(9) % 3], np.array([1, 7, study.steps]), []
+    start, begin = network(inputs).detach(), network.weight.detach().clone()
+    kernel, targets = tangent_kernel(network, inputs).numpy(), labels
     for _ in range(2):
-        network.load_state_dict(begin)
-        wanted = space.trained(network, inputs, wanted, study, float(flow.spectrum.eigenvalues[0]))
-        outputs.append(space._flat(wanted))
-    measured, size = space.gains(np.stack(outputs), space._flat(targets), flow.spectrum.sample_basis,
-                                 space._flat(start))
-    for found, expected in zip(measured, space.predicted(study, flow, measured, size)):
-        assert space.drift(expected, found, size) < 1e-5
+        network.weight.data.copy_(begin)
+        answers.append(trained(network, inputs, targets, study, float(np.linalg.eigvalsh(kernel)[-1]), marks))
+        targets = answers[-1][-1]
+    return kernel, labels, start, marks, torch.stack(answers)
 
 
-def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(study, tmp_path):
-    narrow, wide = (study(width=width)["drift"] for width in (16, 1024))
-    assert all(wide[role] < 0.5 * narrow[role] for role in space.ROLES)
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
+def test_a_linear_network_follows_the_closed_form_at_all_times(optimiser):
+    """Within float32."""
+    study = Study(steps=30, optimiser=optimiser, learning_rate=0.3)
+    kernel, labels, start, marks, answers = linear_network(study)
+    flow = kernel_flow(kernel, labels.numpy().ravel(), start=start.numpy().ravel())
+    measured, size = gains(answers.flatten(2).numpy(), labels.numpy().ravel(), flow.spectrum.sample_basis,
+                           start.numpy().ravel())
+    for found, expected in zip(measured, of_steps(study, flow.spectrum.eigenvalues, marks)):
+        assert all(drift(e, f, size) < 1e-5 for e, f in zip(expected, found))
+    result, arrays = compare(study, {"tangent": kernel}, answers, labels, start, marks)
+    assert max(result["drift"].values()) < 1e-5 and arrays["measured_student"].shape == (27,)
+    kept = arrays["size"] ** 2 >= studies.CARRIED * np.sum(arrays["size"] ** 2)
+    np.testing.assert_allclose(arrays["predicted_teacher_over_time"][-1], arrays["predicted_teacher"][kept])
+
+
+def test_a_linear_network_in_small_steps_follows_linear_flow_to_a_thousandth():
+    study = Study(steps=4000, learning_rate=1e-3)
+    kernel, labels, start, _, answers = linear_network(study)
+    flow = kernel_flow(kernel, labels.double().numpy().ravel(), start=start.double().numpy().ravel())
+    time = study.steps * study.learning_rate / float(flow.spectrum.eigenvalues[0])
+    for found, fit in zip(answers[:, -1], (flow.teacher(time), flow.student(time, teacher_time=time))):
+        np.testing.assert_allclose(found.ravel(), fit.fitted, atol=1e-3)
+
+
+def test_a_linear_network_under_the_cross_entropy_follows_its_flow():
+    """Steps of a hundredth of 1 / lambda_1: the flow is their limit."""
+    study = Study(steps=2000, learning_rate=1e-2, loss="cross_entropy")
+    kernel, labels, start, marks, answers = linear_network(study)
+    said = of_cross_entropy(study, kernel, labels.double().numpy(), start.double().numpy(), marks)
+    np.testing.assert_allclose(answers, said, atol=2e-3)
+    result, _ = compare(study, {"tangent": kernel}, answers, labels, start, marks)
+    assert max(result["drift_linear"].values()) < 5e-3 < min(result["drift"].values())
+
+
+def test_a_flow_is_recognised_by_its_own_times():
+    rng, lam = np.random.default_rng(0), np.geomspace(100, 0.1, 12)
+    teacher = -np.expm1(-np.array([[0.003], [0.4]]) * lam)
+    student = -np.expm1(-np.array([[0.02], [3.0]]) * lam) * teacher[-1]
+    found = of_nearest_times(lam, np.stack([teacher, student]), rng.uniform(size=12))
+    np.testing.assert_allclose(found, np.stack([teacher, student]), atol=1e-4)
+
+
+def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(made, tmp_path):
+    narrow, wide = (made(width=width) for width in (16, 1024))
+    assert all(wide["drift"][role] < 0.5 * narrow["drift"][role] for role in studies.ROLES)
+    assert wide["kernel_change"] < 0.5 * narrow["kernel_change"]
+    assert wide["drift_along"].keys() == {"tangent", "inputs", "features"}
+    assert wide["drift_along"]["tangent"] == wide["drift"]
+    assert wide["drift_over_time"]["student"][-1] == wide["drift"]["student"] and wide["steps_seen"][-1] == 60
     (folder,) = (tmp_path / "function_space").glob("*width1024/seed0")
     before = (folder / "result.json").stat().st_mtime_ns
-    assert study(width=1024)["drift"] == wide and (folder / "result.json").stat().st_mtime_ns == before
+    assert made(width=1024)["drift"] == wide["drift"] and (folder / "result.json").stat().st_mtime_ns == before
     arrays = np.load(folder / "gains.npz")
-    assert {array.shape for array in arrays.values()} == {(160,)}
+    assert arrays["measured_teacher"].shape == (160,) and arrays["features_predicted_student"].shape == (16,)
 
 
-def test_adam_is_set_beside_the_times_that_come_nearest(study):
-    assert study(optimiser="adam", width=256)["drift"]["teacher"] < 0.5
+def test_what_has_no_closed_form_is_set_beside_the_times_that_come_nearest(made):
+    adam = made(optimiser="adam", width=256)
+    assert adam["exact"] is False and adam["drift"]["teacher"] < 0.5 and "drift_linear" not in adam
+    entropy = made(loss="cross_entropy", width=256)
+    assert entropy["exact"] is False and max(entropy["drift_linear"].values()) < 0.5
 
 
-def test_training_that_diverges_is_refused(study, monkeypatch):
-    with pytest.raises(space.UsageError, match=r"--learning-rate: expected less than 2 .* diverges, got 50"):
-        study(learning_rate=50.0)
-    with pytest.raises(space.UsageError, match=r"expected training that converges, got a teacher that diverges"):
-        monkeypatch.setattr(space, "LARGE", 1e-9)
-        study()
+def test_training_that_diverges_is_refused(made, monkeypatch):
+    with pytest.raises(UsageError, match=r"--learning-rates: expected less than 2 .* diverges, got 50"):
+        made(learning_rate=50.0)
+    with pytest.raises(UsageError, match=r"expected training that converges, got a teacher that diverges"):
+        monkeypatch.setattr(studies, "LARGE", 1e-9)
+        made()
 
 
-def test_the_command_prints_a_line_a_width(tmp_path, capsys):
+def test_a_folder_of_another_study_is_refused(made, tmp_path):
+    made()
+    (path,) = tmp_path.glob("function_space/*/seed0/config.json")
+    path.write_text("{}")
+    with pytest.raises(UsageError, match=r"--out: expected a free folder or the same study, got .* of another"):
+        made()
+
+
+def test_the_command_prints_a_line_a_study(tmp_path, capsys):
     arguments = ["--widths", "8", "16", "--seeds", "0", "1", "--examples", "8", "--steps", "5", "--out", str(tmp_path)]
-    assert space.main(arguments) == 0
+    assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["width", "8", "16"] and lines[1].endswith("2")
+    assert [line.split()[:4] for line in lines[1:]] == [["squared", "sgd", "0.5", "8"], ["squared", "sgd", "0.5", "16"]]
+    assert lines[0].startswith("loss") and lines[1].endswith("2")
     results = [json.loads(path.read_text()) for path in tmp_path.glob("function_space/*/seed*/result.json")]
     assert len(results) == 4 and all(result["smoke"] is False for result in results)
 
 
+def test_the_command_leads_away_from_the_assumptions_one_at_a_time(tmp_path, capsys, monkeypatch):
+    seen = []
+    monkeypatch.setattr("validation.function_space.__main__.run", lambda study, folder, **_: seen.append(study) or {
+        **vars(study), "drift": dict.fromkeys(studies.ROLES, 0.1), "kernel_change": 0.1})
+    assert main(["--away", "--seeds", "0", "1", "--out", str(tmp_path)]) == 0
+    default = vars(Study())
+    changes = [{key for key in default if vars(study)[key] != default[key]} - {"seed"} for study in seen]
+    assert len(seen) == 2 * len(studies.AWAY) and changes[:2] == [set(), set()]
+    assert {frozenset(change) for change in changes} == {frozenset(), frozenset({"learning_rate"}), frozenset(
+        {"optimiser"}), frozenset({"loss"}), frozenset({"loss", "optimiser"})}
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(studies.AWAY)
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--data", "nothing"], "--data: expected one of mnist,"),
-    (["--steps", "0"], "expected one or more, from 1 on"),
+    (["--losses", "hinge"], "--losses: expected one of squared, cross_entropy, got 'hinge'"),
+    (["--optimisers", "lion"], "--optimisers: expected one of sgd, momentum, adam, got 'lion'"),
+    (["--widths"], "--widths: expected one or more, got none"),
+    (["--steps", "0"], "expected positive numbers, and --seeds from 0 on"),
+    (["--seeds", "-1"], "expected positive numbers, and --seeds from 0 on"),
 ])
 def test_mistakes_are_a_line(tmp_path, capsys, arguments, words):
-    assert space.main([*arguments, "--out", str(tmp_path)]) == 2
+    assert main([*arguments, "--out", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err

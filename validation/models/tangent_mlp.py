@@ -18,18 +18,18 @@ class TangentMLP:
     hidden: int = 1024
 
     def build(self, shape, classes):
-        import torch
         from torch import nn
 
-        class Scaled(nn.Module):
+        class Scaled(nn.Linear):
             """x -> scale * W x."""
 
             def __init__(self, inputs, outputs, scale):
-                super().__init__()
-                self.weight, self.scale = nn.Parameter(torch.randn(outputs, inputs)), scale
+                super().__init__(inputs, outputs, bias=False)
+                nn.init.normal_(self.weight)
+                self.scale = scale
 
             def forward(self, x):
-                return x @ self.weight.T * self.scale
+                return super().forward(x) * self.scale
 
         inputs = math.prod(shape)
         return nn.Flatten(), nn.Sequential(OrderedDict(

@@ -1,0 +1,102 @@
+"""python -m validation.function_space --widths 64 256 1024 --seeds 0 1 2: the closed form beside training itself."""
+
+import sys
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from validation.data import DATASETS
+from validation.device import choose, threads
+from validation.errors import UsageError
+from validation.function_space.study import AWAY, OPTIMISERS, ROLES, Study, run
+from validation.record import Folder
+from validation.report import columns
+
+LOSSES = ("squared", "cross_entropy")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure gains in function space and predict them: each of the widths with each of the other values and seeds."""
+
+    widths: tuple[int, ...] = (64, 256, 1024)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    learning_rates: tuple[float, ...] = (0.5,)
+    """Over the tangent kernel's largest eigenvalue; gradient descent diverges above 2."""
+    losses: tuple[str, ...] = ("squared",)
+    """Of squared and cross_entropy."""
+    optimisers: tuple[str, ...] = ("sgd",)
+    """Of sgd, momentum and adam."""
+    away: bool = False
+    """Instead, at width 1024, the learning rates, losses and optimisers that lead away from the assumptions, one at a
+    time: what the figure gains_away draws."""
+    steps: int = 400
+    examples: int = 128
+    data: str = "mnist"
+    device: str = "auto"
+    threads: int = 1
+    data_dir: Path = Path("data")
+    out: Path = Path("runs")
+
+
+def main(arguments=None):
+    """Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    options = tyro.cli(Options, prog="python -m validation.function_space", args=arguments)
+    try:
+        device, wanted, results = choose(options.device), studies(options), []
+        with threads(options.threads):
+            for study in wanted:
+                results.append(run(study, Folder(options.out, study.name), device=device, data_dir=options.data_dir,
+                                   note=lambda text: print(text, file=sys.stderr)))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: the same command goes on with what is left", file=sys.stderr)
+        return 130
+    print(table(results))
+    return 0
+
+
+def studies(options):
+    """All `Study` that are asked for. Raises UsageError for values that none can have."""
+    for name, values, known in (("data", (options.data,), DATASETS), ("losses", options.losses, LOSSES),
+                                ("optimisers", options.optimisers, OPTIMISERS)):
+        if wrong := [value for value in values if value not in known]:
+            raise UsageError(f"--{name}: expected one of {', '.join(known)}, got {wrong[0]!r}; pass one of these")
+    lists = {name: getattr(options, name) for name in ("widths", "seeds", "learning_rates", "losses", "optimisers")}
+    if empty := [name for name, values in lists.items() if not values]:
+        raise UsageError(f"--{empty[0].replace('_', '-')}: expected one or more, got none; leave it out")
+    if min(*options.widths, *options.learning_rates, options.steps, options.examples) <= 0 or min(options.seeds) < 0:
+        raise UsageError("--widths, --learning-rates, --steps, --examples: expected positive numbers, and --seeds from "
+                         "0 on, got others; leave them out for the defaults")
+    shared = {"examples": options.examples, "data": options.data, "steps": options.steps}
+    if options.away:
+        return [Study(seed=seed, learning_rate=one.learning_rate, loss=one.loss, optimiser=one.optimiser, **shared)
+                for one in AWAY for seed in options.seeds]
+    return [Study(width, seed, learning_rate=rate, loss=loss, optimiser=optimiser, **shared) for loss, optimiser, rate,
+            width, seed in product(options.losses, options.optimisers, options.learning_rates, options.widths,
+                                   options.seeds)]
+
+
+def table(results):
+    """Drift over seeds, a line for each loss, optimiser, learning rate and width."""
+    rows = [("loss", "optimiser", "learning rate", "width", *(f"drift of the {role}: mean (range)" for role in ROLES),
+             "kernel changes by", "seeds")]
+    for key in dict.fromkeys(map(_key, results)):
+        mine = [result for result in results if _key(result) == key]
+        found = [[one["drift"][role] for one in mine] for role in ROLES]
+        rows.append((*map(str, key), *(f"{np.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})" for v in found),
+                     f"{np.mean([one['kernel_change'] for one in mine]):.3f}", str(len(mine))))
+    return columns(rows)
+
+
+def _key(result):
+    return result["loss"], result["optimiser"], result["learning_rate"], result["width"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
