@@ -1,7 +1,6 @@
 """What only a GPU can tell: images a second beside what its memory allows, and settings that are hopeless on a CPU."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import torch
 
 from benchmarks.timing import machine
 from validation import durable
+from validation.compact import keep
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import described
@@ -43,7 +43,6 @@ NOTES = {
     "bandwidth": "bytes read and written a second by copying 1 GiB, measured beside them",
     "compiled": "by torch.compile's default",
 }
-NOT_KEPT = ("weights.safetensors",)  # of a run, in the records that come with a checkout
 
 
 @dataclass(frozen=True)
@@ -180,15 +179,6 @@ def _train(setting, seed, record, runs, device, seconds):
         process.wait()
     if process.returncode == 0:
         keep(runs / setting / f"seed{seed}", record)
-
-
-def keep(run, record):
-    """Copies what figures and tables are drawn from, its result last."""
-    record.mkdir(parents=True, exist_ok=True)
-    names = sorted((path.name for path in run.iterdir() if path.is_file()), key=lambda name: name == "result.json")
-    for name in names:
-        if name not in NOT_KEPT:
-            shutil.copyfile(run / name, record / name)
 
 
 def _read(path):

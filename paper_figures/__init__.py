@@ -55,6 +55,8 @@ FIGURES = {
     " (Figs. 1a, 2, 5-9)" if any(setting.published for setting in images.of(dataset)) else ""),
                                     partial(images.draw, dataset)) for dataset in images.DATASETS} | {
     "gains": Entry("predicted against measured gains of networks, by width", gains.draw),
+    "gains_over_time": Entry("the same over training, a few directions", gains.over_time),
+    "gains_away": Entry("the same away from the theorem's assumptions: steps, optimisers, losses", gains.away),
 }
 
 TABLES = {

@@ -1,4 +1,5 @@
-"""Predicted against measured gains of networks: the closed form on the tangent kernel beside training, by width."""
+"""Predicted against measured gains of networks: the closed form on the tangent kernel beside training, by width, over
+time, and away from the theorem's assumptions."""
 
 import textwrap
 from pathlib import Path
@@ -9,69 +10,164 @@ from matplotlib.ticker import NullLocator
 
 from eigenkd.plot import GUIDE, STUDENT, TEACHER
 from paper_figures import records
+from validation.function_space.study import AWAY, ROLES, Study
 
-STUDY = "mnist128-sgd-0.5-400"  # of validation.function_space: plain gradient descent, its defaults
 COMMAND = "python -m validation.function_space"
 SHARE = 1e-4  # of the targets' square that a direction has to carry to be drawn
+STYLES = {"teacher": (TEACHER, "o"), "student": (STUDENT, "^")}
+OPTIMISERS = {"sgd": "gradient descent", "momentum": "momentum 0.9", "adam": "Adam"}
+LOSSES = {"squared": "squared loss", "cross_entropy": "cross-entropy"}
+_POINTS = (f"A point a direction that carries {SHARE:.2%} of the labels or more, its area by how much. Drift: root "
+           "mean square of measured less predicted, weighted by that.")
+FOLLOWED = 6  # directions whose gains are drawn over time
 
 
 def draw(runs, seed=None):
     """A panel a width with a point a direction, the least seed's or the one asked for, and drift against width."""
-    found = _found(runs)
-    widths = sorted(found)
-    shown = {width: next((run for run in found[width] if seed in (None, run.field("seed"))), None) for width in widths}
-    if not any(shown.values()):
-        raise records.Unusable(f"no function-space run{'' if seed is None else f' of seed {seed}'} under "
-                               f"{Path(runs) / 'function_space'}; make some with: {COMMAND}")
-    widths = [width for width in widths if shown[width]]
-    figure = Figure(figsize=(3.5 * (len(widths) + 1), 4.6), layout="constrained")
-    axes = figure.subplots(1, len(widths) + 1)
-    for ax, width in zip(axes, widths):
-        _panel(ax, shown[width], width)
+    found = _by_width(runs, seed)
+    figure = Figure(figsize=(3.4 * (len(found) + 1), 4.7), layout="constrained")
+    axes = figure.subplots(1, len(found) + 1)
+    for ax, (width, some) in zip(axes, found.items()):
+        _panel(ax, some[0], f"width {width}", "predicted")
     axes[0].set_ylabel("measured gain")
     axes[0].legend(fontsize="small", loc="upper left")
-    _drift(axes[-1], {width: found[width] for width in widths})
-    run = shown[widths[0]]
-    text = (f"Two-layer ReLU networks in the tangent parametrisation, {run.field('examples')} digits "
-            f"({run.field('data_source')}), squared loss, {run.field('steps')} steps of gradient descent of "
-            f"{run.field('learning_rate'):g} over the largest eigenvalue for teacher and student; seed "
-            f"{run.field('seed')}. A point a direction that carries {SHARE:.2%} of the labels or more, its area by how "
-            "much. Drift: root mean square of measured less predicted, weighted by that; right, all seeds.")
-    figure.supxlabel("\n".join(textwrap.wrap(text, 50 * (len(widths) + 1))), fontsize=9)
+    _against_width(axes[-1], found)
+    figure.supxlabel("\n".join(textwrap.wrap(
+        f"{_made(next(iter(found.values()))[0])} {_POINTS} Right: all seeds, and their mean.",
+        48 * (len(found) + 1))), fontsize=9)
     return figure
 
 
-def _found(runs):
-    """width -> its runs, one's own or else the committed ones."""
-    for where in (runs, records.COMMITTED):
-        folders = {int(path.name.rpartition("width")[2]): f"function_space/{path.name}"
-                   for path in (Path(where) / "function_space").glob(f"{STUDY}-width*")}
-        found = {width: mine for width, name in folders.items() if (mine := records.every(where, name))}
-        if found:
-            return found
-    return {}
+def over_time(runs, seed=None):
+    """Gains of a few directions of the widest network over its training, and drift over it, by width."""
+    found = _by_width(runs, seed)
+    width, widest = next(reversed(found.items()))
+    figure = Figure(figsize=(13, 4.7), layout="constrained")
+    axes = figure.subplots(1, 3)
+    steps = np.array(widest[0].field("steps_seen"))
+    for ax, role in zip(axes, ROLES):
+        style, marker = STYLES[role]
+        curves = widest[0].arrays("gains.npz", f"measured_{role}_over_time", f"predicted_{role}_over_time")
+        followed = np.unique(np.geomspace(1, curves[0].shape[1], FOLLOWED).round().astype(int)) - 1
+        for k, shade in zip(followed, np.linspace(1, 0.35, len(followed))):
+            ax.plot(steps, curves[1][:, k], color=style["color"], alpha=shade)
+            ax.plot(steps, curves[0][:, k], marker, color=style["color"], alpha=shade, markersize=4, linewidth=0,
+                    label=f"direction {k}")
+        ax.legend(fontsize=7, loc="upper left")
+        ax.set_title(f"{role}, width {width}", fontsize=10)
+        ax.set_xlabel("steps")
+        ax.set_ylabel("gain")
+        ax.set_ylim(-0.1, 1.6)
+        ax.set_yticks([0, 0.5, 1])
+    for shade, (width, some) in zip(np.linspace(0.35, 1, len(found)), found.items()):
+        for role, (style, marker) in STYLES.items():
+            drifts = np.mean([run.field("drift_over_time", role) for run in some], axis=0)
+            axes[2].plot(steps, drifts, alpha=shade, marker=marker, markersize=3, **style,
+                         label=f"{role}, width {width}")
+    axes[2].set(xlabel="steps", ylabel="drift", yscale="log", title="drift, mean of all seeds")
+    axes[2].title.set_fontsize(10)
+    axes[2].legend(fontsize=7, ncols=2)
+    for ax in axes:
+        ax.set_xscale("log")
+    text = (f"{_made(widest[0])} Lines: predicted; markers: measured; directions by eigenvalue, of those that carry "
+            "a thousandth of the labels or more. Drift: root mean square of measured less predicted, weighted by "
+            "what a direction carries.")
+    figure.supxlabel("\n".join(textwrap.wrap(text, 170)), fontsize=9)
+    return figure
 
 
-def _panel(ax, run, width):
-    names = [f"{kind}_{role}" for role in ("teacher", "student") for kind in ("predicted", "measured")]
-    size, *gains = run.arrays("gains.npz", "size", *names)
+def away(runs, seed=None):
+    """A panel a change of learning rate, optimiser or loss that leads away from the theorem's assumptions; of the
+    cross-entropy a second one, beside the flow of the same linear model under that loss."""
+    found = {study: mine for study in AWAY if (mine := _seeds(runs, study, study.width, seed))}
+    if not found:
+        raise records.Unusable(f"no function-space run away from the assumptions; make some with: {COMMAND} --away")
+    panels = [(some, _changed(study), "predicted") for study, some in found.items()]
+    panels += [(some, f"{_changed(study)}, linear model of that loss", "linear") for study, some in found.items()
+               if "drift_linear" in some[0].result]
+    columns = min(5, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.1 * columns, 3.5 * rows + 1), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, (some, title, kind) in zip(axes, panels):
+        _panel(ax, some[0], "\n".join(textwrap.wrap(title, 34)), kind, _mean_drift(some, kind))
+    for ax in axes[len(panels):]:
+        ax.remove()
+    for ax in axes[::columns]:
+        ax.set_ylabel("measured gain")
+    axes[0].legend(fontsize="small", loc="upper left")
+    text = (f"{_made(panels[0][0][0])} Width {panels[0][0][0].field('width')}. Predicted by the closed form of the "
+            "same steps on the squared loss; of Adam and of the cross-entropy, which have none, by gradient flow for the "
+            "times that come nearest, one a curve; in the last panel by gradient flow of the linear model on the "
+            f"cross-entropy, nothing fitted. Of the cross-entropy gains are those of probabilities. {_POINTS}")
+    figure.supxlabel("\n".join(textwrap.wrap(text, 42 * columns)), fontsize=9)
+    return figure
+
+
+def _by_width(runs, seed):
+    """width -> the runs of plain gradient descent on the squared loss, narrow first, the least seed first."""
+    family = Study().family
+    widths = sorted({int(path.name.rpartition("width")[2]) for where in (runs, records.COMMITTED)
+                     for path in (Path(where) / "function_space").glob(f"{family}-width*")})
+    found = {width: mine for width in widths if (mine := _seeds(runs, Study(), width, seed))}
+    if not found:
+        raise records.Unusable(f"no function-space run{'' if seed is None else f' of seed {seed}'} under "
+                               f"{Path(runs) / 'function_space'}; make some with: {COMMAND}")
+    return found
+
+
+def _seeds(runs, study, width, seed):
+    """The runs of a study at that width, of all seeds or of the one asked for."""
+    return [run for run in records.every(runs, f"function_space/{study.family}-width{width}")
+            if seed in (None, run.field("seed"))]
+
+
+def _panel(ax, run, title, kind, drifts=None):
+    [size] = run.arrays("gains.npz", "size")
     carried = size**2 / np.sum(size**2)
     some = carried >= SHARE
-    for role, predicted, measured, style, marker in (("teacher", *gains[:2], TEACHER, "o"),
-                                                     ("student", *gains[2:], STUDENT, "^")):
+    for role, (style, marker) in STYLES.items():
+        predicted, measured = run.arrays("gains.npz", f"{kind}_{role}", f"measured_{role}")
         ax.scatter(predicted[some], measured[some], s=4 + 600 * carried[some], color=style["color"], marker=marker,
                    alpha=0.5, linewidths=0, label=role)
     ax.axline((0, 0), slope=1, color=GUIDE, linestyle="--", linewidth=1)
     ax.set_xlim(-0.05, 1.05)
     ax.set_ylim(-0.25, 1.25)
     ax.set_xlabel("predicted gain")
-    drift = run.field("drift")
-    ax.set_title(f"width {width}\ndrift {drift['teacher']:.3f} teacher, {drift['student']:.3f} student", fontsize=10)
+    drifts = drifts or [run.field(_drift_of(kind), role) for role in ROLES]
+    ax.set_title(f"{title}\ndrift {drifts[0]:.3f} teacher, {drifts[1]:.3f} student", fontsize=10)
 
 
-def _drift(ax, found):
-    widths = sorted(found)
-    for role, style, marker in (("teacher", TEACHER, "o"), ("student", STUDENT, "^")):
+def _drift_of(kind):
+    return "drift" if kind == "predicted" else "drift_linear"
+
+
+def _mean_drift(some, kind):
+    return [float(np.mean([run.field(_drift_of(kind), role) for run in some])) for role in ROLES]
+
+
+def _changed(study):
+    """What a study has other than the theorem's assumptions, in words."""
+    default, words = Study(), []
+    if study.loss != default.loss:
+        words.append(LOSSES[study.loss])
+    if study.optimiser != default.optimiser:
+        words.append(OPTIMISERS[study.optimiser])
+    if study.learning_rate != default.learning_rate:
+        words.append(f"steps of {study.learning_rate:g} / λ₁")
+    return ", ".join(words) or f"{LOSSES[study.loss]}, gradient descent, steps of {study.learning_rate:g} / λ₁"
+
+
+def _made(run):
+    return (f"Two-layer ReLU networks in the tangent parametrisation, {run.field('examples')} digits "
+            f"({run.field('data_source')}), squared loss and {run.field('steps')} steps of gradient descent of "
+            f"{run.field('learning_rate'):g} over the largest eigenvalue for teacher and student if not said "
+            f"otherwise; points of seed {run.field('seed')}.")
+
+
+def _against_width(ax, found):
+    widths = list(found)
+    for role, (style, marker) in STYLES.items():
         drifts = [[run.field("drift", role) for run in found[width]] for width in widths]
         for width, mine in zip(widths, drifts):
             ax.plot([width] * len(mine), mine, marker, color=style["color"], alpha=0.4, markersize=4)
@@ -87,5 +183,6 @@ def _drift(ax, found):
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("width")
     ax.set_ylabel("drift")
-    ax.set_title(f"{len(found[widths[0]])} seeds, and their mean", fontsize=10)
+    seeds = sorted({len(mine) for mine in found.values()})
+    ax.set_title(f"seeds ({' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))}) and their mean", fontsize=10)
     ax.legend(fontsize="small")

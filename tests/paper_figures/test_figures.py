@@ -13,10 +13,13 @@ import paper_figures.__main__ as command
 import validation.record
 from eigenkd import deviation
 from eigenkd.table import NONE
-from paper_figures import FIGURES, TABLES, gains, images, records, schedules, tables, theory
+from paper_figures import FIGURES, TABLES, images, records, schedules, tables, theory
+from validation.function_space.study import AWAY
+from validation.function_space.study import Study as FunctionSpace
 from validation.settings import find
 
 matplotlib.use("Agg")
+STUDY = FunctionSpace()
 PAIRS = np.stack([np.arange(15), np.arange(20, 35)], axis=1)
 
 
@@ -61,22 +64,29 @@ def runs(tmp_path):
                     *(images.of(dataset)[0].name for dataset in images.DATASETS),
                     "resnet56_resnet20_cifar10"):
         write_run(tmp_path / "runs", setting)
-    for width in (64, 256, 1024):
-        for seed in (0, 1):
+    for seed in (0, 1):
+        for width in (64, 256):
             write_study(tmp_path / "runs", width, seed)
+        for study in AWAY:
+            write_study(tmp_path / "runs", study.width, seed, study)
     return tmp_path / "runs"
 
 
-def write_study(runs, width, seed=0):
+def write_study(runs, width, seed=0, study=STUDY):
     """A made-up run of validation.function_space."""
-    folder = runs / "function_space" / f"{gains.STUDY}-width{width}" / f"seed{seed}"
+    folder = runs / "function_space" / f"{study.family}-width{width}" / f"seed{seed}"
     folder.mkdir(parents=True)
-    values = np.linspace(1, 0, 40)
-    np.savez(folder / "gains.npz", size=values + 0.1, **{f"{kind}_{role}": values**2 for kind in (
-        "predicted", "measured") for role in ("teacher", "student")})
+    values, kinds = np.linspace(1, 0, 40), ["predicted", "measured"]
+    drifts = {"drift": {"teacher": width**-0.5, "student": 1.2 * width**-0.5},
+              "drift_over_time": {role: [0.01, 0.02, width**-0.5] for role in ("teacher", "student")}}
+    if study.loss == "cross_entropy" and study.optimiser == "sgd":
+        kinds, drifts["drift_linear"] = [*kinds, "linear"], {"teacher": 0.011 + seed / 100, "student": 0.022}
+    np.savez(folder / "gains.npz", size=values + 0.1, **{
+        f"{kind}_{role}{over}": array for kind in kinds for role in ("teacher", "student")
+        for over, array in (("", values**2), ("_over_time", np.outer([0.1, 0.5, 1.0], values)))})
     (folder / "result.json").write_text(json.dumps({
         "width": width, "seed": seed, "smoke": False, "examples": 128, "steps": 400, "learning_rate": 0.5,
-        "data_source": "digits", "drift": {"teacher": width**-0.5, "student": 1.2 * width**-0.5}}))
+        "data_source": "digits", "steps_seen": [1, 20, 400], **drifts}))
 
 
 def call(tmp_path, *arguments):
@@ -213,13 +223,34 @@ def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_dra
 def test_gains_are_drawn_by_width_with_the_drift_of_all_seeds(runs, tmp_path):
     figure = FIGURES["gains"].draw(runs, None)
     assert [ax.get_title().splitlines()[0] for ax in figure.axes] == [
-        "width 64", "width 256", "width 1024", "2 seeds, and their mean"]
+        "width 64", "width 256", "width 1024", "seeds (2) and their mean"]
     assert "drift 0.125 teacher, 0.150 student" in figure.axes[0].get_title()
     assert len(figure.axes[0].collections[0].get_offsets()) == 40
     with pytest.raises(records.Unusable, match=r"no function-space run of seed 7 .* -m validation.function_space"):
         FIGURES["gains"].draw(runs, 7)
     with pytest.raises(records.Unusable, match=r"no function-space run under .*; make some with"):
         FIGURES["gains"].draw(tmp_path / "nowhere", None)
+
+
+def test_gains_away_from_the_assumptions_say_what_was_changed(runs, tmp_path):
+    figure = FIGURES["gains_away"].draw(runs, None)
+    titles = [" ".join(ax.get_title().split()) for ax in figure.axes]
+    assert [title.partition(" drift")[0] for title in titles] == [
+        "squared loss, gradient descent, steps of 0.5 / λ₁", "steps of 0.1 / λ₁", "steps of 1 / λ₁",
+        "steps of 1.5 / λ₁", "steps of 1.9 / λ₁", "momentum 0.9", "Adam", "cross-entropy", "cross-entropy, Adam",
+        "cross-entropy, linear model of that loss"]
+    assert titles[-1].endswith("drift 0.016 teacher, 0.022 student")  # the mean of both seeds
+    with pytest.raises(records.Unusable, match=r"away from the assumptions; make some with: .*function_space --away$"):
+        FIGURES["gains_away"].draw(tmp_path / "nowhere", None)
+
+
+def test_gains_over_time_follow_the_widest_network(runs):
+    figure = FIGURES["gains_over_time"].draw(runs, None)
+    assert figure.axes[0].get_title() == "teacher, width 1024"
+    lines = figure.axes[0].get_lines()
+    np.testing.assert_array_equal(lines[0].get_xdata(), [1, 20, 400])
+    np.testing.assert_allclose(lines[1].get_ydata(), [0.1, 0.5, 1.0])
+    assert len(figure.axes[2].get_lines()) == 6
 
 
 def test_accuracies_stand_beside_the_papers_with_intervals_over_seeds(tmp_path):

@@ -1,0 +1,75 @@
+"""What recording where layers stand costs, beside the training steps that it watches."""
+
+import time
+from dataclasses import replace
+from statistics import median
+
+import torch
+
+from benchmarks.timing import machine
+from validation.data import DATASETS, generated
+from validation.data.examples import draw
+from validation.device import threads
+from validation.engine import Engine
+from validation.experiment import build, eigenbases
+from validation.inputs import Inputs
+from validation.settings import SETTINGS
+from validation.settings.images import SETTINGS as IMAGES
+from validation.train import train
+from validation.trajectory import Recorder
+
+WATCHED = {"rf_noisy_mnist": 128, "mlp_mnist": 128, "cnn_fashion_mnist": 512, "resnet8_mnist": 512,
+           "resnet56_digits": 512, "resnet_cifar10": 1024}  # examples, made up, of the data set's shape
+WARM, MEASURED = 4, 24  # steps
+NOTES = {
+    "step": "median seconds of a training step as validation.train takes it, one thread, nothing recorded in it",
+    "record": "median seconds that the recorder takes when it is called, all layers of the setting",
+    "every": "steps between two records in the setting", "cost": "record / (every * step): the share of the training",
+    "under 5 %": "the least number of steps between two records at which it costs less than that",
+    "deeper layers": "their weights are kept while a teacher trains, and projected while a student does: the dearer of "
+                     "both, the student's, is measured",
+}
+
+
+def run():
+    """The record: seconds of a step and of a record for networks of every kind, and what they make of the training."""
+    with threads(1):
+        return {"question": __doc__, "notes": NOTES, "recorder": {name: measured(name) for name in WATCHED},
+                "machine": machine("torch", "eigenkd")}
+
+
+def measured(name):
+    """What the setting's recorder costs."""
+    setting, engine, kind = SETTINGS[name], Engine(torch.device("cpu")), DATASETS[SETTINGS[name].data.name]
+    recipe, examples = setting.student, WATCHED[name]
+    batch = min(recipe.batch_size, 128) if setting in IMAGES else recipe.batch_size  # 1,024 would take half a minute
+    dataset = generated.load(kind.SHAPE, kind.CLASSES, examples, 16)
+    embed, networks = build(setting, seed=0)
+    inputs = Inputs(draw(dataset, replace(setting.data, train_examples=examples), 0), setting, embed, engine.device,
+                    seed=0, channels_last=engine.channels_last)
+    network = engine.placed(networks["student"])
+    bases = {layer: basis(network) if callable(basis) else basis
+             for layer, basis in eigenbases(setting, inputs, network).items()}
+    recorder, marks, records = Recorder(network, bases), [], []
+
+    def on_step(step):
+        marks.append(time.perf_counter())  # what ends the step before
+        recorder(step)
+        records.append(time.perf_counter() - marks[-1])
+        marks.append(time.perf_counter())  # what begins the next one
+
+    epochs = -(-(WARM + MEASURED) * batch // examples)
+    train(network, inputs.train, replace(recipe, epochs=epochs, batch_size=batch, warmup_epochs=0, decay_epochs=()),
+          seed=0, role="student", on_step=on_step)
+    steps = [end - begin for begin, end in zip(marks[1::2], marks[2::2])]
+    step, record = median(steps[WARM:]), median(records[WARM:])
+    return {"batch": batch, "step": step, "record": record, "every": setting.analysis.every,
+            "cost": record / (setting.analysis.every * step), "least_every": int(record / (0.05 * step)) + 1}
+
+
+def table(record):
+    """Lines for the terminal."""
+    yield "network, batch                step      record   every   cost   under 5 % from every"
+    for name, found in record["recorder"].items():
+        yield (f"{name + ', ' + str(found['batch']):<24} {1e3 * found['step']:7.2f} ms {1e3 * found['record']:7.2f} ms "
+               f"{found['every']:>6} {found['cost']:7.1%}   {found['least_every']}")
