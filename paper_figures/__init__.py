@@ -65,4 +65,5 @@ TABLES = {
     "table4": Entry("slopes of the confidence scatter, across architectures (Table 4)", partial(tables.slopes, False)),
     "table_eigenspace": Entry("exaggerated pairs of all recorded layers, two definitions, sign tests",
                               exaggeration.table),
+    "table_gains": Entry("drift of networks from the closed form: widths, steps, optimisers, losses", gains.table),
 }

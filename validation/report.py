@@ -37,21 +37,23 @@ def _accuracies(accuracy, others):
 
 
 def over_seeds(results):
-    """One line for each setting that was run with several seeds: means and ranges."""
+    """For each setting that was run with several seeds a line, and one for each recorded layer: means and ranges."""
     lines = []
     for name in dict.fromkeys(result["setting"] for result in results):
         mine = [result for result in results if result["setting"] == name]
         if len(mine) > 1:
-            train, space = [result["deviation"]["train"] for result in mine], mine[0]["eigenspace"]
-            pairs = "".join(
-                f"{_spread([r['eigenspace'][layer]['weights']['exaggerated'] for r in mine], 1)} of "
-                f"{found['weights']['pairs']} pairs of {layer} exaggerated, " for layer, found in space.items())
+            train = [result["deviation"]["train"] for result in mine]
             lines.append(
-                f"{name} over {len(mine)} seeds, mean (range): {pairs}"
+                f"{name} over {len(mine)} seeds, mean (range): "
                 f"low slope {_spread([d['slope_low'][QUARTER]['value'] for d in train])}, "
                 f"underfit {_spread([d['underfit'] for d in train])}, "
                 f"test accuracy {_spread([r['accuracy']['test']['teacher'] for r in mine])} teacher and "
                 f"{_spread([r['accuracy']['test']['distilled'] for r in mine])} distilled")
+            for layer, found in mine[0]["eigenspace"].items():
+                counts = [[result["eigenspace"][layer][name]["exaggerated"] for result in mine]
+                          for name in ("weights", "displacement")]
+                lines.append(f"  of {len(found['per_pair'])} pairs of {layer} exaggerated: {_spread(counts[0], 1)} in "
+                             f"weights, {_spread(counts[1], 1)} in displacement")
     return lines
 
 

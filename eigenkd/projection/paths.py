@@ -68,7 +68,7 @@ def _share_below(teacher, student):
     # Between neighbouring levels the lead is linear: it is positive on this part of the way from `left` to `right`.
     total = np.abs(left) + np.abs(right)
     part = (np.maximum(left, 0) + np.maximum(right, 0)) / np.where(total > 0, total, 1)
-    return float(np.sum(part * width) / (stop - start))
+    return min(1.0, float(np.sum(part * width) / (stop - start)))  # rounding may bring it above
 
 
 def _first_passage(path):

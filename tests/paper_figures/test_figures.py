@@ -86,7 +86,9 @@ def write_study(runs, width, seed=0, study=STUDY):
         for over, array in (("", values**2), ("_over_time", np.outer([0.1, 0.5, 1.0], values)))})
     (folder / "result.json").write_text(json.dumps({
         "width": width, "seed": seed, "smoke": False, "examples": 128, "steps": 400, "learning_rate": 0.5,
-        "data_source": "digits", "steps_seen": [1, 20, 400], **drifts}))
+        "data_source": "digits", "steps_seen": [1, 20, 400], "kernel_change": 0.5, "exaggeration": {
+            "measured": {"exaggerated": 9 + seed, "pairs": 15}, "predicted": {"exaggerated": 15, "pairs": 15}},
+        **drifts}))
 
 
 def call(tmp_path, *arguments):
@@ -242,6 +244,16 @@ def test_gains_away_from_the_assumptions_say_what_was_changed(runs, tmp_path):
     assert titles[-1].endswith("drift 0.016 teacher, 0.022 student")  # the mean of both seeds
     with pytest.raises(records.Unusable, match=r"away from the assumptions; make some with: .*function_space --away$"):
         FIGURES["gains_away"].draw(tmp_path / "nowhere", None)
+
+
+def test_drifts_are_means_over_seeds_at_the_end_and_at_their_greatest(runs, tmp_path):
+    rows = {row[:4]: row[4:] for row in TABLES["table_gains"].draw(runs).rows}
+    assert list(rows)[:3] == [("squared loss", "gradient descent", "0.5", width) for width in ("64", "256", "1024")]
+    assert rows["squared loss", "Adam", "0.5", "1024"] == (
+        "2", "0.031 / 0.037", "0.031 / 0.031", NONE, "0.500", "19 of 30", "30 of 30")
+    assert rows["cross-entropy", "gradient descent", "0.5", "1024"][3] == "0.016 / 0.022"
+    with pytest.raises(records.Unusable, match="no function-space run; make some with"):
+        TABLES["table_gains"].draw(tmp_path / "nowhere")
 
 
 def test_gains_over_time_follow_the_widest_network(runs):

@@ -14,7 +14,7 @@ from validation.function_space import study as studies
 from validation.function_space.__main__ import main
 from validation.function_space.kernels import change, gram, last_hidden, tangent_kernel
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
-from validation.function_space.study import Study, compare, trained
+from validation.function_space.study import Study, compare, exaggerated, trained
 from validation.models.tangent_mlp import TangentMLP
 from validation.record import Folder
 
@@ -130,6 +130,15 @@ def test_a_linear_network_under_the_cross_entropy_follows_its_flow():
     assert max(result["drift_linear"].values()) < 5e-3 < min(result["drift"].values())
 
 
+def test_exaggeration_in_function_space_is_the_theorems():
+    """Of the closed form in small steps each pair is exaggerated; a student like its teacher exaggerates none."""
+    lam, marks = np.geomspace(1, 0.01, 80), np.geomspace(1, 400, 30).astype(int)
+    curves = of_steps(Study(learning_rate=0.05), lam, marks)
+    assert exaggerated(Study(), curves) == {"share": pytest.approx(1), "exaggerated": 15, "pairs": 15}
+    assert exaggerated(Study(), curves[[0, 0]]) == {"share": 0, "exaggerated": 0, "pairs": 15}
+    assert exaggerated(Study(), curves[:, :, :1]) is None
+
+
 def test_a_flow_is_recognised_by_its_own_times():
     rng, lam = np.random.default_rng(0), np.geomspace(100, 0.1, 12)
     teacher = -np.expm1(-np.array([[0.003], [0.4]]) * lam)
@@ -144,6 +153,7 @@ def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(made, t
     assert wide["kernel_change"] < 0.5 * narrow["kernel_change"]
     assert wide["drift_along"].keys() == {"tangent", "inputs", "features"}
     assert wide["drift_along"]["tangent"] == wide["drift"]
+    assert wide["exaggeration"].keys() == {"measured", "predicted"} and wide["exaggeration"]["predicted"]["pairs"] == 15
     assert wide["drift_over_time"]["student"][-1] == wide["drift"]["student"] and wide["steps_seen"][-1] == 60
     (folder,) = (tmp_path / "function_space").glob("*width1024/seed0")
     before = (folder / "result.json").stat().st_mtime_ns

@@ -7,22 +7,23 @@ import numpy as np
 import torch
 
 from eigenkd import kernel_flow
-from eigenkd.projection import gains
+from eigenkd.projection import exaggeration, gains, sign_test
 from validation.data import DATASETS
 from validation.data.examples import draw
 from validation.device import described
+from validation.eigenspace import draw_pairs
 from validation.errors import UsageError
 from validation.function_space.kernels import change, gram, last_hidden, tangent_kernel
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
 from validation.models.tangent_mlp import TangentMLP
 from validation.provenance import provenance
 from validation.seeding import local_default
-from validation.settings.setting import Data
+from validation.settings.setting import Data, Eigenspace
 
 NAME = "function_space"
 ROLES = ("teacher", "student")
 LARGE = 1e4  # an output that no labels ask for
-MARKS = 20  # times at which outputs are looked at, evenly spaced in the logarithm of steps
+MARKS = 30  # times at which outputs are looked at, evenly spaced in the logarithm of steps
 CARRIED = 1e-3  # of the targets' square: directions that carry less are not kept over time
 OPTIMISERS = {
     "sgd": lambda parameters, rate, share: torch.optim.SGD(parameters, lr=rate),
@@ -169,10 +170,23 @@ def compare(study, kernels, answers, labels, start, marks):
         for kind, gain in {"measured": measured, **predictions}.items():
             arrays |= {f"{prefix}{kind}_{role}": curve[-1].astype(np.float32) for role, curve in zip(ROLES, gain)}
             if name == "tangent":
-                kept = size**2 >= CARRIED * np.sum(size**2)
-                arrays |= {f"{kind}_{role}_over_time": curve[:, kept].astype(np.float32)
-                           for role, curve in zip(ROLES, gain)}
+                curves = gain[:, :, size**2 >= CARRIED * np.sum(size**2)]
+                arrays |= {f"{kind}_{role}_over_time": curve.astype(np.float32) for role, curve in zip(ROLES, curves)}
+                result.setdefault("exaggeration", {})[kind] = exaggerated(study, curves)
     return result, arrays
+
+
+def exaggerated(study, curves):
+    """Theorem 4.1 in function space: of pairs of directions, drawn as for layers, the mean share of the way on which
+    the student's gain along the bottom one is below its teacher's, where they have the same along the top one.
+
+    curves: gains (2, marks, k) of teacher and student, directions by eigenvalue. Null without a pair that has a share.
+    """
+    paths = np.abs(np.concatenate([np.zeros_like(curves[:, :1]), curves], axis=1))  # both start from nothing learned
+    if paths.shape[2] < 2:
+        return None
+    found = sign_test(exaggeration(*paths, draw_pairs(Eigenspace(), study.seed, paths.shape[2])))
+    return {"share": found.share, "exaggerated": found.exaggerated, "pairs": found.pairs} if found.pairs else None
 
 
 def _double(values):
