@@ -130,8 +130,8 @@ def table(runs):
             "eigenvalue; of Adam a thousand times the learning rate.",
             "linear model: drift from the gradient flow of the same linear model on the cross-entropy. kernel: by how "
             "much of itself the tangent kernel changes over the student's training.",
-            "exaggerated: pairs of directions, of all seeds, along which the student's gain lies below its teacher's on "
-            "more than half of the way, measured and as the closed form predicts. Theorem 4.1 asks for steps below "
+            "exaggerated: pairs of directions, of all seeds, along which the student's gain lies below its teacher's "
+            "on more than half of the way, measured and as the closed form predicts. Theorem 4.1 asks for steps below "
             "1."))
 
 

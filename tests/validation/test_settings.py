@@ -193,3 +193,35 @@ def test_settings_are_frozen():
 def test_listing_needs_no_pytorch():
     code = "import sys, validation.run; sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_setting_that_is_retrained_differs_in_its_training_alone_and_says_whose_that_is():
+    for name, base in (("mlp_mnist_sgd", MLP), ("mlp_mnist_adam_1e-3", MLP), ("rf_noisy_mnist_sgd", RF),
+                       ("cnn_fashion_mnist_sgd", find("cnn_fashion_mnist"))):
+        setting = find(name)
+        there, here = base.configuration(), setting.configuration()
+        changed = {part for part in there if there[part] != here[part]}
+        assert changed == {"setting", "teacher", "student"} and setting.teacher == setting.student
+        for value in ("optimiser", "learning_rate"):
+            different = getattr(setting.teacher, value) != getattr(base.teacher, value)
+            assert setting.guesses.get(f"student.{value}", "").startswith("ours: Table 7 has") == different
+        assert base.guesses.items() <= setting.guesses.items() or name.startswith("cnn")
+
+
+def test_the_cnn_says_of_each_value_that_table_7_lost_that_it_is_a_guess():
+    setting = find("cnn_cifar10")
+    assert (setting.teacher.optimiser, setting.distillation.weight) == ("adam", 1.0)  # all that is known of it
+    assert setting.guesses.keys() >= {
+        "data.train_examples", "model.channels", "model.kernel", "model.pool", "teacher.epochs", "teacher.batch_size",
+        "teacher.learning_rate", "distillation.temperature"}
+
+
+def test_resnets_distilled_to_themselves_are_recorded_about_two_hundred_times():
+    for name in ("resnet_cifar10", "resnet_cifar100_v2", "resnet20_fashion_mnist", "resnet8_mnist", "resnet56_digits"):
+        setting = find(name)
+        blocks = (setting.model.depth - 2) // 6
+        assert setting.analysis.layers == ("stem", "stage1.0.conv1", f"stage2.{blocks // 2}.conv1",
+                                           f"stage3.{blocks - 1}.conv2", "classifier.linear")
+        steps = setting.teacher.epochs * (sizes.EXAMPLES[setting.data.name][0] // setting.teacher.batch_size)
+        assert 150 < steps / setting.analysis.every < 250
+    assert not find("resnet56_resnet20_cifar10").analysis.layers and not find("resnet_imagenet").analysis.layers

@@ -1,7 +1,7 @@
 """A convolutional network on few images. Table 7's third column, App. D.6, D.7, Figs. 18 and 21."""
 
 from validation.models import CNN
-from validation.settings.setting import Data, Distillation, Eigenspace, Expected, Setting, Training
+from validation.settings.setting import Data, Distillation, Eigenspace, Expected, Setting, Training, retrained
 
 RECIPE = Training(epochs=20, batch_size=32, learning_rate=1e-3, optimiser="adam")
 UNKNOWN = "of this column of Table 7 the optimiser and the weight of the distillation are known: this is ours"
@@ -26,4 +26,8 @@ def _setting(name, title, data, expected):
 
 
 CNN_CIFAR10 = _setting("cnn_cifar10", "CIFAR-10, CNN", "cifar10", Expected(cpu=150))
-CNN_FASHION_MNIST = _setting("cnn_fashion_mnist", "Fashion-MNIST, CNN", "fashion_mnist", Expected(cpu=120))
+CNN_FASHION_MNIST = _setting("cnn_fashion_mnist", "Fashion-MNIST, CNN", "fashion_mnist",
+                             Expected(cpu=70, measured=("cpu",)))
+CNN_FASHION_MNIST_SGD = retrained(
+    CNN_FASHION_MNIST, "cnn_fashion_mnist_sgd", "Fashion-MNIST, CNN, plain SGD", "ours: Table 7 has Adam",
+    optimiser="sgd", learning_rate=0.1)

@@ -1,6 +1,6 @@
 """An experiment of the paper as data: what it trains on, what, how, and what is looked at."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from tyro.conf import Suppress
@@ -152,6 +152,14 @@ class Setting:
         plain = {part: None if value is None else _plain(asdict(value))
                  for part, value in ((part, getattr(self, part)) for part in parts)}
         return {"setting": self.name} | plain | {"precision": self.precision}
+
+
+def retrained(setting, name, title, why, **changes):
+    """The `Setting` with teacher and student both trained otherwise: a variation of ours, whose changes are guesses."""
+    return replace(setting, name=name, title=title, teacher=replace(setting.teacher, **changes),
+                   student=replace(setting.student, **changes), expected=replace(setting.expected, measured=()),
+                   guesses=setting.guesses | {f"{role}.{value}": why for role in ("teacher", "student")
+                                              for value in changes})
 
 
 def network_title(model):
