@@ -33,13 +33,13 @@ def check(dataset, arrays, place):
     for split in ("train", "test"):
         np.testing.assert_array_equal(getattr(dataset, f"{split}_images")[:, 0], arrays[split, "images"])
         np.testing.assert_array_equal(getattr(dataset, f"{split}_labels"), arrays[split, "labels"])
-    assert (dataset.source.name, dataset.source.note) == ("fashion_mnist", f"Fashion-MNIST from {place}")
+    assert (dataset.source.name, dataset.source.note) == ("fashion_mnist", f"Fashion-MNIST {place}")
 
 
 def test_debians_files_are_read_where_they_are(clothes, tmp_path):
     packed, arrays = clothes
     packed.rename(tmp_path / "debian")
-    check(fashion_mnist.load(tmp_path / "nowhere", False), arrays, tmp_path / "debian")
+    check(fashion_mnist.load(tmp_path / "nowhere", False), arrays, "of Debian's package dataset-fashion-mnist")
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -60,7 +60,7 @@ def test_files_in_the_data_folder_come_first(clothes, archive, tmp_path, form):
     (archive[0] / "MNIST" / "raw" if form == "unpacked" else packed).rename(raw)
     if form == "unpacked":
         packed.rename(tmp_path / "debian")
-    check(fashion_mnist.load(tmp_path / "data", None), arrays, raw)
+    check(fashion_mnist.load(tmp_path / "data", None), arrays, f"from {raw}")
 
 
 @pytest.mark.parametrize("download", [True, None])
@@ -68,7 +68,8 @@ def test_what_is_missing_is_fetched(clothes, tmp_path, download):
     _, arrays = clothes
     before = fashion_mnist.locate(tmp_path / "data", download)
     assert before.name == "fashion_mnist" and before.megabytes == pytest.approx(0.4) and not before.missing
-    check(fashion_mnist.load(tmp_path / "data", download), arrays, tmp_path / "data" / "FashionMNIST" / "raw")
+    raw = tmp_path / "data" / "FashionMNIST" / "raw"
+    check(fashion_mnist.load(tmp_path / "data", download), arrays, f"from {raw}")
 
 
 def test_a_download_that_is_forbidden_says_how_to_get_it(clothes, tmp_path):
@@ -91,7 +92,7 @@ def test_one_of_four_files_missing_is_named_or_fetched(clothes, tmp_path):
     for download in (False, None):
         with pytest.raises(UsageError, match=r"Fashion-MNIST's four files in .*, got no train-labels-idx1-ubyte; give"):
             fashion_mnist.load(tmp_path / "data", download)
-    check(fashion_mnist.load(tmp_path / "data", True), arrays, raw)
+    check(fashion_mnist.load(tmp_path / "data", True), arrays, f"from {raw}")
 
 
 @pytest.mark.parametrize("harm", ["another", "truncated", "not packed"])

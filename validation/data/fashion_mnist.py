@@ -13,7 +13,7 @@ MEAN, STD = (0.2860,), (0.3530,)
 ON_FIRST_USE = True
 
 NAME, TITLE = "fashion_mnist", "Fashion-MNIST"
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+DEBIAN, DEBIANS = Path("/usr/share/datasets/fashion-mnist"), "Debian's package dataset-fashion-mnist"
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 PUBLISHED = tuple(Published(f"{name}.gz", ADDRESS, digest, megabytes) for name, digest, megabytes in (
     ("train-images-idx3-ubyte", "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26.4),
@@ -34,9 +34,9 @@ def locate(data_dir, download):
     """Files under data_dir/FashionMNIST/raw, else Debian's, else those to be fetched to the former place."""
     folder = _folder(data_dir)
     if folder:
-        return Source(NAME, f"{TITLE} from {folder}")
+        return Source(NAME, f"{TITLE} of {DEBIANS}" if folder == DEBIAN else f"{TITLE} from {folder}")
     return published.source(TITLE, NAME, PUBLISHED, _raw(data_dir), download,
-                            f" or {DEBIAN} (Debian's package dataset-fashion-mnist)")
+                            f" or {DEBIAN} ({DEBIANS})")
 
 
 def load(data_dir, download):
