@@ -15,7 +15,7 @@ from scipy.special import expit, log_softmax, softmax
 
 import eigenkd
 from eigenkd import cross_entropy
-from eigenkd.cross_entropy import kernel_flow, linear_flow
+from eigenkd.cross_entropy import integration, kernel_flow, linear_flow
 from tests.oracles import cross_entropy_weights, ode, relative_error
 from validation.train import objective
 
@@ -271,7 +271,7 @@ print(jax.config.jax_enable_x64, jnp.ones(3).dtype)
 
 def test_what_is_missing_is_named(monkeypatch, flow):
     monkeypatch.setitem(sys.modules, "diffrax", None)
-    monkeypatch.setattr(cross_entropy, "_solver", cross_entropy._solver.__wrapped__)
+    monkeypatch.setattr(integration, "_solver", integration._solver.__wrapped__)
     with pytest.raises(ImportError, match=re.escape("cross_entropy: expected JAX and diffrax, one of which is missing; "
                                                     "pip install 'eigenkd[ode]'")):
         flow.teacher(1.0)

@@ -1,25 +1,15 @@
-"""Gradient flow of the same linear and kernel models under the softmax cross-entropy, by an ODE solver.
-
-Between the closed forms and networks: the model of `eigenkd.linear_flow`, the loss of a classifier. Nothing decouples
-any more, so that times are reached by integration (diffrax), in the eigenbasis of K. Eqs. (66)-(71), docs/theory.md.
-
-    from eigenkd import cross_entropy
-    flow = cross_entropy.linear_flow(X, labels)
-    teacher, student = flow.teacher(t), flow.student(s, teacher_time=T, temperature=4.0)
-    teacher.probabilities
-
-Needs JAX and diffrax: pip install 'eigenkd[ode]'.
-"""
+"""The factorised classification problem and what is trained of it."""
 
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property
 from operator import index
 from typing import Any
 
 import numpy as np
 
 from eigenkd import filters, fit
-from eigenkd.arrays import is_concrete, real_array, to_numpy
+from eigenkd.cross_entropy import checks
+from eigenkd.cross_entropy.integration import integrate
 from eigenkd.flow import LinearFlow
 from eigenkd.spectrum import Spectrum, from_features, from_kernel
 
@@ -44,9 +34,9 @@ def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS)
     Raises TypeError or ValueError for what is not real, finite, of matching shape, or no distribution over classes.
     Returns a `Flow`.
     """
-    X = _double("X", X, ndim=(2,))
-    y = _targets(y, X)
-    return _flow(from_features(X, method), X, y, _start(start, X.shape[1], y), rtol, max_steps)
+    X = checks.double("X", X, ndim=(2,))
+    y = checks.targets(y, X)
+    return _flow(from_features(X, method), X, y, checks.start(start, X.shape[1], y), rtol, max_steps)
 
 
 def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS):
@@ -58,10 +48,10 @@ def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS):
     inputs of the function that every generation starts from, zero if left out. Otherwise as `linear_flow`. Raises
     ValueError also for a K that is not square, not symmetric or indefinite. Returns a `Flow`.
     """
-    K = _double("K", K, ndim=(2,))
+    K = checks.double("K", K, ndim=(2,))
     spectrum = from_kernel(K)
-    y = _targets(y, K, coupled=True)
-    return _flow(spectrum, K, y, _start(start, y.shape[0], y), rtol, max_steps)
+    y = checks.targets(y, K, coupled=True)
+    return _flow(spectrum, K, y, checks.start(start, y.shape[0], y), rtol, max_steps)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,9 +101,9 @@ class Flow:
         return self._trained({f"times[{i}]": time for i, time in enumerate(times)}, temperature, weight)
 
     def _trained(self, named, temperature, weight):
-        times = [_times(name, time) for name, time in named.items()]
-        temperature = _number("temperature", temperature, "a number > 0", lambda v: 0 < v < np.inf)
-        weight = _number("weight", weight, "a number between 0 and 1", lambda v: 0 <= v <= 1)
+        times = [checks.times(name, time) for name, time in named.items()]
+        temperature = checks.number("temperature", temperature, "a number > 0", lambda v: 0 < v < np.inf)
+        weight = checks.number("weight", weight, "a number between 0 and 1", lambda v: 0 <= v <= 1)
         try:
             shape = np.broadcast_shapes(*(time.shape for time in times))
         except ValueError as error:
@@ -161,7 +151,7 @@ class Flow:
         count = max(16, 1 << (len(distinct) - 1).bit_length())
         reached = np.pad(distinct * scale**2, (0, count - len(distinct)), mode="edge")
         begin = self._fit(self._nothing()).fitted
-        values, done = _integrate(self.spectrum.sample_basis * (sigma / scale), begin, losses, reached, self.rtol,
+        values, done = integrate(self.spectrum.sample_basis * (sigma / scale), begin, losses, reached, self.rtol,
                                   self.max_steps)
         if not done:
             raise ValueError(f"{name}: expected times that are reached in max_steps={self.max_steps} steps of the "
@@ -199,116 +189,20 @@ class Fit:
         """
         name = "K_new" if self.model.flow.spectrum.method == "kernel" else "X_new"
         if start is not None:
-            start = _double("start", start)
+            start = checks.double("start", start)
             start = start.reshape(-1, 1) if self.components.shape[-1] == 1 else start
-        return self._logits(self.model.predict(_double(name, new), start))
+        return self._logits(self.model.predict(checks.double(name, new), start))
 
     def _logits(self, rows):
         return rows.reshape(*rows.shape[:-2], -1, self.classes)
 
 
-def _integrate(features, begin, losses, times, rtol, max_steps):
-    """z (N, k, m) at ascending times (N,) of dz/dt = features^T (targets - probabilities at begin + features z) from 0,
-    summed over losses (weight, temperature, targets) as in Eq. (68), and whether the solver got there."""
-    solve, double_precision = _solver()
-    with double_precision(True):  # in this thread alone, and no longer than this
-        values, done = solve(features, begin, losses, times, rtol, max_steps)
-        return np.asarray(values), bool(done)
-
-
-@cache
-def _solver():
-    """The compiled integration, by an explicit method with a step that ends at each time, and JAX's context of double
-    precision. The Jacobian has eigenvalues between -lambda_1/2 and 0: see docs/theory.md for why not an implicit one.
-    """
-    try:
-        import diffrax
-        import jax
-    except ImportError as error:
-        raise ImportError("cross_entropy: expected JAX and diffrax, one of which is missing; "
-                          "pip install 'eigenkd[ode]'") from error
-
-    @partial(jax.jit, static_argnames="max_steps")
-    def solve(features, begin, losses, times, rtol, max_steps):
-        def rate(t, z, _):
-            f = begin + (features @ z).reshape(begin.shape)
-            slope = sum(a * tau * (q - jax.nn.softmax(f / tau)) for a, tau, q in losses)
-            return features.T @ slope.reshape(features.shape[0], -1)
-
-        steps = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=rtol, atol=rtol), step_ts=times)
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(rate), diffrax.Dopri8(), 0.0, times[-1], None,
-            jax.numpy.zeros((features.shape[1], begin.size // features.shape[0])), saveat=diffrax.SaveAt(ts=times),
-            stepsize_controller=steps, max_steps=max_steps, throw=False)
-        return solution.ys, diffrax.is_successful(solution.result)
-
-    return solve, jax.enable_x64
+def _flow(spectrum, inputs, y, start, rtol, max_steps):
+    rtol = checks.number("rtol", rtol, "a tolerance between 1e-13 and 0.01", lambda v: 1e-13 <= v <= 1e-2)
+    max_steps = checks.number("max_steps", max_steps, "a whole number of steps >= 1", lambda v: v >= 1, index)
+    return Flow(spectrum, inputs, y, start, rtol, max_steps)
 
 
 def _softmax(logits):
     p = np.exp(logits - logits.max(-1, keepdims=True))
     return p / p.sum(-1, keepdims=True)
-
-
-def _flow(spectrum, inputs, y, start, rtol, max_steps):
-    rtol = _number("rtol", rtol, "a tolerance between 1e-13 and 0.01", lambda v: 1e-13 <= v <= 1e-2)
-    max_steps = _number("max_steps", max_steps, "a whole number of steps >= 1", lambda v: v >= 1, index)
-    return Flow(spectrum, inputs, y, start, rtol, max_steps)
-
-
-def _double(name, value, **checks):
-    """A checked array, as NumPy's in double precision."""
-    value = real_array(name, value, **checks)
-    if not is_concrete(value):
-        raise TypeError(f"{name}: expected values, got a traced array; call the flow outside of jit, vmap and grad")
-    return to_numpy(value).astype(np.float64, copy=False)
-
-
-def _times(name, value):
-    times = _double(name, value, nonnegative=True, finite=False)
-    if np.isinf(times).any():
-        raise ValueError(f"{name}: expected finite times, got inf; where classes are separable logits diverge, so that "
-                         f"there is no limit: pass the largest time that matters")
-    return times
-
-
-def _number(name, value, wanted, valid, convert=float):
-    try:
-        number = convert(value)
-        if valid(number):
-            return number
-    except (TypeError, ValueError):
-        pass
-    raise ValueError(f"{name}: expected {wanted}, got {value!r}; pass one such number, and loop over several")
-
-
-def _targets(y, inputs, coupled=False):
-    """y as probabilities (n, m); coupled: whether inputs may have a row for each of them, not only for each sample."""
-    y = _double("y", y, ndim=(1, 2))
-    if y.shape[0] != inputs.shape[0] and not (coupled and y.ndim == 2 and y.size == inputs.shape[0]):
-        raise ValueError(f"y: expected {inputs.shape[0]} rows like the inputs, got shape {y.shape}; pass one label or "
-                         f"one row of probabilities a sample")
-    if y.ndim == 1:
-        if (y < 0).any() or (y != np.floor(y)).any():
-            raise ValueError(f"y: expected class labels 0, 1, ..., got values between {y.min():g} and {y.max():g}; "
-                             f"number the classes from 0, or pass probabilities (n, m)")
-        y = np.eye(int(y.max()) + 1)[y.astype(int)]
-    if y.shape[1] < 2:
-        raise ValueError("y: expected at least 2 classes, got 1; pass probabilities (n, m) where only one of the m "
-                         "classes occurs")
-    totals = y.sum(1, keepdims=True)
-    if (y < 0).any() or (abs(totals - 1) > 1e-5).any():
-        raise ValueError(f"y: expected probabilities >= 0 that sum to 1 in each row, got a smallest of {y.min():g} and "
-                         f"sums between {totals.min():g} and {totals.max():g}; pass softmax(logits), or labels (n,)")
-    return y / totals  # which single precision leaves off 1
-
-
-def _start(start, length, y):
-    if start is None:
-        return None
-    start = _double("start", start)
-    expected = (length, y.shape[1])
-    if start.shape != expected:
-        raise ValueError(f"start: expected shape {expected}, got {start.shape}; pass the weights that training starts "
-                         f"from (for a kernel its logits on the training inputs), with a column a class")
-    return start

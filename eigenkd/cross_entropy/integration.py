@@ -1,0 +1,43 @@
+"""Integration of the flow by an explicit method, in double precision. Eqs. (67) and (68), docs/theory.md."""
+
+from functools import cache, partial
+
+import numpy as np
+
+
+def integrate(features, begin, losses, times, rtol, max_steps):
+    """z (N, k, m) at ascending times (N,) of dz/dt = features^T (targets - probabilities at begin + features z) from 0,
+    summed over losses (weight, temperature, targets) as in Eq. (68), and whether the solver got there."""
+    solve, double_precision = _solver()
+    with double_precision(True):  # in this thread alone, and no longer than this
+        values, done = solve(features, begin, losses, times, rtol, max_steps)
+        return np.asarray(values), bool(done)
+
+
+@cache
+def _solver():
+    """The compiled integration, by an explicit method with a step that ends at each time, and JAX's context of double
+    precision. The Jacobian has eigenvalues between -lambda_1/2 and 0: see docs/theory.md for why not an implicit one.
+    """
+    try:
+        import diffrax
+        import jax
+    except ImportError as error:
+        raise ImportError("cross_entropy: expected JAX and diffrax, one of which is missing; "
+                          "pip install 'eigenkd[ode]'") from error
+
+    @partial(jax.jit, static_argnames="max_steps")
+    def solve(features, begin, losses, times, rtol, max_steps):
+        def rate(t, z, _):
+            f = begin + (features @ z).reshape(begin.shape)
+            slope = sum(a * tau * (q - jax.nn.softmax(f / tau)) for a, tau, q in losses)
+            return features.T @ slope.reshape(features.shape[0], -1)
+
+        steps = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=rtol, atol=rtol), step_ts=times)
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(rate), diffrax.Dopri8(), 0.0, times[-1], None,
+            jax.numpy.zeros((features.shape[1], begin.size // features.shape[0])), saveat=diffrax.SaveAt(ts=times),
+            stepsize_controller=steps, max_steps=max_steps, throw=False)
+        return solution.ys, diffrax.is_successful(solution.result)
+
+    return solve, jax.enable_x64
