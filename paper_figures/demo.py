@@ -20,7 +20,7 @@ from validation.report import columns, interval
 from validation.settings import SETTINGS
 
 NAMES = ("rf_noisy_mnist", "mlp_mnist")
-SHOWN = ("theory", "schedules", *NAMES, "confidence")
+SHOWN = ("theory", "schedules", *NAMES, "mlp_mnist_two", "mlp_mnist_deeper", "confidence", "mislabelled")
 
 
 def main(arguments=None):

@@ -13,7 +13,7 @@ from eigenkd.cross_entropy.integration import integrate
 from eigenkd.flow import LinearFlow
 from eigenkd.spectrum import Spectrum, from_features, from_kernel
 
-RTOL, MAX_STEPS = 1e-10, 100_000
+RTOL, MAX_STEPS = 1e-11, 100_000
 
 
 def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS):

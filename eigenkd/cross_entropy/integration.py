@@ -16,9 +16,8 @@ def integrate(features, begin, losses, times, rtol, max_steps):
 
 @cache
 def _solver():
-    """The compiled integration, by an explicit method with a step that ends at each time, and JAX's context of double
-    precision. The Jacobian has eigenvalues between -lambda_1/2 and 0: see docs/theory.md for why not an implicit one.
-    """
+    """The compiled integration, by an explicit method interpolated at the times, and JAX's context of double precision.
+    The Jacobian has eigenvalues between -lambda_1/2 and 0: see docs/theory.md for why not an implicit one."""
     try:
         import diffrax
         import jax
@@ -33,11 +32,10 @@ def _solver():
             slope = sum(a * tau * (q - jax.nn.softmax(f / tau)) for a, tau, q in losses)
             return features.T @ slope.reshape(features.shape[0], -1)
 
-        steps = diffrax.ClipStepSizeController(diffrax.PIDController(rtol=rtol, atol=rtol), step_ts=times)
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(rate), diffrax.Dopri8(), 0.0, times[-1], None,
             jax.numpy.zeros((features.shape[1], begin.size // features.shape[0])), saveat=diffrax.SaveAt(ts=times),
-            stepsize_controller=steps, max_steps=max_steps, throw=False)
+            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=rtol), max_steps=max_steps, throw=False)
         return solution.ys, diffrax.is_successful(solution.result)
 
     return solve, jax.enable_x64

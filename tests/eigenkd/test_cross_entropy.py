@@ -317,7 +317,7 @@ def test_what_is_missing_is_named(monkeypatch, flow):
      "time: expected times that are reached in max_steps=3 steps of the solver, got lambda_1 * time up to "),
     (lambda: linear_flow(X, LABELS, max_steps=3).chain([0.0, 2.0]), ValueError, "times[1]: expected times that are re"),
     (lambda: linear_flow(X, LABELS, max_steps=3).teacher([0.0, 1e300]), ValueError,
-     "; pass smaller times, a larger max_steps, or a larger rtol than 1e-10"),
+     "; pass smaller times, a larger max_steps, or a larger rtol than 1e-11"),
     (lambda: kernel_flow(X @ X.T, LABELS).teacher(0.0).weights, TypeError, "weights: a kernel fixes no finite feature"),
     (lambda: linear_flow(X, LABELS).teacher(0.0).predict(X.T), ValueError, "X_new: expected 8 columns, got shape (8, "),
     (lambda: kernel_flow(X @ X.T, LABELS).teacher(0.0).predict(X), ValueError, "K_new: expected 12 columns, got shape"),
