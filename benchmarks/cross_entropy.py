@@ -12,14 +12,14 @@ EXAMPLES, TIMES, REACH, RTOL = 128, 100, 1e3, 1e-10  # reach: the last time, tim
 FEATURES = 5000
 OURS, GENERAL = "eigenkd.cross_entropy", "scipy.integrate.solve_ivp, DOP853"
 NOTES = {"pixels": "scikit-learn's digits, 64 pixels", "features": f"the same through {FEATURES} ReLU random features",
-         "students": f"of a teacher stopped at a thousandth of the reach, temperature 4; those of a grid: {TIMES} times "
+         "students": f"of a teacher stopped at a thousandth of the reach, temperature 4; of a grid: {TIMES} times "
                      "of each of 10 teachers",
-         "rtol": f"{RTOL:g} of the general solver, whose weights then have at most as many digits as ours by default",
+         "rtol": f"{RTOL:g} of the general solver, whose weights then have no more digits than ours by default",
          "difference": "of the weights of 100 teachers, largest over times, from ours, relative to the largest"}
 
 
 def run():
-    """The record: seconds for ten classes, a row of weights a pixel or a feature; compilation is left to the warm-up."""
+    """The record: seconds for ten classes, a row of weights a pixel or a feature, compilation left to the warm-up."""
     data, rng = load(None, None), np.random.default_rng(0)
     X, labels = data.train_images[:EXAMPLES].reshape(EXAMPLES, -1) / 255.0, data.train_labels[:EXAMPLES]
     wide = np.maximum(X @ rng.normal(size=(X.shape[1], FEATURES)) / 8, 0.0)
