@@ -29,5 +29,6 @@ CNN_CIFAR10 = _setting("cnn_cifar10", "CIFAR-10, CNN", "cifar10", Expected(cpu=1
 CNN_FASHION_MNIST = _setting("cnn_fashion_mnist", "Fashion-MNIST, CNN", "fashion_mnist",
                              Expected(cpu=70, measured=("cpu",)))
 CNN_FASHION_MNIST_SGD = retrained(
-    CNN_FASHION_MNIST, "cnn_fashion_mnist_sgd", "Fashion-MNIST, CNN, plain SGD", "ours: Table 7 has Adam",
-    optimiser="sgd", learning_rate=0.1)
+    CNN_FASHION_MNIST, "cnn_fashion_mnist_sgd", "Fashion-MNIST, CNN, plain SGD",
+    "ours: Table 7 has Adam; at 0.1 the students of temperature 4 do not learn",
+    optimiser="sgd", learning_rate=0.02)

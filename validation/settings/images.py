@@ -171,7 +171,7 @@ SETTINGS = (
     distil("resnet20_resnet8_mnist", "MNIST", recipes.MNIST, RESNET20, RESNET8),
     distil("resnet8_mnist", "MNIST", recipes.MNIST, RESNET8, on_cpu=347),
     distil("resnet8_mnist_noisy", "NoisyMNIST", recipes.MNIST_NOISY, RESNET8),
-    distil("resnet8_digits", "scikit-learn's digits", recipes.DIGITS, RESNET8),
-    distil("resnet20_digits", "scikit-learn's digits", recipes.DIGITS, RESNET20),
-    distil("resnet56_digits", "scikit-learn's digits", recipes.DIGITS, RESNET56),
+    distil("resnet8_digits", "scikit-learn's digits", recipes.DIGITS, RESNET8, on_cpu=16),
+    distil("resnet20_digits", "scikit-learn's digits", recipes.DIGITS, RESNET20, on_cpu=44),
+    distil("resnet56_digits", "scikit-learn's digits", recipes.DIGITS, RESNET56, on_cpu=106),
 )
