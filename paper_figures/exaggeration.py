@@ -54,7 +54,7 @@ def draw(runs, seed=None):
     ax.axvline(0.5, color=GUIDE, linestyle="--", linewidth=1)
     ax.set_yticks(range(len(lines)), [f"{setting}, {layer} ({found['weights'].seeds})"
                                       for setting, layer, found in lines], fontsize=9)
-    ax.invert_yaxis()
+    ax.set_ylim(len(lines) - 0.4, -0.6)
     ax.set_xlim(-0.03, 1.03)
     ax.set_xlabel("share of the path on which the student lies below its teacher")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
