@@ -134,9 +134,14 @@ def test_exaggeration_in_function_space_is_the_theorems():
     """Of the closed form in small steps each pair is exaggerated; a student like its teacher exaggerates none."""
     lam, marks = np.geomspace(1, 0.01, 80), np.geomspace(1, 400, 30).astype(int)
     curves = of_steps(Study(learning_rate=0.05), lam, marks)
-    assert exaggerated(Study(), curves) == {"share": pytest.approx(1), "exaggerated": 15, "pairs": 15}
-    assert exaggerated(Study(), curves[[0, 0]]) == {"share": 0, "exaggerated": 0, "pairs": 15}
-    assert exaggerated(Study(), curves[:, :, :1]) is None
+    said = exaggerated(Study(), {"measured": curves[[0, 0]], "predicted": curves, "linear": curves[[1, 0]]})
+    assert said["predicted"] == {"share": pytest.approx(1), "exaggerated": 15, "pairs": 15}
+    assert said["measured"] == {"share": 0, "exaggerated": 0, "pairs": 15}  # a student like its teacher
+    assert said["linear"]["exaggerated"] == 0  # the roles of both exchanged
+    bottom = 1 - curves[0, -1, -40:]
+    assert bottom.min() <= said["left"] <= bottom.max()
+    assert exaggerated(Study(optimiser="adam"), {"measured": curves, "predicted": curves}).keys() == {"left", "measured"}
+    assert exaggerated(Study(), {"measured": curves[:, :, :50]}) == {}
 
 
 def test_a_flow_is_recognised_by_its_own_times():
@@ -153,7 +158,9 @@ def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(made, t
     assert wide["kernel_change"] < 0.5 * narrow["kernel_change"]
     assert wide["drift_along"].keys() == {"tangent", "inputs", "features"}
     assert wide["drift_along"]["tangent"] == wide["drift"]
-    assert wide["exaggeration"].keys() == {"measured", "predicted"} and wide["exaggeration"]["predicted"]["pairs"] == 15
+    assert wide["exaggeration"]["predicted"] == {"share": pytest.approx(1), "exaggerated": 15, "pairs": 15}
+    assert 0 < wide["exaggeration"]["left"] < 1 and wide["exaggeration"]["measured"]["pairs"] == 15
+    assert wide["mean_difference"]["student"] < 0.5 * narrow["mean_difference"]["student"]
     assert wide["drift_over_time"]["student"][-1] == wide["drift"]["student"] and wide["steps_seen"][-1] == 60
     (folder,) = (tmp_path / "function_space").glob("*width1024/seed0")
     before = (folder / "result.json").stat().st_mtime_ns
