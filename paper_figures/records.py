@@ -29,8 +29,11 @@ class Run:
             with np.load(self.folder / name, allow_pickle=False) as stored:
                 return [stored[key] for key in keys]
         except (OSError, KeyError, ValueError) as error:
-            remake = _remake(self.folder.parent.name)
-            raise Unusable(f"{self.folder / name} cannot be read ({error}); {remake}") from error
+            if isinstance(error, FileNotFoundError) and COMMITTED in self.folder.parents:
+                error = "the records that come with a checkout have the arrays of their lowest seed alone"
+            remake = _remake(self.folder.parent.name, f" --seeds {self.folder.name.removeprefix('seed')}")
+            raise Unusable(f"{self.folder.parent.name}/{self.folder.name}/{name} cannot be read ({error}); {remake}"
+                           ) from None
 
     def field(self, *path):
         """The value in result.json under the keys of `path`; raises Unusable where it is missing."""
@@ -80,12 +83,22 @@ def changed(run, setting):
 
 def drawn(*runs):
     """A sentence for captions that says what was drawn: settings, seeds and the data set that was really used."""
-    names = {}
+    seeds = {}
     for run in runs:
         source, note = run.field("data", "source"), run.field("data").get("note")
-        name = f"{run.field('setting')}, seed {run.field('seed')}"
-        names.setdefault(f"{source} ({note})" if note else source, []).append(name)
-    return " ".join(f"{'; '.join(named)}. Data: {source}." for source, named in names.items())
+        named = seeds.setdefault(f"{source} ({note})" if note else source, {})
+        named.setdefault(run.field("setting"), []).append(run.field("seed"))
+    return " ".join(f"{'; '.join(f'{setting}, {_seeds(found)}' for setting, found in named.items())}. Data: {source}."
+                    for source, named in seeds.items())
+
+
+def _seeds(found):
+    """Seeds in words: seed 3; seeds 0 to 4; seeds 1, 5, 6."""
+    found = sorted(found)
+    if len(found) == 1:
+        return f"seed {found[0]}"
+    run = len(found) > 2 and found == list(range(found[0], found[-1] + 1))
+    return f"seeds {found[0]} to {found[-1]}" if run else f"seeds {', '.join(map(str, found))}"
 
 
 def _folders(runs, setting, pattern):

@@ -9,6 +9,7 @@ from eigenkd.projection import Eigenbasis
 from validation.errors import UsageError
 
 Convolution = nn.Conv1d | nn.Conv2d
+KINDS = nn.Linear | nn.Embedding | Convolution  # a weight W (outputs, fan-in) that acts on each row of what comes in
 PATCHED = 4096  # training images, at most, that patches are drawn from
 
 
@@ -17,15 +18,17 @@ class _Seen(Exception):
 
 
 def find(network, name):
-    """The module of that name, whose weight is a matrix or a kernel.
+    """The module of that name: a linear layer, a convolution (Conv1d, Conv2d) or an embedding.
 
     Raises UsageError, with those that there are, for another name.
     """
-    modules = {known: module for known, module in network.named_modules()
-               if isinstance(weight := getattr(module, "weight", None), torch.Tensor) and weight.ndim > 1}
+    modules = {known: module for known, module in network.named_modules() if isinstance(module, KINDS)}
     if name not in modules:
-        raise UsageError(f"--analysis.layers: expected names of {', '.join(modules)}, got {name!r}; pass some "
-                         "of these, or --analysis.layers alone for none")
+        there = dict(network.named_modules()).get(name)
+        got = repr(name) if there is None else f"{name!r}, a {type(there).__name__}"
+        raise UsageError(f"layers: expected linear layers, convolutions or embeddings, of which the network has "
+                         f"{', '.join(modules) or 'none'}, got {got}; pass names of these (--analysis.layers; alone it "
+                         "records none)")
     return modules[name]
 
 
@@ -42,13 +45,28 @@ def basis_of(network, name, batches, directions=None):
 
     batches: iterable of what the network takes in. Of a convolution, random patches of the first `PATCHED` images,
     padded only where these are smaller than its kernel; of an embedding, one-hot tokens; else features, all axes but
-    the last one being examples. directions: how many to keep, those of the largest eigenvalues; without it all.
+    the last one being examples. Of a layer that is called more than once, its first call. directions: how many to keep,
+    those of the largest eigenvalues; without it all.
+
+    Raises UsageError for a layer that is not there, is not called, or takes in something else, for no batch, and for
+    directions below 1.
     """
     module, seen = find(network, name), []
+    if directions is not None and directions < 1:
+        raise UsageError(f"directions: expected 1 or more, got {directions}; leave it out for all")
+    if isinstance(batches, torch.Tensor):
+        raise UsageError(f"batches: expected an iterable of what the network takes in, got one tensor of shape "
+                         f"{tuple(batches.shape)}; pass [it], or a loader without labels")
     for x in _taken_in(network, name, batches):
         seen.append(x.cpu())
         if isinstance(module, Convolution) and sum(map(len, seen)) >= PATCHED:
             break
+    if not seen:
+        raise UsageError("batches: expected one or more, got none; pass some of the training inputs")
+    expected = {nn.Conv1d: 3, nn.Conv2d: 4}.get(type(module), 2)
+    if (isinstance(module, Convolution) and seen[0].ndim != expected) or not seen[0].ndim:
+        raise UsageError(f"batches: expected {name!r} to take in {expected} dimensions, examples first, got shape "
+                         f"{tuple(seen[0].shape)}; pass batches, not single examples")
     basis = _basis(module, seen)
     values, vectors = (torch.from_numpy(np.ascontiguousarray(array[..., :directions]))
                        for array in (basis.values, basis.vectors))
@@ -65,11 +83,11 @@ def _taken_in(network, name, batches):
     """What the layer takes in of each batch when it is called first; the rest of the network is not run."""
     seen, was_training = [], network.training
 
-    def see(_, arguments):
-        seen.append(arguments[0])
+    def see(_, arguments, named):
+        seen.append(arguments[0] if arguments else next(iter(named.values())))
         raise _Seen
 
-    handle = find(network, name).register_forward_pre_hook(see)
+    handle = find(network, name).register_forward_pre_hook(see, with_kwargs=True)
     network.eval()
     try:
         for batch in batches:
@@ -78,8 +96,8 @@ def _taken_in(network, name, batches):
             except _Seen:
                 yield seen.pop()
             else:
-                raise UsageError(f"--analysis.layers: expected layers that the network calls, got {name!r}, which it "
-                                 "does not; name another")
+                raise UsageError(f"layers: expected layers that the network calls as modules, got {name!r}, which it "
+                                 "does not, though it may use its weight; name another")
     finally:
         handle.remove()
         network.train(was_training)
@@ -97,7 +115,7 @@ def _basis(module, seen):
             images, shape = images[:, :, None], {key: (1, *size) for key, size in shape.items()}
         images = images.double().numpy()
         return projection.patch_eigenbasis(images, **shape, groups=module.groups)
-    return projection.eigenbasis(torch.cat([x.flatten(0, -2) for x in seen]).double().numpy())
+    return projection.eigenbasis(torch.cat([x.reshape(-1, x.shape[-1]) for x in seen]).double().numpy())
 
 
 def _padding(convolution):

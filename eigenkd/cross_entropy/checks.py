@@ -4,6 +4,9 @@ import numpy as np
 
 from eigenkd.arrays import is_concrete, real_array, to_numpy
 
+MANY = 100_000  # classes that nobody means
+COUPLED = ", and probabilities (n, m) where the kernel is that of all n m outputs"
+
 
 def double(name, value, **checks):
     """A checked array, as NumPy's in double precision."""
@@ -36,11 +39,14 @@ def targets(y, inputs, coupled=False):
     y = double("y", y, ndim=(1, 2))
     if y.shape[0] != inputs.shape[0] and not (coupled and y.ndim == 2 and y.size == inputs.shape[0]):
         raise ValueError(f"y: expected {inputs.shape[0]} rows like the inputs, got shape {y.shape}; pass one label or "
-                         f"one row of probabilities a sample")
+                         f"one row of probabilities a sample{COUPLED * coupled}")
     if y.ndim == 1:
         if (y < 0).any() or (y != np.floor(y)).any():
             raise ValueError(f"y: expected class labels 0, 1, ..., got values between {y.min():g} and {y.max():g}; "
                              f"number the classes from 0, or pass probabilities (n, m)")
+        if y.max() >= MANY:
+            raise ValueError(f"y: expected fewer than {MANY} classes, got a label of {y.max():.0f}; number the classes "
+                             "from 0 without gaps")
         y = np.eye(int(y.max()) + 1)[y.astype(int)]
     if y.shape[1] < 2:
         raise ValueError("y: expected at least 2 classes, got 1; pass probabilities (n, m) where only one of the m "

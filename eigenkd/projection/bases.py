@@ -1,6 +1,7 @@
 """Eigendirections of what a layer takes in: of features, of image patches, of tokens. App. D.3."""
 
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,8 @@ def patch_eigenbasis(images, kernel_size, patches=10_000, seed=0, *, groups=1, d
     rows, columns = (height - 1) * down + 1, (width - 1) * right + 1  # of the image, that a patch spans
     if not (min(height, width, down, right) >= 1 and rows <= h and columns <= w):
         raise ValueError(f"kernel_size: expected between 1 and the image's size {(h, w)}, got {(height, width)}"
-                         f"{f' spread over {(rows, columns)}' * (dilation != 1)}; patches are not padded")
+                         f"{f' spread over {(rows, columns)}' * (max(down, right) > 1)}; patches are not padded")
+    groups, patches = _whole("groups", groups), _whole("patches", patches)
     if groups < 1 or channels % groups:
         raise ValueError(f"groups: expected a divisor of the {channels} channels, got {groups}; pass the convolution's")
     if patches < 1:
@@ -77,13 +79,13 @@ def token_eigenbasis(tokens, vocabulary, directions=None):
 
     Raises ValueError for tokens beyond the vocabulary, none at all, or more directions than it has.
     """
-    tokens = to_numpy(tokens).ravel()
+    tokens, vocabulary = to_numpy(tokens).ravel(), _whole("vocabulary", vocabulary)
     if not tokens.size or tokens.dtype.kind not in "iu" or not 0 <= tokens.min() <= tokens.max() < vocabulary:
         found = f"{tokens.min()} to {tokens.max()} of {tokens.dtype}" if tokens.size else "none"
         raise ValueError(f"tokens: expected whole numbers from 0 to {vocabulary - 1}, got {found}; pass the indices "
                          "that the embedding takes, and its num_embeddings")
     counts = np.bincount(tokens, minlength=vocabulary)
-    k = int((counts > 0).sum()) if directions is None else directions
+    k = int((counts > 0).sum()) if directions is None else _whole("directions", directions)
     if not 1 <= k <= vocabulary:
         raise ValueError(f"directions: expected from 1 to the vocabulary's {vocabulary}, got {directions}; leave it "
                          "out for the tokens that occur")
@@ -91,6 +93,13 @@ def token_eigenbasis(tokens, vocabulary, directions=None):
     vectors = np.zeros((vocabulary, k))
     vectors[order, np.arange(k)] = 1.0
     return Eigenbasis(values=counts[order].astype(float), vectors=vectors)
+
+
+def _whole(name, value):
+    try:
+        return index(value)
+    except TypeError as error:
+        raise ValueError(f"{name}: expected a whole number, got {value!r}; pass one") from error
 
 
 def _two(name, value, mend):

@@ -29,6 +29,8 @@ def exaggeration(teacher_path, student_path, pairs):
         raise ValueError(f"student_path: expected {k} components like teacher_path, got shape {student.shape}; "
                          "project both on the same basis")
     pairs = np.asarray(pairs)
+    if not pairs.size:
+        raise ValueError("pairs: expected one row (top, bottom) or more, got none; for one pair pass [(top, bottom)]")
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise ValueError(f"pairs: expected whole numbers of shape (m, 2), rows (top, bottom), got shape {pairs.shape} "
                          f"with dtype {pairs.dtype}; for one pair pass [(top, bottom)]")

@@ -71,8 +71,9 @@ def contributions(outputs, labels, basis, start=None):
         raise ValueError(f"basis: expected {n} rows, one a training input, got shape {tuple(basis.shape)}; pass "
                          "eigenvectors in columns, as flow.spectrum.sample_basis")
     if labels.shape != (n,) or labels.dtype.kind not in "iu" or not 0 <= labels.min() <= labels.max() < m:
+        found = f", {labels.min()} to {labels.max()}" if labels.size else ""
         raise ValueError(f"labels: expected {n} whole numbers from 0 to {m - 1}, got shape {labels.shape} of "
-                         f"{labels.dtype}; pass one class an example")
+                         f"{labels.dtype}{found}; pass one class an example")
     own = np.full((n, m), -1 / (m - 1))
     own[np.arange(n), labels] = 1.0
     return basis * (moved(own, like, "labels") @ (basis.T @ (outputs - start)).T)

@@ -37,10 +37,15 @@ def sign_test(shares):
     NaN, a pair without a common range, and a share of exactly one half count for neither side.
     Raises ValueError for other shapes and for values that are no shares.
     """
-    shares = np.asarray(shares, dtype=float)
+    try:
+        shares = np.asarray(shares, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"shares: expected numbers, as many of each seed, got what NumPy makes no array of ({error}); "
+                         "fill up with NaN") from error
     if shares.ndim not in (1, 2) or not shares.size or np.any((shares < 0) | (shares > 1)):
-        raise ValueError(f"shares: expected values from 0 to 1 of shape (pairs,) or (seeds, pairs), got shape "
-                         f"{shares.shape}; pass what exaggeration returns, a row a seed")
+        found = f"{np.nanmin(shares):g} to {np.nanmax(shares):g}" if shares.size else "none"
+        raise ValueError(f"shares: expected values from 0 to 1 of shape (pairs,) or (seeds, pairs), got {found} of "
+                         f"shape {shares.shape}; pass what exaggeration returns, a row a seed")
     seeds = [row[np.isfinite(row)] for row in np.atleast_2d(shares)]
     seeds = [row for row in seeds if row.size]
     means = [float(row.mean()) for row in seeds]

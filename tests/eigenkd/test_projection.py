@@ -270,6 +270,7 @@ def test_a_path_that_carries_a_gradient_is_read():
     (np.ones(3), DIAGONAL, [(0, 1)], r"teacher_path: expected 2 dimension"),
     (DIAGONAL, [[0, np.inf]], [(0, 1)], r"student_path: expected finite numbers"),
     (DIAGONAL, np.ones((4, 3)), [(0, 1)], r"student_path: expected 2 components like teacher_path, got shape \(4, 3\)"),
+    (DIAGONAL, DIAGONAL, [], r"pairs: expected one row \(top, bottom\) or more, got none"),
     (DIAGONAL, DIAGONAL, (0, 1), r"pairs: expected whole numbers of shape \(m, 2\), .* got shape \(2,\)"),
     (DIAGONAL, DIAGONAL, [(0.0, 1.0)], r"pairs: expected whole numbers .* dtype float64"),
     (DIAGONAL, DIAGONAL, [(0, 2)], r"pairs: expected indices from 0 to 1, got 0 to 2"),
@@ -357,6 +358,8 @@ def test_patches_of_groups_and_of_dilated_kernels_are_those_that_the_convolution
     ({"groups": 3}, r"groups: expected a divisor of the 4 channels, got 3"),
     ({"groups": 0}, r"groups: expected a divisor"),
     ({"dilation": 3}, r"kernel_size: .* got \(3, 3\) spread over \(7, 7\)"),
+    ({"patches": 1.5}, r"patches: expected a whole number, got 1.5"),
+    ({"groups": "a"}, r"groups: expected a whole number, got 'a'"),
     ({"dilation": 0.5}, r"dilation: expected a whole number or \(height, width\), got 0.5"),
 ])
 def test_groups_and_dilation_that_do_not_fit_are_refused(arguments, message):
@@ -382,6 +385,7 @@ def test_tokens_in_the_order_of_how_often_they_occur(array):
     ([0.5], None, r"tokens: .* got 0.5 to 0.5 of float64"),
     ([], None, r"tokens: .* got none"),
     ([1], 7, r"directions: expected from 1 to the vocabulary's 6, got 7"),
+    ([1], 1.5, r"directions: expected a whole number, got 1.5"),
 ])
 def test_token_eigenbasis_refuses(tokens, directions, message):
     with pytest.raises(ValueError, match=message):
@@ -425,6 +429,11 @@ def test_an_interval_over_seeds_covers_the_mean_it_speaks_of():
 def test_without_a_pair_that_has_a_share_nothing_is_said():
     found = sign_test([np.nan, np.nan])
     assert np.isnan(found.share) and (found.pairs, found.p_pairs, found.seeds) == (0, 1.0, 0)
+
+
+def test_sign_test_refuses_what_is_no_rectangle():
+    with pytest.raises(ValueError, match=r"shares: expected numbers, as many of each seed, .* fill up with NaN"):
+        sign_test([[0.5, 0.6], [0.7]])
 
 
 @pytest.mark.parametrize("shares", [[], 0.5, [1.5], np.ones((2, 2, 2))])

@@ -140,7 +140,8 @@ def test_exaggeration_in_function_space_is_the_theorems():
     assert said["linear"]["exaggerated"] == 0  # the roles of both exchanged
     bottom = 1 - curves[0, -1, -40:]
     assert bottom.min() <= said["left"] <= bottom.max()
-    assert exaggerated(Study(optimiser="adam"), {"measured": curves, "predicted": curves}).keys() == {"left", "measured"}
+    adam = exaggerated(Study(optimiser="adam"), {"measured": curves, "predicted": curves})
+    assert adam.keys() == {"left", "measured"}
     assert exaggerated(Study(), {"measured": curves[:, :, :50]}) == {}
 
 
@@ -220,8 +221,10 @@ def test_the_command_leads_away_from_the_assumptions_one_at_a_time(tmp_path, cap
     (["--losses", "hinge"], "--losses: expected one of squared, cross_entropy, got 'hinge'"),
     (["--optimisers", "lion"], "--optimisers: expected one of sgd, momentum, adam, got 'lion'"),
     (["--widths"], "--widths: expected one or more, got none"),
-    (["--steps", "0"], "expected positive numbers, and --seeds from 0 on"),
-    (["--seeds", "-1"], "expected positive numbers, and --seeds from 0 on"),
+    (["--steps", "0"], "--steps: expected positive numbers, got 0"),
+    (["--widths", "64", "-2"], "--widths: expected positive numbers, got -2"),
+    (["--seeds", "-1"], "--seeds: expected 0 or more, got -1"),
+    (["--away", "--widths", "16"], "--away: expected it without --widths, which it sets itself"),
 ])
 def test_mistakes_are_a_line(tmp_path, capsys, arguments, words):
     assert main([*arguments, "--out", str(tmp_path)]) == 2

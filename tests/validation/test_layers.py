@@ -93,11 +93,47 @@ def test_looking_leaves_the_network_as_it_was():
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
 
 
-def test_other_names_are_refused():
+class Keywords(nn.Module):
+    """Calls its layer by keyword, and another one twice; uses a third one's weight without calling it."""
+
+    def __init__(self):
+        super().__init__()
+        self.once, self.twice, self.never = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+        self.volume, self.attention = nn.Conv3d(1, 1, 2), nn.MultiheadAttention(4, 2)
+
+    def forward(self, x):
+        return self.twice(self.twice(self.once(input=x))) @ self.never.weight
+
+
+def test_a_layer_called_by_keyword_and_one_called_twice_are_seen_when_called_first():
+    net, x = Keywords(), torch.randn(6, 4)
+    for name, rows in (("once", x), ("twice", net.once(x))):
+        rows = rows.detach().double()
+        np.testing.assert_allclose(second_moment(basis_of(net, name, [x]), 1), rows.T @ rows, rtol=1e-4, atol=1e-5)
+
+
+def test_sequences_of_features_are_rows_of_features():
+    net, x = nn.Sequential(nn.Linear(4, 3)), torch.randn(6, 5, 4)
+    rows = x.reshape(30, 4).double()
+    np.testing.assert_allclose(second_moment(basis_of(net, "0", [x]), 1), rows.T @ rows, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name, batches, directions, words", [
+    ("idle", [torch.randn(3, 4)], None, r"layers: .* once, twice, never, attention.out_proj, got 'idle'; pass"),
+    ("volume", [torch.randn(3, 4)], None, r"got 'volume', a Conv3d; pass names of these"),
+    ("never", [torch.randn(3, 4)], None, r"layers that the network calls as modules, got 'never', which it does not"),
+    ("once", [], None, r"batches: expected one or more, got none"),
+    ("once", torch.randn(3, 4), None, r"batches: expected an iterable .*, got one tensor of shape \(3, 4\); pass"),
+    ("once", [torch.randn(3, 4)], 0, r"directions: expected 1 or more, got 0"),
+])
+def test_what_cannot_be_seen_is_refused(name, batches, directions, words):
+    with pytest.raises(UsageError, match=words):
+        basis_of(Keywords(), name, batches, directions)
+
+
+def test_single_images_and_names_without_a_matrix_are_refused():
     net = network()
-    with pytest.raises(UsageError, match=r"--analysis.layers: expected names of 0, 4, 7, got '1'; pass some"):
-        find(net, "1")  # a normalisation has no matrix
-    net.add_module("idle", nn.Identity())
-    net.idle.spare = nn.Linear(2, 2)
-    with pytest.raises(UsageError, match=r"expected layers that the network calls, got 'idle.spare', which it"):
-        basis_of(net, "idle.spare", [torch.randn(3, 2, 10, 10)])
+    with pytest.raises(UsageError, match=r"has 0, 4, 7, got '1', a BatchNorm2d; pass names of these"):
+        find(net, "1")
+    with pytest.raises(UsageError, match=r"batches: expected '0' to take in 4 dimensions, .* got shape \(2, 10, 10\)"):
+        basis_of(net, "0", [torch.randn(2, 10, 10)])

@@ -101,7 +101,9 @@ def test_json_is_all_there_is_on_standard_output(command, tmp_path):
 def test_summary_and_closing_line(command):
     code, out, err = command(*SMOKE, "--seeds", 0, 1, 1)
     assert code == 0 and out.count("pairs exaggerated ") == 2 and "smoke run" in out
-    assert "rf_noisy_mnist over 2 seeds, mean (range):" in out.splitlines()[-1]
+    over, layer = out.splitlines()[-2:]
+    assert "rf_noisy_mnist over 2 seeds, mean (range):" in over
+    assert layer.startswith("  of 15 pairs of head exaggerated: ") and layer.endswith(" in displacement")
     assert "data: made up for a smoke run" in err and "\r" not in err
 
 
@@ -109,7 +111,7 @@ def test_undetermined_numbers_are_said_to_be(result_of):
     result = result_of(*SMOKE)
     result["deviation"]["train"]["slope_low"]["0.25"] = {"value": None, "low": None, "high": None}
     assert "low slope           undetermined" in summary(result | {"smoke": False})
-    (line,) = over_seeds([result, result])
+    line, _ = over_seeds([result, result])
     assert "low slope undetermined" in line
 
 
@@ -208,7 +210,7 @@ def test_an_unfinished_run_is_run_again(command, tmp_path):
     ([*SMOKE, "--device", "meta"], "--device: expected auto or what this machine has"),
     ([*SMOKE, "--threads", "0"], "--threads: expected at least 1, got 0"),
     ([*SMOKE, "--download", "--no-download"], "--download: expected it or --no-download, got both"),
-    ([*SMOKE, "--analysis.layers", "tail"], "--analysis.layers: expected names of head, got 'tail'"),
+    ([*SMOKE, "--analysis.layers", "tail"], "the network has head, got 'tail'; pass names of these (--analysis"),
     ([*SMOKE, "--teacher.epochs", "-1"], "--teacher.epochs: expected at least 1, got -1"),
     ([*SMOKE, "--data.train-examples", "1"], "--analysis.layers: expected layers with two eigendirections or more"),
 ])

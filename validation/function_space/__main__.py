@@ -70,11 +70,17 @@ def studies(options):
     lists = {name: getattr(options, name) for name in ("widths", "seeds", "learning_rates", "losses", "optimisers")}
     if empty := [name for name, values in lists.items() if not values]:
         raise UsageError(f"--{empty[0].replace('_', '-')}: expected one or more, got none; leave it out")
-    if min(*options.widths, *options.learning_rates, options.steps, options.examples) <= 0 or min(options.seeds) < 0:
-        raise UsageError("--widths, --learning-rates, --steps, --examples: expected positive numbers, and --seeds from "
-                         "0 on, got others; leave them out for the defaults")
+    positive = lists | {"steps": (options.steps,), "examples": (options.examples,)}
+    for name in ("widths", "learning_rates", "steps", "examples", "seeds"):
+        least = min(positive[name])
+        if least < 0 or (least == 0 and name != "seeds"):
+            wanted = "0 or more" if name == "seeds" else "positive numbers"
+            raise UsageError(f"--{name.replace('_', '-')}: expected {wanted}, got {least}; leave it out")
     shared = {"examples": options.examples, "data": options.data, "steps": options.steps}
     if options.away:
+        if given := [name for name in lists if name != "seeds" and lists[name] != getattr(Options, name)]:
+            raise UsageError(f"--away: expected it without --{given[0].replace('_', '-')}, which it sets itself, got "
+                             "both; leave one of them out")
         return [Study(seed=seed, learning_rate=one.learning_rate, loss=one.loss, optimiser=one.optimiser, **shared)
                 for one in AWAY for seed in options.seeds]
     return [Study(width, seed, learning_rate=rate, loss=loss, optimiser=optimiser, **shared) for loss, optimiser, rate,

@@ -8,7 +8,7 @@ from eigenkd import cross_entropy, filters
 
 def drift(predicted, measured, size):
     """sqrt(sum_k size_k^2 (measured_k - predicted_k)^2 / sum_k size_k^2): 0 where training follows the closed form, and
-    of the order of 1 where it knows nothing of it. size (k,): of the targets, direction by direction."""
+    of the order of 1 where it knows nothing of it. size (k,): of the targets, direction by direction. Eq. (72)"""
     there = size > 0
     return float(np.sqrt(np.sum((size * (measured - predicted))[there] ** 2) / np.sum(size[there] ** 2)))
 

@@ -186,9 +186,9 @@ def exaggerated(study, curves):
     curves: name -> gains (2, marks, k) of teacher and student, directions that carry something, by eigenvalue. A pair
     is exaggerated where the student's gain along its bottom direction is below its teacher's on more than half of the
     way on which both have the same along the top one. Top directions are drawn from the first 15, bottom ones from the
-    last 40: the gap that the theorem speaks of is in proportion to `left`, what the teacher leaves unlearned of a bottom
-    direction (measured, median), and along directions that are learned it is lost in rounding. Fitted times predict no
-    way, and are left out. Empty with too few directions.
+    last 40: the gap that the theorem speaks of is in proportion to `left`, what the teacher leaves unlearned of a
+    bottom direction (measured, median), and along directions that are learned it is lost in rounding. Fitted times
+    predict no way, and are left out. Empty with too few directions.
     """
     count = curves["measured"].shape[2]
     if count < TOP + BOTTOM:
