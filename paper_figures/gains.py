@@ -55,7 +55,7 @@ def over_time(runs, seed=None):
             ax.plot(steps, curves[1][:, k], color=style["color"], alpha=shade)
             ax.plot(steps, curves[0][:, k], marker, color=style["color"], alpha=shade, markersize=4, linewidth=0,
                     label=f"direction {k}")
-        ax.legend(fontsize=7, loc="upper left")
+        ax.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0.0, 0.17))
         ax.set_title(f"{role}, width {width}", fontsize=10)
         ax.set_xlabel("steps")
         ax.set_ylabel("gain")

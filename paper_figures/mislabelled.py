@@ -32,7 +32,9 @@ def draw(setting, runs, seed=None):
         ax.set_xscale("log")
         ax.set_xticks(ticks := [1, 2, 5, 10, 20, 50, 100], [str(tick) for tick in ticks])
         ax.set_xlabel("eigendirections of the features, from the top")
-        ax.legend(fontsize="small", loc="lower right")
+        ax.legend(fontsize="small", loc="upper left")
+        ax.set_ylim(-0.05, 1.4)
+        ax.set_yticks(np.linspace(0, 1, 6))
     axes[0].set_ylabel("share of the fit that they carry")
     text = (f"{records.drawn(*found)} The fit of an example: how far the logit of the label that it was trained on "
             "rose above the mean of the others; the share of a group is that of its sum. Thin: a seed each; thick: "
