@@ -22,7 +22,7 @@ def test_what_the_recorder_takes_is_the_records_and_not_the_steps(name, monkeypa
     monkeypatch.setattr(recorder, "MEASURED", 3)
     monkeypatch.setattr(recorder, "Recorder", Slow)
     found = recorder.measured(name)
-    assert 0.2 <= found["record"] and 0 < found["step"] < 0.2
+    assert found["record"] >= 0.2 and 0 < found["step"] < 0.2
     assert found["cost"] > 1 and found["least_every"] > 20
     lines = list(recorder.table({"recorder": {name: found}}))
     assert len(lines) == 2 and lines[1].startswith(f"{name}, 16 ")

@@ -42,11 +42,13 @@ def distil(name, title, recipe: Recipe, teacher: Network, student: Network | Non
     networks = " to ".join(network_title(network.model) for network in (teacher, student) if network)
     named = {role: {key.replace("training.", f"{role}."): why for key, why in recipe.guesses.items()}
              for role in ("teacher", "student")}
-    named = named["teacher"] | named["student"] | _of_models(recipe, teacher, student) | (guesses or {})
+    analysis = recorded(recipe, teacher, student)
+    named = named["teacher"] | named["student"] | _of_models(recipe, teacher, student) | (guesses or {}) | (
+        {"analysis.layers": "ours: the paper looks at no layer of a ResNet"} if analysis.layers else {})
     return Setting(
         name=name, title=f"{title}, {networks}", data=recipe.data, model=teacher.model,
         student_model=None if student is None else student.model, teacher=recipe.training, student=recipe.training,
-        distillation=recipe.distillation, evaluation=recipe.evaluation, analysis=recorded(recipe, teacher, student),
+        distillation=recipe.distillation, evaluation=recipe.evaluation, analysis=analysis,
         published=None if train is None else Published(train, test),
         guesses={key: why for key, why in named.items() if why},
         expected=Expected(on_cpu or _seconds(recipe, teacher, student, _on_cpu),
