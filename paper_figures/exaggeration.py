@@ -68,7 +68,7 @@ def measured(runs, seed=None):
     """(setting, layer, found) of all recorded layers that there are runs for; found: a `projection.Significance` by
     definition, and each seed's mean share under "<definition> of each seed"."""
     for name, setting in SETTINGS.items():
-        if not setting.analysis.layers:
+        if not setting.analysis.layers or not setting.is_self_distillation:
             continue
         mine = [run for run in records.every(runs, name) if seed in (None, run.field("seed"))
                 and not records.changed(run, setting)]

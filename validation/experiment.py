@@ -60,12 +60,15 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
     wanted, recipes = teachers.configurations(settled), {"teacher": setting.teacher, "one_hot": setting.student}
     taught = {role: teachers.folder_of(folder.out, wanted[role]) for role in wanted}
     fitted = {role: teachers.fit(taught[role], wanted[role], networks[role], recipes[role], inputs, label=role,
-                                 seed=seed, recorder=Recorder(networks[role], bases, setting.analysis.every),
+                                 seed=seed, recorder=Recorder(networks[role], bases if role == "teacher" else {},
+                                                              setting.analysis.every),
                                  engine=engine, progress=progress, described=made, renewed=renewed) for role in wanted}
 
-    # Student: the teacher's probabilities on the same examples. Its deeper layers are seen as the finished teacher's.
+    # Student: the teacher's probabilities on the same examples. Its deeper layers are seen as the finished teacher's;
+    # another network has no layer in common with it.
     with engine.exact():
-        bases = {name: basis(fitted["teacher"].network) if callable(basis) else basis for name, basis in bases.items()}
+        bases = {name: basis(fitted["teacher"].network) if callable(basis) else basis
+                 for name, basis in bases.items() if setting.is_self_distillation}
     pairs = {name: draw_pairs(setting.analysis, seed, len(basis.values)) for name, basis in bases.items()}
     before = [entry | {"role": role} for role, training in fitted.items() for entry in training.log]
     fitted["student"] = Fit("student", networks["student"], setting.student, folder, inputs, seed=seed, engine=engine,

@@ -111,7 +111,10 @@ def networks_named(overrides):
 
 
 def changed(setting, overridden):
-    """The overridden setting, as its title says, without the guesses of values that were given."""
+    """The overridden setting, as its title says, without the guesses of values that were given. Of a network of another
+    kind no layers are recorded but those that are named."""
+    if overridden.model.name != setting.model.name and overridden.analysis.layers == setting.analysis.layers:
+        overridden = replace(overridden, analysis=replace(overridden.analysis, layers=()))
     given = {line.split(":")[0] for line in differences(setting.configuration(), overridden.configuration())}
     if not given:
         return overridden

@@ -13,25 +13,25 @@ import torch
 from validation.fitting import Fit, Fitted, accuracy
 from validation.record import Folder
 
+NOTHING = {"layers": [], "every": 1, "directions": 0}  # recorded
 PARTS = ("data", "evaluation", "precision", "seed", "smoke", "data_source")
 
 
 def configurations(configuration):
     """The one-hot trainings that a run of this configuration rests on, by role: "teacher", and "one_hot" where the
     student has a network of its own. Each mapping decides its training's numbers, and holds nothing else."""
-    shared = {part: configuration[part] for part in PARTS}
-    analysis = configuration["analysis"]
-    shared["recorded"] = {"layers": analysis["layers"], "every": analysis["every"], "directions": analysis["bottom"][1]}
-    teacher = {"model": configuration["model"], "training": configuration["teacher"]}
+    shared, analysis = {part: configuration[part] for part in PARTS}, configuration["analysis"]
+    recorded = {"layers": analysis["layers"], "every": analysis["every"], "directions": analysis["bottom"][1]}
+    teacher = {"model": configuration["model"], "training": configuration["teacher"], "recorded": recorded}
     if configuration["student_model"] is None:
         return {"teacher": teacher | shared}
-    student = {"model": configuration["student_model"], "training": configuration["student"]}
+    student = {"model": configuration["student_model"], "training": configuration["student"], "recorded": NOTHING}
     return {"teacher": teacher | shared, "one_hot": student | shared}
 
 
 def folder_of(out, configuration):
     """The `Folder` of the one-hot training of this configuration."""
-    text = json.dumps(configuration, sort_keys=True)
+    text = json.dumps(_deciding(configuration), sort_keys=True)
     return Folder(out, f"teachers/{hashlib.sha256(text.encode()).hexdigest()[:16]}")
 
 
@@ -47,7 +47,7 @@ def fit(folder, configuration, network, recipe, inputs, *, label, seed, recorder
     with folder.alone(progress.note, wait=True) if group.first else nullcontext():
         if group.on_first(lambda: _usable(folder, configuration, progress.note, anew)):
             progress.note(f"  {label}: found trained in {folder.path}, on {folder.finished()['device']}")
-            return _read(folder, engine.placed(network))
+            return _read(folder, engine.placed(network), configuration["recorded"]["layers"])
         if group.first:
             folder.begin(configuration)
         group.wait()
@@ -68,14 +68,29 @@ def ends(log):
     return {name: {key: entry[key] for key in keep} for name, entry in (("last", log[-1]), ("best", best))}
 
 
+def _deciding(configuration):
+    """What decides a training's numbers: what is recorded of it does not."""
+    return {key: value for key, value in configuration.items() if key != "recorded"}
+
+
+def _covers(there, wanted):
+    """Whether what was recorded holds what is wanted."""
+    same = all(there[key] == wanted[key] for key in ("every", "directions"))
+    return not wanted["layers"] or (same and set(wanted["layers"]) <= set(there["layers"]))
+
+
 def _usable(folder, configuration, note, anew):
     """Whether the finished training is there, whole; what is not to be used is moved aside, aloud."""
     if anew and (folder.is_finished() or folder.has_checkpoints()):
         note(f"  teacher: the one in {folder.path} moves to {folder.set_aside()}")
     if not folder.is_finished():
         return False
-    digests = folder.finished()["files"]
-    if digests == folder.digests() and folder.configuration() == configuration:
+    digests, there = folder.finished()["files"], folder.configuration()
+    if digests == folder.digests() and _deciding(there) == _deciding(configuration):
+        if not _covers(there["recorded"], configuration["recorded"]):
+            note(f"  teacher: of the one in {folder.path} other layers were recorded than are asked for: it moves to "
+                 f"{folder.set_aside()}, and is trained again")
+            return False
         folder.checkpoints(note).clear()  # of a training that died between its result and this
         return True
     harmed = sorted(name for name in digests if digests[name] != folder.digests().get(name)) or ["config.json"]
@@ -84,12 +99,12 @@ def _usable(folder, configuration, note, anew):
     return False
 
 
-def _read(folder, network):
+def _read(folder, network, layers):
     folder.load_weights(network)
     logits, result = folder.arrays("outputs"), folder.finished()
-    paths = folder.arrays("trajectory") if result["recorded"] else {}
+    paths = folder.arrays("trajectory") if layers else {}
     train, test = (torch.from_numpy(logits[split]) for split in ("train", "test"))
-    return Fitted(network, paths, train, test, folder.read_log(), result["seconds"])
+    return Fitted(network, {layer: paths[layer] for layer in layers}, train, test, folder.read_log(), result["seconds"])
 
 
 def _record(folder, configuration, fitted, inputs, described):

@@ -44,7 +44,8 @@ KINDS = ("rf_noisy_mnist", "mlp_mnist", "resnet8_digits", "resnet8_mnist_noisy",
 def test_a_smoke_run_leaves_a_whole_folder(tmp_path, name):
     path, result = run(tmp_path, name)
     setting = find(name)
-    recorded = ["trajectory.npz"] if setting.analysis.layers else []
+    recorded = ["trajectory.npz"] if setting.analysis.layers and setting.is_self_distillation else []
+    assert bool(result["eigenspace"]) == bool(recorded)
     flipped = ["mislabelled.npz"] if recorded and setting.data.label_noise else []
     assert sorted(p.name for p in path.iterdir()) == ["config.json", "metrics.jsonl", *flipped, "outputs.npz",
                                                       "result.json", *recorded, "weights.safetensors"]

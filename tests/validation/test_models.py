@@ -3,12 +3,31 @@ import math
 import pytest
 import torch
 
-from validation.models import MLP, MODELS, MobileNetV2, RandomFeatures, ResNet, TorchvisionResNet18
+from validation.errors import UsageError
+from validation.models import CNN, MLP, MODELS, MobileNetV2, RandomFeatures, ResNet, TorchvisionResNet18
 
 
 def test_registry_names_match():
-    assert {"random_features": RandomFeatures, "mlp": MLP, "resnet": ResNet, "mobilenet_v2": MobileNetV2,
+    assert {"random_features": RandomFeatures, "mlp": MLP, "cnn": CNN, "resnet": ResNet, "mobilenet_v2": MobileNetV2,
             "torchvision_resnet18": TorchvisionResNet18} == MODELS
+
+
+def test_the_cnn_has_the_layers_that_it_says():
+    _, network = CNN(channels=(4, 6, 8), kernel=3, pool=2).build((3, 17, 12), 5)
+    assert [name for name, module in network.named_children() if hasattr(module, "weight")] == [
+        "conv1", "conv2", "conv3", "linear"]
+    assert network(torch.zeros(2, 3, 17, 12)).shape == (2, 5)
+    assert network.linear.in_features == 8 * (17 // 8) * (12 // 8) and network.conv2.weight.shape == (6, 4, 3, 3)
+
+
+@pytest.mark.parametrize("values, words", [
+    ({"kernel": 4}, "--model.kernel: expected an odd size, got 4"),
+    ({"channels": ()}, "--model.channels: expected one positive number a convolution"),
+    ({"channels": (4,) * 6}, "--model.pool: expected max-pools that leave something of 28 x 28 pixels, got 6 of"),
+])
+def test_a_cnn_that_cannot_be_is_refused(values, words):
+    with pytest.raises(UsageError, match=words):
+        CNN(**values).build((1, 28, 28), 10)
 
 
 def test_random_features_are_fixed_relu_of_gaussian_projections():

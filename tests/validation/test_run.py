@@ -123,6 +123,7 @@ def test_another_network_is_named_on_the_command_line(result_of, command, tmp_pa
     result_of("resnet20_resnet8_mnist", "--smoke", "--student-model=none", "--model", "mobilenet_v2")
     configuration = json.loads((tmp_path / "runs/resnet20_resnet8_mnist/seed0/config.json").read_text())
     assert configuration["student_model"] is None and configuration["model"]["name"] == "mobilenet_v2"
+    assert configuration["analysis"]["layers"] == []  # those of the setting are a ResNet's
     code, _, err = command("resnet8_digits", "--model", "resnext", "--smoke")
     assert code == 2 and err.startswith("error: --model: expected one of cnn, mlp, ") and "did you mean resnet?" in err
 

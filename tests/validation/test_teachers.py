@@ -29,9 +29,9 @@ def folders(tmp_path):
 
 
 def test_students_of_one_teacher_share_it(smoke, tmp_path):
-    assert trained(smoke("resnet20_resnet8_mnist")) == ["teacher", "one_hot", "student"]
+    assert trained(smoke("resnet8_mnist")) == ["teacher", "student"]
+    assert trained(smoke("resnet20_resnet8_mnist")) == ["teacher", "student"]  # its one-hot ResNet-8 is there
     assert trained(smoke("resnet20_mnist")) == ["student"]  # the ResNet-20 is there
-    assert trained(smoke("resnet8_mnist")) == ["student"]  # the one-hot ResNet-8 is its teacher
     assert len(folders(tmp_path)) == 2
     results = {name: json.loads((tmp_path / name / "seed0/result.json").read_text())
                for name in ("resnet20_resnet8_mnist", "resnet20_mnist", "resnet8_mnist")}
@@ -41,6 +41,17 @@ def test_students_of_one_teacher_share_it(smoke, tmp_path):
     assert twenty["accuracy"]["test"]["one_hot"] == twenty["accuracy"]["test"]["teacher"]
     log = [json.loads(line) for line in (tmp_path / "resnet20_mnist/seed0/metrics.jsonl").read_text().splitlines()]
     assert [line["role"] for line in log] == ["teacher", "student"]
+
+
+def test_a_teacher_of_which_other_layers_were_recorded_is_trained_again_aloud(smoke, tmp_path):
+    """What is recorded decides no numbers, and no folder; less of it than there is is asked for in vain."""
+    first = smoke("resnet8_digits", "--analysis.layers", "stem")
+    assert trained(smoke("resnet8_digits", "--analysis.layers")) == ["student"]
+    again = smoke("resnet8_digits", "--analysis.layers", "stem", "classifier.linear")
+    assert trained(again) == ["teacher", "student"] and "other layers were recorded than are asked for" in again
+    assert trained(smoke("resnet8_digits", "--analysis.layers", "classifier.linear")) == ["student"]
+    kept = [path for path in (tmp_path / "teachers").iterdir() if not path.name.startswith("previous")]
+    assert len(kept) == 1 and "other layers" not in first
 
 
 def test_another_seed_recipe_or_data_is_another_teacher_another_student_is_not(smoke, tmp_path):
@@ -80,8 +91,9 @@ def test_a_teachers_result_says_smoke_and_what_it_is(smoke, tmp_path):
     result = json.loads((folder / "result.json").read_text())
     assert result["smoke"] is True and result["kind"] == "one-hot training" and result["seed"] == 0
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "metrics.jsonl", "outputs.npz",
-                                                              "result.json", "weights.safetensors"]
-    assert result["files"].keys() == {"config.json", "metrics.jsonl", "outputs.npz", "weights.safetensors"}
+                                                              "result.json", "trajectory.npz", "weights.safetensors"]
+    assert result["files"].keys() == {"config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz",
+                                      "weights.safetensors"}
 
 
 def test_the_paper_s_students_share_their_teachers():

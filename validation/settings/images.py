@@ -42,7 +42,7 @@ def distil(name, title, recipe: Recipe, teacher: Network, student: Network | Non
     networks = " to ".join(network_title(network.model) for network in (teacher, student) if network)
     named = {role: {key.replace("training.", f"{role}."): why for key, why in recipe.guesses.items()}
              for role in ("teacher", "student")}
-    analysis = recorded(recipe, teacher, student)
+    analysis = recorded(recipe, teacher)
     named = named["teacher"] | named["student"] | _of_models(recipe, teacher, student) | (guesses or {}) | (
         {"analysis.layers": "ours: the paper looks at no layer of a ResNet"} if analysis.layers else {})
     return Setting(
@@ -55,10 +55,11 @@ def distil(name, title, recipe: Recipe, teacher: Network, student: Network | Non
                           _seconds(recipe, teacher, student, _on_gpu), ("cpu",) if on_cpu else ()))
 
 
-def recorded(recipe, teacher, student):
-    """What is looked at in the eigenspace of a ResNet for small images, distilled to itself: its first convolution, the
-    first, middle and last of the stages, and the classifier, about `RECORDS` times in a training."""
-    if student is not None or not isinstance(teacher.model, ResNet) or len(teacher.model.widths) != 3:
+def recorded(recipe, teacher):
+    """What is looked at in the eigenspace of a ResNet for small images: its first convolution, the first, middle and
+    last of the stages, and the classifier, about `RECORDS` times in a training. Of a student that is another network
+    nothing is, but its teacher serves others."""
+    if not isinstance(teacher.model, ResNet) or len(teacher.model.widths) != 3:
         return Eigenspace()
     blocks = (teacher.model.depth - 2) // 6
     steps = recipe.training.epochs * EXAMPLES[recipe.data.name][0] / recipe.training.batch_size

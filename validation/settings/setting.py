@@ -77,7 +77,8 @@ class Eigenspace:
 
     layers: tuple[str, ...] = ()
     """Modules' names in the network. What the first layer takes in is fixed; a deeper one is looked at in the
-    eigenspace of what it takes in of the teacher at the end of its training."""
+    eigenspace of what it takes in of the teacher at the end of its training. Of a student that is another network than
+    its teacher nothing is recorded."""
     pairs: int = 15
     top: tuple[int, int] = (0, 15)
     """Top indices are drawn without replacement from this half-open range; index 0 has the largest eigenvalue."""
