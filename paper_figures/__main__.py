@@ -5,6 +5,7 @@ everything is drawn that there are runs for, and what is missing is listed with 
 """
 
 import argparse
+import os
 import sys
 import textwrap
 from dataclasses import replace
@@ -43,6 +44,9 @@ def main(arguments=None):
             continue
         try:
             save(made, name, options.out)
+        except BrokenPipeError:  # who reads what is printed has gone: that says nothing of --out
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
         except OSError as error:
             print(f"error: --out: expected a folder to write to, got {options.out} ({error.strerror}); name another",
                   file=sys.stderr)

@@ -113,8 +113,8 @@ def eigenbases(setting, inputs, network):
 def logits_before(setting, examples, inputs, networks, engine):
     """The untrained logits of teacher and student on the training examples, where it is looked at which directions fit
     the mislabelled ones of them; else nothing."""
-    wanted = setting.analysis.layers and examples.mislabelled.any()
-    if not wanted or not len(inputs.kept) == len(inputs.train) <= DECOMPOSED:
+    both_kinds = 0 < examples.mislabelled.sum() < len(examples.mislabelled)
+    if not (setting.analysis.layers and both_kinds) or not len(inputs.kept) == len(inputs.train) <= DECOMPOSED:
         return {}
     with engine.exact():
         return {role: predict(networks[role], inputs.train, group=engine.group).cpu()

@@ -63,8 +63,7 @@ def basis_of(network, name, batches, directions=None):
             break
     if not seen:
         raise UsageError("batches: expected one or more, got none; pass some of the training inputs")
-    expected = {nn.Conv1d: 3, nn.Conv2d: 4}.get(type(module), 2)
-    if (isinstance(module, Convolution) and seen[0].ndim != expected) or not seen[0].ndim:
+    if isinstance(module, Convolution) and seen[0].ndim != (expected := 2 + len(module.kernel_size)):
         raise UsageError(f"batches: expected {name!r} to take in {expected} dimensions, examples first, got shape "
                          f"{tuple(seen[0].shape)}; pass batches, not single examples")
     basis = _basis(module, seen)

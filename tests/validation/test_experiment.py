@@ -109,6 +109,15 @@ def test_the_mislabelled_are_fitted_by_what_the_arrays_say(tmp_path):
             assert result["mislabelled"][group] == pytest.approx({"top": found[:15].sum(), "rest": found[20:].sum()})
 
 
+def test_where_all_labels_are_wrong_there_is_nothing_to_compare(tmp_path):
+    setting = experiment.shortened(find("rf_noisy_mnist"))
+    setting = replace(setting, data=replace(setting.data, label_noise=1.0))
+    folder = RunFolder(tmp_path, "rf_noisy_mnist", 0)
+    result = experiment.run(setting, 0, folder, engine=Engine(torch.device("cpu")), data_dir=tmp_path / "data",
+                            download=None, smoke=True, progress=Progress())
+    assert result["mislabelled"] == {} and not (folder.path / "mislabelled.npz").exists()
+
+
 def test_a_deeper_layer_is_seen_as_the_finished_teacher_sees_it(tmp_path):
     """And a teacher that is found has the path that it had when it was trained."""
     path, result = run(tmp_path, "mlp_mnist")

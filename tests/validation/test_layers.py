@@ -112,6 +112,16 @@ def test_a_layer_called_by_keyword_and_one_called_twice_are_seen_when_called_fir
         np.testing.assert_allclose(second_moment(basis_of(net, name, [x]), 1), rows.T @ rows, rtol=1e-4, atol=1e-5)
 
 
+def test_a_convolution_of_ones_own_kind_is_a_convolution():
+    class Own(nn.Conv2d):
+        pass
+
+    torch.manual_seed(0)
+    images = torch.randn(5, 1, 4, 4)
+    one, other = (basis_of(nn.Sequential(kind(1, 2, 3)), "0", [images]) for kind in (nn.Conv2d, Own))
+    assert torch.equal(one.vectors, other.vectors)
+
+
 def test_sequences_of_features_are_rows_of_features():
     net, x = nn.Sequential(nn.Linear(4, 3)), torch.randn(6, 5, 4)
     rows = x.reshape(30, 4).double()
