@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from validation.data import DATASETS
 from validation.data.augment import augment, normalise, resized_crop
 from validation.data.examples import mask
 from validation.seeding import generator, number
@@ -24,7 +23,7 @@ class Fixed:
     def __len__(self):
         return len(self.labels)
 
-    def view(self, indices, *, seed, role, epoch):
+    def view(self, indices, *, seed, stream, epoch):
         """The examples as they are trained on."""
         return self.inputs[indices]
 
@@ -36,32 +35,32 @@ class Fixed:
 class Pictures:
     """Images (n, channels, height, width) as bytes, normalised batch by batch, and augmented where they are trained on.
 
-    They lie on the device, or, where they are memory-mapped and many, on the disk. embed: what a normalised batch goes
-    through.
+    They lie on the device, or, where they are memory-mapped and many, on the disk. shape: as a network sees them;
+    statistics: mean and deviation of each channel; view: a `views.Images`; embed: what a normalised batch goes through.
     """
 
-    def __init__(self, images, labels, kind, data, embed, device, channels_last):
+    def __init__(self, images, labels, shape, statistics, view, embed, device, channels_last, dtype):
         self.on_disk = isinstance(images, np.memmap) and images.nbytes > BYTES_ON_DEVICE
         self.images = images if self.on_disk else torch.from_numpy(np.array(images)).to(device)
-        self.labels, self.device, self.embed, self.data = labels, device, embed, data
-        mean, std = (torch.tensor(values, device=device) for values in (kind.MEAN, kind.STD))
-        self.form = {"mean": mean, "std": std, "channels_last": channels_last}
-        self.size = None if images.shape[2:] == kind.SHAPE[1:] else kind.SHAPE[1]  # larger on the disk than it is seen
-        self.augmented = bool(data.padding or data.flip or data.resized_crop)
+        self.labels, self.device, self.embed, self.seen = labels, device, embed, view
+        mean, std = (torch.tensor(values, device=device) for values in statistics)
+        self.form = {"mean": mean, "std": std, "channels_last": channels_last, "dtype": dtype}
+        self.size = None if images.shape[2:] == shape[1:] else shape[1]  # larger on the disk than it is seen
+        self.augmented = view.augmented
         self.evaluation_batch = evaluated_at_once(images.shape[2:], device)
 
     def __len__(self):
         return len(self.labels)
 
-    def view(self, indices, *, seed, role, epoch):
-        """The examples as they are trained on: cropped and flipped by (seed, role, epoch, index) alone."""
+    def view(self, indices, *, seed, stream, epoch):
+        """The examples as they are trained on: cropped and flipped by (seed, stream, epoch, index) alone."""
         if not self.augmented:
             return self.plain(indices)
-        draws = {"seed": number(seed, "augmentation", role), "epoch": epoch, "flip": self.data.flip}
-        if self.data.resized_crop:
+        draws = {"seed": number(seed, "augmentation", stream), "epoch": epoch, "flip": self.seen.flip}
+        if self.seen.resized_crop:
             size = self.size or self.images.shape[2]
             return self.embed(resized_crop(self._bytes(indices), indices, size=size, **draws, **self.form))
-        return self.embed(augment(self._bytes(indices), indices, padding=self.data.padding, crop=self.size, **draws,
+        return self.embed(augment(self._bytes(indices), indices, padding=self.seen.padding, crop=self.size, **draws,
                                   **self.form))
 
     @torch.no_grad()
@@ -90,30 +89,31 @@ class Part:
 
 
 class Inputs:
-    """The training and the test split of a run's `Examples`; `kept`: which training examples' logits are kept,
-    `watched`: which are evaluated after each epoch; `taught`: the examples that the teacher is trained on."""
+    """The training and the test split of a run's `Examples`; `saved`: which training examples' logits are saved,
+    `evaluated`: which are evaluated after each epoch; `taught`: the examples that the teacher is trained on."""
 
-    def __init__(self, examples, setting, embed, device, *, seed, channels_last=False):
-        embed = embed.to(device)
+    def __init__(self, examples, setting, embed, device, *, seed, channels_last=False, dtype=torch.float32):
+        embed, data = embed.to(device, dtype), setting.data
         for split in ("train", "test"):
-            images, labels = getattr(examples, f"{split}_images"), getattr(examples, f"{split}_labels")
-            labels = torch.from_numpy(labels).to(device)
-            if setting.data.normalise:
-                made = Pictures(images, labels, DATASETS[setting.data.name], setting.data, embed, device, channels_last)
-            else:
-                made = Fixed(embedded(images, embed, device), labels)
-            setattr(self, split, made)
-        self.kept = spread(len(self.train), setting.evaluation.kept, device)
-        self.watched = spread(len(self.train), setting.evaluation.watched, device)
+            inputs, labels = getattr(examples, f"{split}_inputs"), getattr(examples, f"{split}_labels")
+            setattr(self, split, data.view.split(
+                inputs, torch.from_numpy(labels).to(device), dataset=data.set, fitted=examples.train_inputs, embed=embed,
+                device=device, channels_last=channels_last, dtype=dtype))
+        self.saved = spread(len(self.train), setting.evaluation.saved_logits, device)
+        self.evaluated = spread(len(self.train), setting.evaluation.evaluated, device)
 
         self.taught, self.taught_mask = self.train, None
-        if setting.data.taught_share < 1:
-            self.taught_mask = mask(len(self.train), setting.data.taught_share, generator(seed, "taught"))
+        if data.teacher_fraction < 1:
+            self.taught_mask = mask(len(self.train), data.teacher_fraction, generator(seed, "taught"))
             self.taught = Part(self.train, torch.from_numpy(self.taught_mask.nonzero()[0]).to(device))
 
-    def kept_labels(self, split):
-        """On the CPU, the labels of the examples of "train" or "test" whose logits are kept."""
-        return (self.train.labels[self.kept] if split == "train" else self.test.labels).cpu()
+    def trained_on(self, role):
+        """The split that a role is trained on: all examples, or the teacher's fraction of them."""
+        return self.taught if role.fraction < 1 else self.train
+
+    def saved_labels(self, split):
+        """On the CPU, the labels of the examples of "train" or "test" whose logits are saved."""
+        return (self.train.labels[self.saved] if split == "train" else self.test.labels).cpu()
 
 
 def evaluated_at_once(size, device):
@@ -121,11 +121,31 @@ def evaluated_at_once(size, device):
     return max(16, PIXELS_AT_ONCE.get(device.type, 2**20) // (size[0] * size[1]))
 
 
-def embedded(images, embed, device, batch_size=4096):
-    """Images (n, channels, height, width) as bytes / 255, in [0, 1], through the fixed embedding."""
+def rows(inputs, labels, fitted, embed, device, dtype, batch_size=4096):
+    """The `Fixed` split of arrays (n, ...) behind the fixed embedding: bytes as numbers in [0, 1], other numbers as they
+    are. fitted: where it is not None, each feature is centred and divided by its standard deviation over these."""
     with torch.no_grad():
-        return torch.cat([embed(batch.to(device, torch.float32) / 255)
-                          for batch in torch.from_numpy(np.require(images, requirements="W")).split(batch_size)])
+        centre, scale = (0.0, 1.0) if fitted is None else _moments(_numbers(torch.from_numpy(np.array(fitted)), dtype))
+        return Fixed(torch.cat([embed((_numbers(batch, dtype) - centre).div(scale).to(device)) for batch in torch.from_numpy(
+            np.require(inputs, requirements="W")).split(batch_size)]), labels)
+
+
+def channel_statistics(images, most=10_000):
+    """Mean and deviation of each channel of images (n, channels, height, width) of bytes, as numbers in [0, 1]; of
+    `most` of them, evenly spaced, where there are more."""
+    some = np.asarray(images[:: max(1, len(images) // most)], np.float64) / 255
+    return some.mean(axis=(0, 2, 3)).tolist(), np.maximum(some.std(axis=(0, 2, 3)), 1 / 255).tolist()
+
+
+def _numbers(inputs, dtype):
+    """Of that type, bytes as numbers in [0, 1]."""
+    return inputs.to(dtype) / 255 if inputs.dtype == torch.uint8 else inputs.to(dtype)
+
+
+def _moments(rows):
+    """Mean and deviation of each feature; a feature that never changes is divided by one."""
+    deviation = rows.std(dim=0, correction=0)
+    return rows.mean(dim=0), torch.where(deviation > 0, deviation, torch.ones_like(deviation))
 
 
 def batches(split):

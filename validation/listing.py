@@ -1,10 +1,8 @@
 """What the command line says before anything is run: settings and plans, as text and as JSON-able mappings."""
 
-from validation.data import DATASETS
+from validation import costs
 from validation.report import columns
 from validation.settings import find
-from validation.settings.setting import network_title
-from validation.settings.sizes import kept_bytes
 
 DEVICES = {"cpu": "2 CPU CORES", "gpu": "ONE H100"}
 UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
@@ -12,25 +10,25 @@ UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 def listed(setting):
     """A setting for --list --json."""
-    return {"name": setting.name, "title": setting.title, "data": setting.data.name, "models": models(setting),
-            "megabytes": DATASETS[setting.data.name].SIZE_MB, "expected": expected(setting),
+    return {"name": setting.name, "title": setting.title, "data": setting.data.set.name, "models": setting.networks,
+            "megabytes": setting.data.set.megabytes, "expected": expected(setting),
             "configuration": setting.configuration(), "guesses": setting.guesses}
 
 
 def listing(settings, locate):
-    """The tables of --list, one for each data set; locate(name) -> the `Source` that it would come from."""
+    """The tables of --list, one for each data set; locate(dataset) -> the `Source` that it would come from."""
     lines, estimated = [], False
-    for name in dict.fromkeys(setting.data.name for setting in settings):
-        source = locate(name)
+    for dataset in dict.fromkeys(setting.data.set for setting in settings):
+        source = locate(dataset)
         state = ("missing, see --dry-run" if source.missing else
                  "to be fetched" if source.megabytes else source.note)
-        lines += [f"{name} ({DATASETS[name].SIZE_MB:,g} MB): {state}"]
+        lines += [f"{dataset.name} ({dataset.megabytes:,g} MB): {state}"]
         rows = [("  NAME", "MODELS", *DEVICES.values(), "WHAT")]
         for setting in settings:
-            if setting.data.name == name:
-                times = [_time(setting.expected, device) for device in DEVICES]
+            if setting.data.set == dataset:
+                times = [_time(costs.expected(setting), device) for device in DEVICES]
                 estimated |= any("*" in time for time in times)
-                rows.append((f"  {setting.name}", models(setting), *times, setting.title))
+                rows.append((f"  {setting.name}", setting.networks, *times, setting.title))
         lines += [columns(rows), ""]
     return "\n".join([*lines, *(["* estimated, not measured; one seed"] if estimated else [])]).rstrip()
 
@@ -60,39 +58,34 @@ def dry_run(plans):
         lines += [f"  disk: about {sizes['run']:,} MB a seed, {sizes['checkpoints']:,} MB more while it runs; its "
                   f"teacher {sizes['teacher']:,} MB, once for all its students"]
         listed_so = "" if chosen.configuration() == find(name).configuration() else ", without the values changed here"
-        lines += [f"  time: {_time(chosen.expected, 'cpu')} a seed on two CPU cores, "
-                  f"{_time(chosen.expected, 'gpu')} on one H100 (* estimated{listed_so})"]
+        lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} a seed on two CPU cores, "
+                  f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{listed_so})"]
         for plan in mine:
             lines += [f"  seed {plan.seed}: would {plan.state}, {plan.folder.path}"]
             lines += [f"    {line}" for line in plan.differences]
     return "\n".join(lines)
 
 
-def models(setting):
-    """The networks, such as "ResNet-56 to ResNet-20"."""
-    return " to ".join(network_title(model) for model in (setting.model, setting.student_model) if model)
-
-
 def expected(setting):
     """Seconds by device, and which of them were measured."""
-    times = setting.expected
+    times = costs.expected(setting)
     return {"cpu": times.cpu, "gpu": times.gpu, "measured": list(times.measured)}
 
 
 def parameters(setting):
     """The numbers of parameters: trained of the teacher, fixed in its embedding, trained of another student."""
-    from validation.experiment import build
+    from validation.assembly import build
 
     embed, networks = build(setting, seed=0)
     counted = {"trained": networks["teacher"], "fixed": embed}
-    if "one_hot" in networks:
-        counted["student"] = networks["one_hot"]
+    if not setting.is_self_distillation:
+        counted["student"] = networks["student"]
     return {name: sum(p.numel() for p in module.parameters()) for name, module in counted.items()}
 
 
 def kept_megabytes(setting):
     """Estimated sizes on the disk in MB: of a run folder, of its checkpoints, of its teacher's folder."""
-    sizes = kept_bytes(setting, parameters(setting))
+    sizes = costs.kept_bytes(setting, parameters(setting))
     return {name: max(1, round(count / 1e6)) for name, count in sizes.items()}
 
 

@@ -1,4 +1,4 @@
-"""Steps: the optimisers, and what the learning rate and the distillation weight are at each of them. Table 1."""
+"""Steps: the optimisers, and what the learning rate is at each of them. Table 1."""
 
 import math
 
@@ -43,19 +43,3 @@ def learning_rate(recipe, step, per_epoch):
         done = (step - warmup) / (recipe.epochs * per_epoch - warmup)
         return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
     return recipe.learning_rate
-
-
-def distillation_weight(distillation, step, per_epoch):
-    """The weight of the teacher's probabilities in the step after `step` steps.
-
-    Without a switch it is distillation.weight throughout. With one it goes, from the switch's start on, linearly over
-    its window, from there to 0 ("to_one_hot") or from 0 to there ("to_distillation"); a window of 0 is a jump.
-    """
-    if distillation.switch == "none":
-        return distillation.weight
-    start = distillation.switch_step
-    if start is None:
-        start = distillation.switch_epoch * per_epoch
-    window = distillation.switch_window
-    done = min(max((step - start) / window, 0.0), 1.0) if window else float(step >= start)
-    return distillation.weight * (1 - done if distillation.switch == "to_one_hot" else done)

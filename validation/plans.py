@@ -1,11 +1,14 @@
 """What a command is going to do, before anything is trained: one `Plan` for each setting and seed."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from validation.data import generated
 from validation.data.dataset import Source
 from validation.errors import UsageError
 from validation.record import RunFolder, differences
 from validation.settings import Setting
+from validation.smoke import shortened
 
 
 @dataclass(frozen=True)
@@ -24,22 +27,27 @@ class Plan:
     """
     differences: list[str]
     """Between the configuration of the run that is there and this one's."""
+    smoke: bool = False
+    data_dir: Path = Path("data")
+    download: bool | None = None
+    """Whether data that is not on disk may be fetched; None where the data set decides."""
 
 
 def make_plans(options, settings):
     """One `Plan` for each setting and seed; reads what is in the folders and changes nothing."""
-    from validation import experiment
-
     plans = []
     for setting in settings:
         if options.smoke:
-            setting = experiment.shortened(setting)
-        source = experiment.locate(setting, data_dir=options.data_dir, download=options.fetch, smoke=options.smoke)
+            setting = shortened(setting)
+        setting.data.view.check(setting.data.set)
+        source = generated.SOURCE if options.smoke else setting.data.set.locate(options.data_dir, options.fetch)
         for seed in dict.fromkeys(options.seeds):
             folder = RunFolder(options.out, setting.name, seed)
-            configuration = experiment.configuration(setting, seed, smoke=options.smoke, source=source)
+            configuration = setting.configuration() | {
+                "seed": seed, "smoke": options.smoke, "data_source": source.name}
             plans.append(Plan(setting, seed, source, folder, configuration,
-                              *judge(folder, configuration, options.resume)))
+                              *judge(folder, configuration, options.resume), options.smoke,
+                              options.data_dir, options.fetch))
     return plans
 
 

@@ -34,6 +34,10 @@ class Folder:
     def is_finished(self):
         return (self.path / "result.json").exists()
 
+    def has(self, name):
+        """Whether the file is there."""
+        return (self.path / name).exists()
+
     def configuration(self):
         """The configuration of the run that is there, or None."""
         return self._read("config.json")

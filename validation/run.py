@@ -12,7 +12,7 @@ import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from validation import listing, report
-from validation.data import DATASETS
+from validation.data import DATASETS, VIEWS
 from validation.errors import UsageError, unknown
 from validation.interrupts import listening
 from validation.models import MODELS
@@ -20,9 +20,9 @@ from validation.plans import make_plans, refuse
 from validation.progress import Progress
 from validation.record import differences
 from validation.settings import SETTINGS, Setting, find
-from validation.settings.sizes import EXAMPLES
 
 Switch = Annotated[bool, FlagCreatePairsOff]
+PARTS = {"--model": MODELS, "--student-model": {**MODELS, "none": None}, "--data.set": DATASETS, "--data.view": VIEWS}
 
 
 @dataclass(frozen=True)
@@ -88,26 +88,29 @@ def parse(arguments):
         raise UsageError("NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; "
                          + ("put it before its own flags" if overrides else "see --list"))
     if overrides:
-        networks, overrides = networks_named(overrides)
-        settings = [changed(setting, tyro.cli(
-            Setting, prog=f"python -m validation.run {setting.name}", default=replace(setting, **networks),
-            args=overrides, config=(AvoidSubcommands,))) for setting in settings]
+        settings = [changed(setting, overridden(setting, overrides)) for setting in settings]
     return options, settings
 
 
-def networks_named(overrides):
-    """({field: network or None}, the other arguments): what --model and --student-model name."""
-    networks, others, arguments = {}, [], iter(overrides)
+def overridden(setting, arguments):
+    """The setting with the values that the command line gives. What --model, --student-model, --data.set and
+    --data.view name is put in place first: its own values are flags then too."""
+    named, others = {}, []
+    arguments = iter(arguments)
     for argument in arguments:
         flag, _, name = argument.partition("=")
-        if flag not in ("--model", "--student-model"):
+        if flag not in PARTS:
             others.append(argument)
             continue
-        name = name or next(arguments, "")
-        if name not in (MODELS if flag == "--model" else (*MODELS, "none")):
-            raise unknown(flag, name, MODELS)
-        networks[flag[2:].replace("-", "_")] = None if name == "none" else MODELS[name]()
-    return networks, others
+        known, name = PARTS[flag], name or next(arguments, "")
+        if name not in known:
+            raise unknown(flag, name, known)
+        named[flag.removeprefix("--").replace("-", "_")] = known[name] and known[name]()
+    data = replace(setting.data, **{part.removeprefix("data."): value for part, value in named.items()
+                                    if part.startswith("data.")})
+    models = {part: value for part, value in named.items() if not part.startswith("data.")}
+    return tyro.cli(Setting, prog=f"python -m validation.run {setting.name}", args=others, config=(AvoidSubcommands,),
+                    default=replace(setting, data=data, **models))
 
 
 def changed(setting, overridden):
@@ -135,8 +138,7 @@ def carry_out(plan, options, engine, progress, renewed):
         if plan.state == "set aside":
             group.on_first(lambda: progress.note(f"{name}: the run in {path} moves to {plan.folder.set_aside()}"))
         engine = replace(engine, compiled=is_compiled(plan.setting, options, engine.device))
-        result = experiment.run(plan.setting, plan.seed, plan.folder, engine=engine, data_dir=options.data_dir,
-                                download=options.fetch, smoke=options.smoke, progress=progress, renewed=renewed)
+        result = experiment.run(plan, engine=engine, progress=progress, renewed=renewed)
     return result | {"folder": str(path), "reused": plan.state == "show"}
 
 
@@ -165,8 +167,8 @@ def is_compiled(setting, options, device):
     """Whether networks go through torch.compile: it pays on a GPU, for a million images of a training or more."""
     if options.compile != "auto" or options.smoke:
         return options.compile == "on"
-    images = setting.teacher.epochs * (setting.data.train_examples or EXAMPLES[setting.data.name][0])
-    return device.type == "cuda" and setting.data.normalise and images >= 1e6
+    images = setting.teacher.epochs * (setting.data.train_examples or setting.data.set.examples[0])
+    return device.type == "cuda" and setting.data.view.name == "images" and images >= 1e6
 
 
 def train_all(options, settings, interrupts):
@@ -190,7 +192,7 @@ def main(arguments=None):
         options, settings = parse(arguments)
         if options.list:
             chosen = settings or list(SETTINGS.values())
-            text = listing.listing(chosen, lambda name: DATASETS[name].locate(options.data_dir, options.fetch))
+            text = listing.listing(chosen, lambda dataset: dataset.locate(options.data_dir, options.fetch))
             data = [listing.listed(setting) for setting in chosen]
         elif options.dry_run:
             from validation.checkpoint import Interval

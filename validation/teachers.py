@@ -10,8 +10,10 @@ from contextlib import nullcontext
 
 import torch
 
-from validation.fitting import Fit, Fitted, accuracy
+from validation.findings import accuracy, ends
 from validation.record import Folder
+from validation.settings.loss import ONE_HOT
+from validation.trainer import Trained, Trainer
 
 NOTHING = {"layers": [], "every": 1, "directions": 0}  # recorded
 PARTS = ("data", "evaluation", "precision", "seed", "smoke", "data_source")
@@ -24,9 +26,10 @@ def configurations(configuration):
     recorded = {"layers": analysis["layers"], "every": analysis["every"], "directions": analysis["bottom"][1]}
     teacher = {"model": configuration["model"], "training": configuration["teacher"], "recorded": recorded}
     if configuration["student_model"] is None:
-        return {"teacher": teacher | shared}
-    student = {"model": configuration["student_model"], "training": configuration["student"], "recorded": NOTHING}
-    return {"teacher": teacher | shared, "one_hot": student | shared}
+        return {"teacher": shared | teacher}
+    student = {"model": configuration["student_model"], "training": configuration["student"] | {"loss": vars(ONE_HOT)},
+               "recorded": NOTHING, "data": configuration["data"] | {"teacher_fraction": 1.0}}
+    return {"teacher": shared | teacher, "one_hot": shared | student}
 
 
 def folder_of(out, configuration):
@@ -35,37 +38,29 @@ def folder_of(out, configuration):
     return Folder(out, f"teachers/{hashlib.sha256(text.encode()).hexdigest()[:16]}")
 
 
-def fit(folder, configuration, network, recipe, inputs, *, label, seed, recorder, engine, progress, described,
-        renewed=None):
-    """The `Fitted` one-hot training of `network`: the one that is in its folder, or gone on with there, or done now.
+def fit(folder, configuration, role, network, inputs, *, seed, recorder, engine, progress, described, renewed=None):
+    """The `Trained` network of a one-hot training: the one that is in its folder, or resumed there, or trained now.
 
-    label: what a person sees it called; described: provenance for its result; renewed: a set of names, to which this
-    folder's is added: one that is there and not in the set is moved aside and done again. Where another process is at
-    work on it, that one is waited for.
+    role: a `Role`; described: provenance for its result; renewed: a set of names, to which this folder's is added: one
+    that is there and not in the set is moved aside and trained again. Where another process is at work on it, that one
+    is waited for.
     """
     group, anew = engine.group, renewed is not None and folder.name not in renewed
     with folder.alone(progress.note, wait=True) if group.first else nullcontext():
         if group.on_first(lambda: _usable(folder, configuration, progress.note, anew)):
-            progress.note(f"  {label}: found trained in {folder.path}, on {folder.finished()['device']}")
+            progress.note(f"  {role.name}: found trained in {folder.path}, on {folder.finished()['device']}")
             return _read(folder, engine.placed(network), configuration["recorded"]["layers"])
         if group.first:
             folder.begin(configuration)
         group.wait()
-        fitted = Fit("teacher", network, recipe, folder, inputs, label=label, seed=seed, engine=engine,
-                     precision=configuration["precision"], progress=progress, recorder=recorder).run()
+        trained = Trainer(role, network, folder, inputs, seed=seed, engine=engine, precision=configuration["precision"],
+                          progress=progress, recorder=recorder).run()
         if renewed is not None:
             renewed.add(folder.name)
         if group.first:
-            _record(folder, configuration, fitted, inputs, described)
+            _record(folder, configuration, trained, inputs, described)
         group.wait()
-    return fitted
-
-
-def ends(log):
-    """The result's `epochs` of one training: its last epoch, and the first of those with its best test accuracy."""
-    keep = ("epoch", "step", "loss", "train_accuracy", "test_accuracy")
-    best = max(log, key=lambda entry: entry["test_accuracy"])
-    return {name: {key: entry[key] for key in keep} for name, entry in (("last", log[-1]), ("best", best))}
+    return trained
 
 
 def _deciding(configuration):
@@ -104,18 +99,18 @@ def _read(folder, network, layers):
     logits, result = folder.arrays("outputs"), folder.finished()
     paths = folder.arrays("trajectory") if layers else {}
     train, test = (torch.from_numpy(logits[split]) for split in ("train", "test"))
-    return Fitted(network, {layer: paths[layer] for layer in layers}, train, test, folder.read_log(), result["seconds"])
+    return Trained(network, {layer: paths[layer] for layer in layers}, train, test, folder.read_log(), result["seconds"])
 
 
-def _record(folder, configuration, fitted, inputs, described):
-    folder.save_weights(fitted.network)
-    folder.save("outputs", train=fitted.train.numpy(), test=fitted.test.numpy())
-    if fitted.paths:
-        folder.save("trajectory", **fitted.paths)
+def _record(folder, configuration, trained, inputs, described):
+    folder.save_weights(trained.network)
+    folder.save("outputs", train=trained.train.numpy(), test=trained.test.numpy())
+    if trained.paths:
+        folder.save("trajectory", **trained.paths)
     folder.finish({
         "kind": "one-hot training", "seed": configuration["seed"], "smoke": configuration["smoke"], **described,
-        "accuracy": {"train": accuracy(fitted.train, inputs.kept_labels("train")),
-                     "test": accuracy(fitted.test, inputs.kept_labels("test"))},
-        "epochs": ends(fitted.log), "recorded": bool(fitted.paths), "seconds": round(fitted.seconds, 3),
+        "accuracy": {"train": accuracy(trained.train.numpy(), inputs.saved_labels("train").numpy()),
+                     "test": accuracy(trained.test.numpy(), inputs.saved_labels("test").numpy())},
+        "epochs": ends(trained.log), "recorded": bool(trained.paths), "seconds": round(trained.seconds, 3),
         "files": folder.digests(),
     })

@@ -4,48 +4,32 @@ import math
 from contextlib import nullcontext
 
 import torch
-import torch.nn.functional as F
 
 from validation.distributed import SINGLE
 from validation.errors import UsageError
-from validation.optimisation import distillation_weight, learning_rate, steps_per_epoch
+from validation.losses import needs_teacher, objective
+from validation.optimisation import learning_rate, steps_per_epoch
 from validation.seeding import generator
 from validation.state import TrainingState
 
 
-def objective(logits, labels, teacher_logits=None, temperature=1.0, weight=0.0):
-    """The mean over a batch of what is minimised:
-
-        weight * temperature^2 * KL(softmax(teacher_logits / temperature) || softmax(logits / temperature))
-            + (1 - weight) * cross-entropy(logits, labels)
-
-    Its gradient is that of the distillation loss of Eq. (2): the two differ by the teacher's entropy. Without a
-    teacher it is the cross-entropy of Eq. (1). logits, teacher_logits: (batch, classes); labels: (batch,).
-    """
-    one_hot = F.cross_entropy(logits, labels)
-    if teacher_logits is None:
-        return one_hot
-    student, teacher = (F.log_softmax(f / temperature, dim=1) for f in (logits, teacher_logits))
-    distilled = temperature**2 * F.kl_div(student, teacher, reduction="batchmean", log_target=True)
-    return weight * distilled + (1 - weight) * one_hot
-
-
-def train(network, examples, recipe, *, seed, role, teacher=None, distillation=None, state=None, forward=None,
-          precision=nullcontext, group=SINGLE, on_step=lambda step: None, on_epoch=lambda epoch, step, loss: None):
+def train(network, examples, role, *, seed, teacher=None, state=None, forward=None, precision=nullcontext, group=SINGLE,
+          on_step=lambda step: None, on_epoch=lambda epoch, step, loss: None):
     """Trains `network` in place by minibatch steps and returns the number of steps.
 
-    examples: a split of validation.inputs, on the network's device. recipe: a settings `Training`. A student has a
-    teacher(inputs, indices) -> logits (batch, classes) and a settings `Distillation`. state: a `TrainingState` to go on
-    from. forward: what computes the network's logits, such as a compiled form. precision: makes the context in which
-    networks compute; losses are float32 or better. group: the processes that share the work.
+    examples: a split of validation.inputs, on the network's device. role: a `validation.roles.Role`, whose recipe it
+    is. teacher: (inputs, indices) -> logits (batch, classes), called in the steps whose loss needs it. state: a
+    `TrainingState` to resume from. forward: what computes the network's logits, such as a compiled form. precision:
+    makes the context in which networks compute; losses are float32 or better. group: the processes that share the work.
 
-    The order of the batches depends on (seed, role, epoch) alone, an example's augmentation on (seed, role, epoch, its
-    index). The last batch of an epoch may be smaller, or is dropped where the recipe says so. on_step(step) is called
-    before the first step, with 0, and after each; on_epoch(epoch, step, loss) after each epoch, counted from 1, with
-    the mean loss over its examples.
+    The order of the batches depends on (seed, the role's stream, epoch) alone, an example's augmentation on (seed,
+    stream, epoch, its index). The last batch of an epoch may be smaller, or is dropped where the recipe says so.
+    on_step(step) is called before the first step, with 0, and after each; on_epoch(epoch, step, loss) after each epoch,
+    counted from 1, with the mean loss over its examples.
 
     Raises UsageError where the loss is no longer finite.
     """
+    recipe, terms = role.recipe, role.recipe.loss.schedule
     state, forward = state or TrainingState(network, recipe), forward or network
     per_epoch = steps_per_epoch(len(examples), recipe)
     seen = min(per_epoch * recipe.batch_size, len(examples))
@@ -54,16 +38,14 @@ def train(network, examples, recipe, *, seed, role, teacher=None, distillation=N
     while state.epoch < recipe.epochs:
         epoch = state.epoch + 1
         network.train()
-        order = torch.randperm(len(examples), generator=generator(seed, "batches", role, epoch))[:seen]
+        order = torch.randperm(len(examples), generator=generator(seed, "batches", role.stream, epoch))[:seen]
         for batch in order.to(examples.device).split(recipe.batch_size)[state.batch:]:
-            mine = group.mine(batch)
+            mine, weights = group.mine(batch), terms.weights(state.step, per_epoch, recipe.epochs)
             with precision():
-                inputs = examples.view(mine, seed=seed, role=role, epoch=epoch)
+                inputs = examples.view(mine, seed=seed, stream=role.stream, epoch=epoch)
                 logits = _exact(forward(inputs))
-                target = None if teacher is None else _exact(teacher(inputs, mine))
-            soft = () if target is None else (
-                target, distillation.temperature, distillation_weight(distillation, state.step, per_epoch))
-            loss = objective(logits, examples.labels[mine], *soft)
+                target = _exact(teacher(inputs, mine)) if needs_teacher(weights) else None
+            loss = objective(recipe.loss, weights, logits, examples.labels[mine], target)
             for parameters in state.optimiser.param_groups:
                 parameters["lr"] = learning_rate(recipe, state.step, per_epoch)
             state.optimiser.zero_grad(set_to_none=True)
@@ -74,7 +56,7 @@ def train(network, examples, recipe, *, seed, role, teacher=None, distillation=N
             on_step(state.step)
         mean_loss = group.sum(state.total).item() / seen
         if not math.isfinite(mean_loss):
-            raise UsageError(f"--{role}.learning-rate: expected a finite loss, got {mean_loss} in epoch {epoch}; "
+            raise UsageError(f"{role.flag}.learning-rate: expected a finite loss, got {mean_loss} in epoch {epoch}; "
                              f"try a value smaller than {recipe.learning_rate}")
         on_epoch(epoch, state.step, mean_loss)
         state.end_epoch()

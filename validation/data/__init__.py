@@ -1,24 +1,29 @@
-"""The registry of data sets: a new one is a file here and a line below.
+"""The registry of data sets: a new one is a file here, with a class that extends `Dataset`, and a line below."""
 
-A data set's module has
+from validation.data.arrays import Arrays
+from validation.data.cifar10 import CIFAR10
+from validation.data.cifar100 import CIFAR100
+from validation.data.dataset import Dataset
+from validation.data.digits import Digits
+from validation.data.fashion_mnist import FashionMNIST
+from validation.data.image_folder import ImageFolder
+from validation.data.imagenet import ImageNet
+from validation.data.mnist import MNIST
+from validation.data.table import Table
+from validation.data.tiny_imagenet import TinyImageNet
+from validation.data.views import VIEWS, Images, Rows, View
 
-    CLASSES, SHAPE                      how many classes; an example's (channels, height, width) as a network sees it
-    MEAN, STD                           of each channel of pixels in [0, 1], for normalisation
-    SIZE_MB, ON_FIRST_USE               of what it comes as; whether loading fetches it if nobody said otherwise
-    locate(data_dir, download)          the `Source` that `load` would read, without reading it
-    load(data_dir, download)            the `Dataset`
+DATASETS = {dataset.__dataclass_fields__["name"].default: dataset for dataset in (
+    MNIST,
+    FashionMNIST,
+    Digits,
+    CIFAR10,
+    CIFAR100,
+    TinyImageNet,
+    ImageNet,
+    ImageFolder,
+    Arrays,
+    Table,
+)}
 
-`download` is True (fetch what is not on disk), False (never), or None (as ON_FIRST_USE says).
-"""
-
-from validation.data import cifar10, cifar100, digits, fashion_mnist, imagenet, mnist, tiny_imagenet
-
-DATASETS = {
-    "mnist": mnist,
-    "fashion_mnist": fashion_mnist,
-    "digits": digits,
-    "cifar10": cifar10,
-    "cifar100": cifar100,
-    "tiny_imagenet": tiny_imagenet,
-    "imagenet": imagenet,
-}
+__all__ = ["DATASETS", "VIEWS", "Dataset", "Images", "Rows", "View", *(dataset.__name__ for dataset in DATASETS.values())]

@@ -10,11 +10,12 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from validation.data import published
-from validation.data.dataset import Dataset, Source, check_data_dir
+from validation.data.dataset import Dataset, Source, Splits, check_data_dir
 from validation.data.published import Published, checked
 from validation.errors import UsageError
 
@@ -42,30 +43,39 @@ class Version:
         return next((path for path in paths if path.exists()), None)
 
 
-def locate(title, name, versions, data_dir, download):
-    """The first version that is on disk, else the first one, to be fetched."""
-    for version in versions:
-        if place := version.place(data_dir):
-            return Source(name, f"{title} from {place}")
-    accepted = ", ".join(f"{version.archive.name}, {version.folder}/" for version in versions)
-    return published.source(title, name, (versions[0].archive,), Path(data_dir), download, f" ({accepted})")
+@dataclass(frozen=True)
+class CIFAR(Dataset):
+    """What CIFAR-10 and CIFAR-100 share: the first of their versions that is on disk, else the first, to be fetched."""
 
+    licence: ClassVar = "none given; for research, cite Krizhevsky (2009)"
+    shape: ClassVar = SHAPE
+    examples: ClassVar = (50_000, 10_000)
+    on_first_use: ClassVar = True
+    versions: ClassVar[tuple[Version, ...]]
 
-def load(title, name, classes, versions, data_dir, download):
-    """The data set of `locate`. Raises UsageError for missing or corrupt files and for a download that fails."""
-    source = locate(title, name, versions, data_dir, download)
-    if source.missing:
-        raise UsageError(source.missing)
-    if source.megabytes:
-        published.fetch((versions[0].archive,), Path(data_dir), title)
-        source = locate(title, name, versions, data_dir, download)
-    version, place = next((version, place) for version in versions if (place := version.place(data_dir)))
-    read = _in_folder if place.is_dir() else _in_archive
-    contents = read(version, place, title)
-    decode = _binary if isinstance(version.label, int) else _pickled
-    arrays = {split: [np.concatenate(parts) for parts in zip(*(
-        decode(contents[file], version.label) for file in getattr(version, split)))] for split in ("train", "test")}
-    return Dataset(*arrays["train"], *arrays["test"], classes, source)
+    def locate(self, data_dir, download):
+        for version in self.versions:
+            if place := version.place(data_dir):
+                return Source(self.name, f"{self.title} from {place}")
+        accepted = ", ".join(f"{version.archive.name}, {version.folder}/" for version in self.versions)
+        return published.source(self.title, self.name, (self.versions[0].archive,), Path(data_dir), download,
+                                f" ({accepted})")
+
+    def load(self, data_dir, download):
+        source = self.locate(data_dir, download)
+        if source.missing:
+            raise UsageError(source.missing)
+        if source.megabytes:
+            published.fetch((self.versions[0].archive,), Path(data_dir), self.title)
+            source = self.locate(data_dir, download)
+        version, place = next((version, place) for version in self.versions if (place := version.place(data_dir)))
+        read = _in_folder if place.is_dir() else _in_archive
+        contents = read(version, place, self.title)
+        decode = _binary if isinstance(version.label, int) else _pickled
+        arrays = {split: [np.concatenate(parts) for parts in zip(*(
+            decode(contents[file], version.label) for file in getattr(version, split)))]
+            for split in ("train", "test")}
+        return Splits(*arrays["train"], *arrays["test"], self.classes, source)
 
 
 def _in_folder(version, place, title):

@@ -1,18 +1,14 @@
 """CIFAR-10: 50,000 and 10,000 images of 10 classes."""
 
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
 from validation.data import cifar
 from validation.data.published import Published
 
-NAME, TITLE = "cifar10", "CIFAR-10"
-CLASSES = 10
-SHAPE = cifar.SHAPE
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-ON_FIRST_USE = True
-SIZE_MB = 170
-
 BINARY = cifar.Version(
     archive=Published("cifar-10-binary.tar.gz", cifar.ADDRESS,
-                      "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", SIZE_MB),
+                      "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", 170),
     folder="cifar-10-batches-bin",
     train={
         "data_batch_1.bin": "sha256:cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
@@ -25,7 +21,7 @@ BINARY = cifar.Version(
     label=0,
 )
 PYTHON = cifar.Version(
-    archive=Published("cifar-10-python.tar.gz", cifar.ADDRESS, "md5:c58f30108f718f92721af3b95e74349a", SIZE_MB),
+    archive=Published("cifar-10-python.tar.gz", cifar.ADDRESS, "md5:c58f30108f718f92721af3b95e74349a", 170),
     folder="cifar-10-batches-py",
     train={
         "data_batch_1": "md5:c99cafc152244af753f735de768cd75f",
@@ -37,14 +33,16 @@ PYTHON = cifar.Version(
     test={"test_batch": "md5:40351d587109b95175f43aff81a1287e"},
     label="labels",
 )
-VERSIONS = (BINARY, PYTHON)
 
 
-def locate(data_dir, download):
-    """What is on disk, else the binary version, to be fetched into data_dir."""
-    return cifar.locate(TITLE, NAME, VERSIONS, data_dir, download)
+@dataclass(frozen=True)
+class CIFAR10(cifar.CIFAR):
+    """The binary version or the pickled one."""
 
-
-def load(data_dir, download):
-    """The data set of `locate`. Raises UsageError for missing or corrupt files and for a download that fails."""
-    return cifar.load(TITLE, NAME, CLASSES, VERSIONS, data_dir, download)
+    name: Literal["cifar10"] = "cifar10"
+    title: ClassVar = "CIFAR-10"
+    classes: ClassVar = 10
+    megabytes: ClassVar = 170
+    mean: ClassVar = (0.4914, 0.4822, 0.4465)
+    std: ClassVar = (0.2470, 0.2435, 0.2616)
+    versions: ClassVar = (BINARY, PYTHON)

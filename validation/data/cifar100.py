@@ -1,38 +1,36 @@
 """CIFAR-100: 50,000 and 10,000 images of 100 classes, the fine labels."""
 
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
 from validation.data import cifar
 from validation.data.published import Published
 
-NAME, TITLE = "cifar100", "CIFAR-100"
-CLASSES = 100
-SHAPE = cifar.SHAPE
-MEAN, STD = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
-ON_FIRST_USE = True
-SIZE_MB = 169
-
 BINARY = cifar.Version(
     archive=Published("cifar-100-binary.tar.gz", cifar.ADDRESS,
-                      "sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", SIZE_MB),
+                      "sha256:58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", 169),
     folder="cifar-100-binary",
     train={"train.bin": "sha256:f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"},
     test={"test.bin": "sha256:d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"},
     label=1,  # the byte before it is the coarse label
 )
 PYTHON = cifar.Version(
-    archive=Published("cifar-100-python.tar.gz", cifar.ADDRESS, "md5:eb9058c3a382ffc7106e4002c42a8d85", SIZE_MB),
+    archive=Published("cifar-100-python.tar.gz", cifar.ADDRESS, "md5:eb9058c3a382ffc7106e4002c42a8d85", 169),
     folder="cifar-100-python",
     train={"train": "md5:16019d7e3df5f24257cddd939b257f8d"},
     test={"test": "md5:f0ef6b0ae62326f3e7ffdfab6717acfc"},
     label="fine_labels",
 )
-VERSIONS = (BINARY, PYTHON)
 
 
-def locate(data_dir, download):
-    """What is on disk, else the binary version, to be fetched into data_dir."""
-    return cifar.locate(TITLE, NAME, VERSIONS, data_dir, download)
+@dataclass(frozen=True)
+class CIFAR100(cifar.CIFAR):
+    """The binary version or the pickled one."""
 
-
-def load(data_dir, download):
-    """The data set of `locate`. Raises UsageError for missing or corrupt files and for a download that fails."""
-    return cifar.load(TITLE, NAME, CLASSES, VERSIONS, data_dir, download)
+    name: Literal["cifar100"] = "cifar100"
+    title: ClassVar = "CIFAR-100"
+    classes: ClassVar = 100
+    megabytes: ClassVar = 169
+    mean: ClassVar = (0.5071, 0.4865, 0.4409)
+    std: ClassVar = (0.2673, 0.2564, 0.2762)
+    versions: ClassVar = (BINARY, PYTHON)

@@ -16,7 +16,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from validation import durable
-from validation.data.dataset import Dataset
+from validation.data.dataset import Splits
 from validation.data.published import need_room
 from validation.errors import UsageError
 
@@ -46,8 +46,8 @@ class Cache:
         """Whether both splits can be opened, whatever they were made from."""
         return all(self._open(split) is not None for split in ("train", "test"))
 
-    def dataset(self, title, classes, source, place=None, listings=None):
-        """The `Dataset`, its images memory-mapped and private: what is written to them stays in this process.
+    def splits(self, title, classes, source, place=None, listings=None):
+        """The `Splits`, their images memory-mapped and private: what is written to them stays in this process.
 
         What is not there yet, or was made from other pictures than those of `listings`, is decoded from `place` first.
         Without these what is there is taken.
@@ -59,8 +59,8 @@ class Cache:
             if opened is None:
                 self._make(title, split, place, listing)
                 opened = self._open(split, listing)
-            parts[f"{split}_images"], parts[f"{split}_labels"], digests[f"{split}_images"] = opened
-        return Dataset(**parts, classes=classes, source=source, digests=digests)
+            parts[f"{split}_inputs"], parts[f"{split}_labels"], digests[f"{split}_inputs"] = opened
+        return Splits(**parts, classes=classes, source=source, digests=digests)
 
     def _path(self, split, name):
         return self.folder / f"{split}-{name}"

@@ -13,16 +13,16 @@ from validation.seeding import generator
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Arrays as in `Dataset`. train_labels are those trained on; mislabelled (n,): where they are not the true ones.
+    """Arrays as in `Splits`. train_labels are those trained on; mislabelled (n,): where they are not the true ones.
 
-    train_indices (n,) int64: the examples' places in the pool. digests: as of a `Dataset`, of arrays taken as they are.
+    train_indices (n,) int64: the examples' places in the pool. digests: as of `Splits`, of arrays taken as they are.
     """
 
-    train_images: np.ndarray
+    train_inputs: np.ndarray
     train_labels: np.ndarray
     train_true_labels: np.ndarray
     train_indices: np.ndarray
-    test_images: np.ndarray
+    test_inputs: np.ndarray
     test_labels: np.ndarray
     digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,26 +40,26 @@ class Examples:
         return total.hexdigest()
 
 
-def draw(dataset, data, seed):
+def draw(splits, data, seed):
     """Draws `data.train_examples` of the pool without replacement and flips labels; the test set stays whole.
 
     The whole pool is taken as it is, memory-mapped where it is; a part of it is copied.
 
     Raises UsageError where the pool is smaller than that.
     """
-    pool = len(dataset.train_labels)
+    pool = len(splits.train_labels)
     n = pool if data.train_examples is None else data.train_examples
     if n > pool:
-        raise UsageError(f"--data.train-examples: expected at most {pool}, the training pool of {dataset.source.name}, "
+        raise UsageError(f"--data.train-examples: expected at most {pool}, the training pool of {splits.source.name}, "
                          f"got {n}; take fewer or other data")
-    chosen, images, digests = np.arange(pool), dataset.train_images, dict(dataset.digests)
+    chosen, inputs, digests = np.arange(pool), splits.train_inputs, dict(splits.digests)
     if n < pool:
         chosen = torch.randperm(pool, generator=generator(seed, "subset"))[:n].numpy()
-        images = images[chosen]
-        digests.pop("train_images", None)
-    true = dataset.train_labels[chosen]
-    labels = flip(true, data.label_noise, dataset.classes, data.flip_to, generator(seed, "label noise"))
-    return Examples(images, labels, true, chosen, dataset.test_images, dataset.test_labels, digests)
+        inputs = inputs[chosen]
+        digests.pop("train_inputs", None)
+    true = splits.train_labels[chosen]
+    labels = flip(true, data.label_noise, splits.classes, data.flip_to, generator(seed, "label noise"))
+    return Examples(inputs, labels, true, chosen, splits.test_inputs, splits.test_labels, digests)
 
 
 def flip(labels, share, classes, flip_to, random):
@@ -91,8 +91,3 @@ def mask(n, share, random):
 
 def _drawn(n, share, random):
     return torch.randperm(n, generator=random)[: round(share * n)].numpy()
-
-
-def interpolated(logits, labels):
-    """(n,) booleans: where the largest of a teacher's logits (n, classes) is that of the label (n,) trained on."""
-    return np.asarray(logits).argmax(axis=1) == np.asarray(labels)

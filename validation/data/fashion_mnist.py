@@ -1,18 +1,14 @@
 """Fashion-MNIST: torchvision's files, those of Debian's package dataset-fashion-mnist, or a download."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from validation.data import idx, published
-from validation.data.dataset import Source, check_data_dir
+from validation.data.dataset import Dataset, Source, check_data_dir
 from validation.data.published import Published
 from validation.errors import UsageError
 
-CLASSES = 10
-SHAPE = (1, 28, 28)
-MEAN, STD = (0.2860,), (0.3530,)
-ON_FIRST_USE = True
-
-NAME, TITLE = "fashion_mnist", "Fashion-MNIST"
 DEBIAN, DEBIANS = Path("/usr/share/datasets/fashion-mnist"), "Debian's package dataset-fashion-mnist"
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 PUBLISHED = tuple(Published(f"{name}.gz", ADDRESS, digest, megabytes) for name, digest, megabytes in (
@@ -21,7 +17,6 @@ PUBLISHED = tuple(Published(f"{name}.gz", ADDRESS, digest, megabytes) for name, 
     ("t10k-images-idx3-ubyte", "md5:bef4ecab320f06d8554ea6380940ec79", 4.4),
     ("t10k-labels-idx1-ubyte", "md5:bb300cfdad3c16e7a12a480ee83cd310", 0.01),
 ))
-SIZE_MB = 31
 UNPACKED = {  # of the content of those files, as Debian packs them anew
     ("train", "images"): "sha256:c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     ("train", "labels"): "sha256:bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -30,23 +25,41 @@ UNPACKED = {  # of the content of those files, as Debian packs them anew
 }
 
 
-def locate(data_dir, download):
+@dataclass(frozen=True)
+class FashionMNIST(Dataset):
     """Files under data_dir/FashionMNIST/raw, else Debian's, else those to be fetched to the former place."""
-    folder = _folder(data_dir)
-    if folder:
-        return Source(NAME, f"{TITLE} of {DEBIANS}" if folder == DEBIAN else f"{TITLE} from {folder}")
-    return published.source(TITLE, NAME, PUBLISHED, _raw(data_dir), download,
-                            f" or {DEBIAN} ({DEBIANS})")
 
+    name: Literal["fashion_mnist"] = "fashion_mnist"
+    title: ClassVar = "Fashion-MNIST"
+    licence: ClassVar = "MIT"
+    shape: ClassVar = (1, 28, 28)
+    classes: ClassVar = 10
+    examples: ClassVar = (60_000, 10_000)
+    megabytes: ClassVar = 31
+    on_first_use: ClassVar = True
+    mean: ClassVar = (0.2860,)
+    std: ClassVar = (0.3530,)
 
-def load(data_dir, download):
-    """The data set of `locate`. Raises UsageError for missing or corrupt files and for a download that fails."""
-    source = locate(data_dir, download)
-    if source.missing:
-        raise UsageError(source.missing)
-    folder = _folder(data_dir) or _raw(data_dir)
-    paths = idx.complete(folder, PUBLISHED, TITLE, download or source.megabytes > 0)
-    return idx.load(paths, CLASSES, locate(data_dir, download), UNPACKED)
+    @property
+    def class_names(self):
+        return ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
+                "ankle boot")
+
+    def locate(self, data_dir, download):
+        folder = _folder(data_dir)
+        if folder:
+            return Source(self.name, f"{self.title} of {DEBIANS}" if folder == DEBIAN else
+                          f"{self.title} from {folder}")
+        return published.source(self.title, self.name, PUBLISHED, _raw(data_dir), download,
+                                f" or {DEBIAN} ({DEBIANS})")
+
+    def load(self, data_dir, download):
+        source = self.locate(data_dir, download)
+        if source.missing:
+            raise UsageError(source.missing)
+        folder = _folder(data_dir) or _raw(data_dir)
+        paths = idx.complete(folder, PUBLISHED, self.title, download or source.megabytes > 0)
+        return idx.load(paths, self.classes, self.locate(data_dir, download), UNPACKED)
 
 
 def _folder(data_dir):

@@ -2,15 +2,18 @@
 
 import numpy as np
 
-from validation.data.dataset import Dataset, Source
+from validation.data.dataset import Source, Splits
 
 SOURCE = Source("generated", "made up for a smoke run: not data, its numbers mean nothing")
 
 
 def load(shape, classes, train=256, test=256):
-    """A data set of `train` and `test` examples of `shape` (channels, height, width) in `classes` classes."""
+    """The `Splits` of `train` and `test` examples of `shape` in `classes` classes: bytes of images (channels, height,
+    width), float32 of any other shape."""
     rng = np.random.default_rng(0)
     labels = np.arange(train + test) % classes
     prototypes = rng.integers(0, 128, (labels.max() + 1, *shape), dtype=np.uint8)
-    images = prototypes[labels] + rng.integers(0, 128, (train + test, *shape), dtype=np.uint8)
-    return Dataset(images[:train], labels[:train], images[train:], labels[train:], classes, SOURCE)
+    inputs = prototypes[labels] + rng.integers(0, 128, (train + test, *shape), dtype=np.uint8)
+    if len(shape) != 3:
+        inputs = (inputs / 128 - 1).astype(np.float32)
+    return Splits(inputs[:train], labels[:train], inputs[train:], labels[train:], classes, SOURCE)

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from validation.data.dataset import Dataset
+from validation.data.dataset import Splits
 from validation.data.published import corrupt, fetch, matches
 from validation.errors import UsageError
 
@@ -37,7 +37,7 @@ def complete(folder, files, title, download):
 
 
 def load(paths, classes, source, digests=None):
-    """The `Dataset` of the four files of `complete`.
+    """The `Splits` of the four files of `complete`.
 
     digests: the published hash of each file's unpacked content, by its key, where that is to be checked.
 
@@ -49,9 +49,9 @@ def load(paths, classes, source, digests=None):
         arrays[key] = _parse(content, path, key[1])
         if digests and not matches(content, digests[key]):
             raise corrupt(path, digests[key], f"the {key[1]}")
-    return Dataset(
-        train_images=arrays["train", "images"], train_labels=arrays["train", "labels"],
-        test_images=arrays["test", "images"], test_labels=arrays["test", "labels"],
+    return Splits(
+        train_inputs=arrays["train", "images"], train_labels=arrays["train", "labels"],
+        test_inputs=arrays["test", "images"], test_labels=arrays["test", "labels"],
         classes=classes, source=source,
     )
 

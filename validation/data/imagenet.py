@@ -1,24 +1,19 @@
 """ImageNet (ILSVRC 2012): 1,281,167 pictures of 1,000 classes; its 50,000 validation pictures are the test set.
 
 It is free for research but given out by hand only, so nothing here downloads it. Pictures are kept at STORED pixels a
-side: training crops, and evaluation takes the middle SHAPE of them.
+side: training crops, and evaluation takes their middle.
 """
 
 import re
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from validation.data.dataset import Source, check_data_dir
+from validation.data.dataset import Dataset, Source, check_data_dir
 from validation.data.decoded import Cache
 from validation.data.folders import Folder, listings
 from validation.errors import UsageError
 
-NAME, TITLE = "imagenet", "ImageNet"
-CLASSES = 1000
-SHAPE = (3, 224, 224)
 STORED = 256
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-ON_FIRST_USE = False
-SIZE_MB = 150_000
-
 FOLDER = "imagenet"
 COUNTS = {"train": 1_281_167, "test": 50_000}
 PARTS = {"train": "train", "test": "val"}
@@ -28,35 +23,44 @@ HOW = ("get ILSVRC 2012 (150 GB) from image-net.org, or from Kaggle's ImageNet O
        "signing up there; the decoded pictures take another 262 GB of data_dir/cache, links are followed")
 
 
-def locate(data_dir, download):
+@dataclass(frozen=True)
+class ImageNet(Dataset):
     """The folder data_dir/imagenet, else the decoded pictures alone; there is no download."""
-    folder, cache = _places(data_dir)
-    if folder.exists():
-        return Source(NAME, f"{TITLE} from {folder}")
-    if cache.complete():
-        return Source(NAME, f"{TITLE}, decoded, from {cache.folder}")
-    message = f"--data-dir: expected {TITLE} in {folder}, found none; {HOW}; put there {LAYOUT}"
-    return Source(NAME, message, missing=message)
 
+    name: Literal["imagenet"] = "imagenet"
+    title: ClassVar = "ImageNet"
+    licence: ClassVar = "for research, given out by image-net.org"
+    shape: ClassVar = (3, 224, 224)
+    classes: ClassVar = 1000
+    examples: ClassVar = (1_281_167, 50_000)
+    megabytes: ClassVar = 150_000
+    mean: ClassVar = (0.485, 0.456, 0.406)
+    std: ClassVar = (0.229, 0.224, 0.225)
 
-def load(data_dir, download):
-    """The data set of `locate`, its pictures decoded on first use into data_dir/cache (262 GB) and memory-mapped.
+    def locate(self, data_dir, download):
+        folder, cache = _places(data_dir)
+        if folder.exists():
+            return Source(self.name, f"{self.title} from {folder}")
+        if cache.complete():
+            return Source(self.name, f"{self.title}, decoded, from {cache.folder}")
+        message = f"--data-dir: expected {self.title} in {folder}, found none; {HOW}; put there {LAYOUT}"
+        return Source(self.name, message, missing=message)
 
-    Raises UsageError for missing or corrupt files.
-    """
-    source = locate(data_dir, download)
-    if source.missing:
-        raise UsageError(source.missing)
-    folder, cache = _places(data_dir)
-    if not folder.exists():
-        return cache.dataset(TITLE, CLASSES, source)
-    place = Folder(folder)
-    rows = re.findall(r"^(\S+?),(\S+)", place.read("LOC_val_solution.csv").decode(), re.MULTILINE)
-    annotations = {f"{picture}.JPEG": name for picture, name in rows}
-    return cache.dataset(TITLE, CLASSES, source, place,
-                         listings(place, COUNTS, CLASSES, PARTS, annotations, LAYOUT))
+    def load(self, data_dir, download):
+        """The pictures, decoded on first use into data_dir/cache (262 GB) and memory-mapped."""
+        source = self.locate(data_dir, download)
+        if source.missing:
+            raise UsageError(source.missing)
+        folder, cache = _places(data_dir)
+        if not folder.exists():
+            return cache.splits(self.title, self.classes, source)
+        place = Folder(folder)
+        rows = re.findall(r"^(\S+?),(\S+)", place.read("LOC_val_solution.csv").decode(), re.MULTILINE)
+        annotations = {f"{picture}.JPEG": name for picture, name in rows}
+        return cache.splits(self.title, self.classes, source, place,
+                            listings(place, COUNTS, self.classes, PARTS, annotations, LAYOUT))
 
 
 def _places(data_dir):
     path = check_data_dir(data_dir)
-    return path / FOLDER, Cache(path / "cache" / f"{NAME}-{STORED}", STORED)
+    return path / FOLDER, Cache(path / "cache" / f"{ImageNet.name}-{STORED}", STORED)

@@ -4,60 +4,68 @@ Its own test pictures have no public labels.
 """
 
 import re
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from validation.data import published
-from validation.data.dataset import Source, check_data_dir
+from validation.data.dataset import Dataset, Source, check_data_dir
 from validation.data.decoded import Cache
 from validation.data.folders import Folder, Zip, listings
 from validation.data.published import Published
 from validation.errors import UsageError
 
-NAME, TITLE = "tiny_imagenet", "Tiny-ImageNet"
-CLASSES = 200
-SHAPE = (3, 64, 64)
-MEAN, STD = (0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)
-ON_FIRST_USE = True
-SIZE_MB = 248
-
+MEGABYTES = 248
 ARCHIVE = Published("tiny-imagenet-200.zip", "http://cs231n.stanford.edu",
-                    "sha256:6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821", SIZE_MB)
+                    "sha256:6198c8ae015e2b3e007c7841da39ec069199b9aa3bfa943a462022fe5e43c821", MEGABYTES)
 FOLDER = "tiny-imagenet-200"
+SIDE = 64
 COUNTS = {"train": 100_000, "test": 10_000}
 PARTS = {"train": "train", "test": "val"}
 LAYOUT = f"{FOLDER}/train/<class>/images/*.JPEG, {FOLDER}/val/images/*.JPEG and {FOLDER}/val/val_annotations.txt"
 
 
-def locate(data_dir, download):
+@dataclass(frozen=True)
+class TinyImageNet(Dataset):
     """The folder, else the archive, else the decoded pictures alone, else the archive to be fetched into data_dir."""
-    folder, archive, cache = _places(data_dir)
-    for place in (folder, archive):
-        if place.exists():
-            return Source(NAME, f"{TITLE} from {place}")
-    if cache.complete():
-        return Source(NAME, f"{TITLE}, decoded, from {cache.folder}")
-    return published.source(TITLE, NAME, (ARCHIVE,), archive.parent, download, f" ({ARCHIVE.name}, {FOLDER}/)")
 
+    name: Literal["tiny_imagenet"] = "tiny_imagenet"
+    title: ClassVar = "Tiny-ImageNet"
+    licence: ClassVar = "none given; pictures as of ImageNet, for research"
+    shape: ClassVar = (3, SIDE, SIDE)
+    classes: ClassVar = 200
+    examples: ClassVar = (100_000, 10_000)
+    megabytes: ClassVar = MEGABYTES
+    on_first_use: ClassVar = True
+    mean: ClassVar = (0.4802, 0.4481, 0.3975)
+    std: ClassVar = (0.2770, 0.2691, 0.2821)
 
-def load(data_dir, download):
-    """The data set of `locate`, its pictures decoded on first use into data_dir/cache (1.4 GB) and memory-mapped.
+    def locate(self, data_dir, download):
+        folder, archive, cache = _places(data_dir)
+        for place in (folder, archive):
+            if place.exists():
+                return Source(self.name, f"{self.title} from {place}")
+        if cache.complete():
+            return Source(self.name, f"{self.title}, decoded, from {cache.folder}")
+        return published.source(self.title, self.name, (ARCHIVE,), archive.parent, download,
+                                f" ({ARCHIVE.name}, {FOLDER}/)")
 
-    Raises UsageError for missing or corrupt files and for a download that fails.
-    """
-    source = locate(data_dir, download)
-    if source.missing:
-        raise UsageError(source.missing)
-    folder, archive, cache = _places(data_dir)
-    if source.megabytes:
-        published.fetch((ARCHIVE,), archive.parent, TITLE)
-        source = locate(data_dir, download)
-    if not folder.exists() and not archive.exists():
-        return cache.dataset(TITLE, CLASSES, source)
-    place = Folder(folder) if folder.exists() else Zip(archive, FOLDER, ARCHIVE.digest)
-    annotations = dict(re.findall(r"^(\S+)\t(\S+)", place.read("val/val_annotations.txt").decode(), re.MULTILINE))
-    return cache.dataset(TITLE, CLASSES, source, place,
-                         listings(place, COUNTS, CLASSES, PARTS, annotations, LAYOUT))
+    def load(self, data_dir, download):
+        """The pictures, decoded on first use into data_dir/cache (1.4 GB) and memory-mapped."""
+        source = self.locate(data_dir, download)
+        if source.missing:
+            raise UsageError(source.missing)
+        folder, archive, cache = _places(data_dir)
+        if source.megabytes:
+            published.fetch((ARCHIVE,), archive.parent, self.title)
+            source = self.locate(data_dir, download)
+        if not folder.exists() and not archive.exists():
+            return cache.splits(self.title, self.classes, source)
+        place = Folder(folder) if folder.exists() else Zip(archive, FOLDER, ARCHIVE.digest)
+        annotations = dict(re.findall(r"^(\S+)\t(\S+)", place.read("val/val_annotations.txt").decode(), re.MULTILINE))
+        return cache.splits(self.title, self.classes, source, place,
+                            listings(place, COUNTS, self.classes, PARTS, annotations, LAYOUT))
 
 
 def _places(data_dir):
     path = check_data_dir(data_dir)
-    return path / FOLDER, path / ARCHIVE.name, Cache(path / "cache" / f"{NAME}-{SHAPE[1]}", SHAPE[1])
+    return path / FOLDER, path / ARCHIVE.name, Cache(path / "cache" / f"{TinyImageNet.name}-{SIDE}", SIDE)

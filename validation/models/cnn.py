@@ -3,13 +3,14 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
 
 from validation.errors import UsageError
+from validation.models.network import Network
 
 
 @dataclass(frozen=True)
-class CNN:
+class CNN(Network):
     """Convolutions `conv1`, `conv2`, ..., each with ReLU and a max-pool behind it, and `linear` on all that is left.
 
     Table 7's third column. A convolution keeps height and width, a max-pool divides them by its size. Raises UsageError
@@ -17,6 +18,7 @@ class CNN:
     """
 
     name: Literal["cnn"] = "cnn"
+    title: ClassVar = "CNN"
     channels: tuple[int, ...] = (16, 32)
     """The outputs of each convolution."""
     kernel: int = 5

@@ -4,14 +4,17 @@ import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import ClassVar, Literal
+
+from validation.models.network import Network
 
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Network):
     """Linear layers `linear1` to `linear<layers>` with ReLU between them, `hidden` units wide. Table 7."""
 
     name: Literal["mlp"] = "mlp"
+    title: ClassVar = "MLP"
     hidden: int = 1000
     layers: int = 2
     bias: bool = True

@@ -3,14 +3,17 @@
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from validation.models.network import Network
 
 
 @dataclass(frozen=True)
-class RandomFeatures:
+class RandomFeatures(Network):
     """logits = head(relu(A x)), A (features, inputs) fixed, entries normal with variance scale / inputs. Table 7."""
 
     name: Literal["random_features"] = "random_features"
+    title: ClassVar = "random features"
     features: int = 5000
     scale: float = 1.0
     bias: bool = False

@@ -6,13 +6,21 @@ from itertools import pairwise
 from typing import Literal
 
 from validation.errors import UsageError
+from validation.models.network import Cost, Network
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+COSTS = {
+    (8, (16, 32, 64)): Cost(0.075, 32, 90_000),
+    (20, (16, 32, 64)): Cost(0.245, 32, 50_000),
+    (56, (16, 32, 64)): Cost(0.75, 32, 20_000),
+    (18, (64, 128, 256, 512)): Cost(13.4, 64, 8_000),
+    (50, (64, 128, 256, 512)): Cost(31.0, 64, 3_500),
+}
 BOTTLENECK_FROM = 50  # layers: from here on a block is 1x1, 3x3, 1x1, four times wider at its end
 
 
 @dataclass(frozen=True)
-class ResNet:
+class ResNet(Network):
     """ResNet-v2 of `depth` layers. He et al. (2016), Identity Mappings in Deep Residual Networks.
 
     A block is x + conv(relu(norm(conv(relu(norm(x)))))); where the shape changes, the shortcut starts behind the first
@@ -44,6 +52,14 @@ class ResNet:
         if len(self.widths) == 4 and self.depth not in BLOCKS:
             raise UsageError(f"--model.depth: expected one of {', '.join(map(str, BLOCKS))} with four widths, got "
                              f"{self.depth}; pass one of them, or three widths")
+
+    @property
+    def title(self):
+        return f"ResNet-{self.depth}"
+
+    @property
+    def cost(self):
+        return COSTS.get((self.depth, self.widths))
 
     def build(self, shape, classes):
         from torch import nn

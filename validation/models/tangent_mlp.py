@@ -3,11 +3,13 @@
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from validation.models.network import Network
 
 
 @dataclass(frozen=True)
-class TangentMLP:
+class TangentMLP(Network):
     """f(x) = sqrt(2 / hidden) V relu(W x / sqrt(inputs)), every weight standard normal, no biases.
 
     Jacot et al. (2018). The factors in front, not the sizes of the weights, keep outputs of order 1: then gradient
@@ -15,6 +17,7 @@ class TangentMLP:
     """
 
     name: Literal["tangent_mlp"] = "tangent_mlp"
+    title: ClassVar = "tangent MLP"
     hidden: int = 1024
 
     def build(self, shape, classes):

@@ -1,22 +1,25 @@
 """Networks as torchvision has them, for any number of input channels, and none of them with random parts."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from validation.errors import UsageError
+from validation.models.network import Cost, Network
 
 IMAGENET_STRIDES = (2, 1, 2, 2, 2, 1, 2, 1)
 EXPANSIONS, WIDTHS, COUNTS = (1, 6, 6, 6, 6, 6, 6), (16, 24, 32, 64, 96, 160, 320), (1, 2, 3, 4, 3, 3, 1)
 
 
 @dataclass(frozen=True)
-class MobileNetV2:
+class MobileNetV2(Network):
     """MobileNet-v2 of width 1.0. Sandler et al. (2018), Table 2; without dropout.
 
     Raises UsageError for strides that are not eight times 1 or 2.
     """
 
     name: Literal["mobilenet_v2"] = "mobilenet_v2"
+    title: ClassVar = "MobileNet-v2"
+    cost: ClassVar = Cost(0.04, 32, 40_000)
     strides: tuple[int, ...] = IMAGENET_STRIDES
     """Of the first convolution and of the seven stages. The default, ImageNet's, takes 32 x 32 pixels to one."""
 
@@ -37,10 +40,12 @@ class MobileNetV2:
 
 
 @dataclass(frozen=True)
-class TorchvisionResNet18:
+class TorchvisionResNet18(Network):
     """torchvision's ResNet-18, not pre-activated: 7x7 stem with max-pool, 11.69 million parameters on ImageNet."""
 
     name: Literal["torchvision_resnet18"] = "torchvision_resnet18"
+    title: ClassVar = "torchvision's ResNet-18"
+    cost: ClassVar = Cost(10.9, 224, 3_000)
 
     def build(self, shape, classes):
         from torch import nn

@@ -1,20 +1,23 @@
 """A linear model on random features, a quarter of its labels flipped. Table 7, App. D.4, Figs. 17-19."""
 
-from validation.models import RandomFeatures
-from validation.settings.setting import Data, Distillation, Eigenspace, Expected, Setting, Training, retrained
+from dataclasses import replace
 
-RECIPE = Training(epochs=40, batch_size=16, learning_rate=1e-3, optimiser="adam")
+from validation.data import MNIST, Rows
+from validation.models import RandomFeatures
+from validation.settings.loss import Loss
+from validation.settings.setting import Data, Eigenspace, Setting, Training, retrained
+
+TEACHER = Training(epochs=40, batch_size=16, learning_rate=1e-3, optimiser="adam")
+STUDENT = replace(TEACHER, loss=Loss("distilled", temperature=5.0))
 
 RF_NOISY_MNIST = Setting(
     name="rf_noisy_mnist",
     title="NoisyMNIST, linear on random features",
-    data=Data(name="mnist", train_examples=128, label_noise=0.25),
+    data=Data(MNIST(), Rows(), train_examples=128, label_noise=0.25),
     model=RandomFeatures(features=5000),
-    teacher=RECIPE,
-    student=RECIPE,
-    distillation=Distillation(temperature=5.0, weight=1.0, share_initialisation=True),
+    teacher=TEACHER,
+    student=STUDENT,
     analysis=Eigenspace(layers=("head",), pairs=15, top=(0, 15), bottom=(20, 60)),
-    expected=Expected(cpu=2, measured=("cpu",)),
     guesses={
         "data.flip_to": 'the noise is "uniform": exactly this share of labels moves, each to one of the other classes',
         "data.train_examples": "128 is the paper's; that every seed draws its own is not",

@@ -5,30 +5,26 @@ from typing import Literal
 
 from tyro.conf import Suppress
 
-from validation.models import Model
-from validation.settings.sound import check
+from validation.data import Dataset, View
+from validation.models import Network
+from validation.settings.checks import check
+from validation.settings.loss import ONE_HOT, Loss
 
 
 @dataclass(frozen=True)
 class Data:
-    name: str
-    """The data set, a name of validation.data.DATASETS."""
+    """Which examples of a data set a run trains on, and how a network sees them."""
+
+    set: Dataset
+    view: View
     train_examples: int | None = None
     """How many examples of the training pool the seed draws; None for all of them."""
     label_noise: float = 0.0
     """The share of training labels that is flipped."""
     flip_to: Literal["other", "any"] = "other"
     """A flipped label is drawn uniformly from the other classes, or from any class, its own included."""
-    normalise: bool = False
-    """Whether each channel is centred and scaled by the data set's mean and deviation; else pixels are in [0, 1]."""
-    padding: int = 0
-    """Zeros around an image, of which a random crop of its own size is trained on."""
-    flip: bool = False
-    """Whether images are mirrored at random."""
-    resized_crop: bool = False
-    """Whether a random part of an image, resized, is trained on, instead of a crop after padding."""
-    taught_share: float = 1.0
-    """The share of the training examples that the teacher is trained on; it interpolates on no others."""
+    teacher_fraction: float = 1.0
+    """The fraction of the training examples that the teacher is trained on; it interpolates on no others."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +48,8 @@ class Training:
     decay_factor: float = 0.1
     drop_last: bool = False
     """Whether an epoch's last batch is left out where it is smaller."""
-
-
-@dataclass(frozen=True)
-class Distillation:
-    temperature: float
-    weight: float = 1.0
-    """The weight of the teacher's softened probabilities; one minus it goes to the one-hot labels."""
-    share_initialisation: bool = True
-    """Whether the student starts from the initial weights that a one-hot training of its architecture starts from."""
-    switch: Literal["none", "to_one_hot", "to_distillation"] = "none"
-    """Whether the weight goes over from itself to zero in the course of the training, or from zero to itself."""
-    switch_epoch: float | None = None
-    """When that begins, in epochs."""
-    switch_step: int | None = None
-    """When that begins, in steps, instead of epochs."""
-    switch_window: int = 0
-    """Over how many steps the weight goes over, linearly."""
+    loss: Loss = ONE_HOT
+    """What is minimised."""
 
 
 @dataclass(frozen=True)
@@ -90,30 +71,20 @@ class Eigenspace:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Which training examples are looked at; the test set always is in full."""
+    """Which training examples are evaluated; the test set always is in full."""
 
-    watched: int | None = None
+    evaluated: int | None = None
     """How many are evaluated after each epoch, evenly spaced; None for all."""
-    kept: int | None = None
-    """Of how many the logits are kept, evenly spaced; None for all."""
+    saved_logits: int | None = None
+    """Of how many the logits are saved, evenly spaced; None for all."""
 
 
 @dataclass(frozen=True)
-class Published:
+class PaperAccuracy:
     """The paper's accuracies in per cent, each (teacher, one-hot student, distilled student). Table 2."""
 
     train: tuple[float, float, float]
     test: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Expected:
-    """Seconds that one seed takes on two CPU cores and on one H100, None where it is hopeless or unknown."""
-
-    cpu: float | None = None
-    gpu: float | None = None
-    measured: tuple[str, ...] = ()
-    """Which of "cpu" and "gpu" were measured; the rest is estimated."""
 
 
 @dataclass(frozen=True)
@@ -127,17 +98,18 @@ class Setting:
     name: Suppress[str]
     title: Suppress[str]
     data: Data
-    model: Model
+    model: Network
     teacher: Training
     student: Training
-    distillation: Distillation
+    share_initialisation: bool = True
+    """Whether the student starts from the initial weights that a one-hot training of its architecture starts from."""
     analysis: Eigenspace = field(default_factory=Eigenspace)
-    student_model: Model | None = None
+    student_model: Network | None = None
     evaluation: Evaluation = field(default_factory=Evaluation)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """What networks compute in while they are trained; auto is bf16 on a GPU, else fp32. Logits are kept in fp32."""
-    expected: Suppress[Expected] = field(default_factory=Expected)
-    published: Suppress[Published | None] = None
+    precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
+    """What networks compute in while they are trained; auto is bf16 on a GPU, else fp32. Weights, inputs and logits are
+    fp32; with fp64 everything is."""
+    published: Suppress[PaperAccuracy | None] = None
     guesses: Suppress[dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -147,27 +119,26 @@ class Setting:
     def is_self_distillation(self):
         return self.student_model is None
 
+    @property
+    def networks(self):
+        """What people call the networks, such as "ResNet-56 to ResNet-20"."""
+        return " to ".join(model.title for model in (self.model, self.student_model) if model)
+
     def configuration(self):
         """What decides the result, as a JSON-able mapping: the same configuration and seed give the same run."""
-        parts = ("data", "model", "student_model", "teacher", "student", "distillation", "analysis", "evaluation")
+        parts = ("data", "model", "student_model", "teacher", "student", "analysis", "evaluation")
         plain = {part: None if value is None else _plain(asdict(value))
                  for part, value in ((part, getattr(self, part)) for part in parts)}
-        return {"setting": self.name} | plain | {"precision": self.precision}
+        return {"setting": self.name} | plain | {"share_initialisation": self.share_initialisation,
+                                                 "precision": self.precision}
 
 
 def retrained(setting, name, title, why, **changes):
     """The `Setting` with teacher and student both trained otherwise: a variation of ours, whose changes are guesses."""
     return replace(setting, name=name, title=title, teacher=replace(setting.teacher, **changes),
-                   student=replace(setting.student, **changes), expected=replace(setting.expected, measured=()),
+                   student=replace(setting.student, **changes),
                    guesses=setting.guesses | {f"{role}.{value}": why for role in ("teacher", "student")
                                               for value in changes})
-
-
-def network_title(model):
-    """What people call a network."""
-    titles = {"resnet": "ResNet", "mlp": "MLP", "cnn": "CNN", "random_features": "random features",
-              "mobilenet_v2": "MobileNet-v2", "torchvision_resnet18": "torchvision's ResNet-18"}
-    return f"{titles.get(model.name, model.name)}{f'-{model.depth}' if hasattr(model, 'depth') else ''}"
 
 
 def _plain(value):

@@ -2,14 +2,12 @@
 
 import math
 
-from validation.data import DATASETS
-from validation.errors import UsageError, unknown
+from validation.errors import UsageError
+from validation.settings.loss import check as check_loss
 
 
 def check(setting):
     """Raises UsageError, in the words of the command line, for values that no experiment can have."""
-    if setting.data.name not in DATASETS:
-        raise unknown("--data.name", setting.data.name, DATASETS)
     for part in ("model", "student_model"):
         model = getattr(setting, part)
         for name, value in () if model is None else vars(model).items():
@@ -18,22 +16,20 @@ def check(setting):
     _check_data(setting.data)
     for role in ("teacher", "student"):
         _check_training(getattr(setting, role), f"--{role}")
-    _check_distillation(setting.distillation)
+    _require(not setting.teacher.loss.needs_teacher, "--teacher.loss.terms", "terms of labels, one_hot and squared",
+             setting.teacher.loss.terms)
     _check_analysis(setting.analysis)
-    for name in ("watched", "kept"):
+    for name in ("evaluated", "saved_logits"):
         count = getattr(setting.evaluation, name)
-        _require(count is None or count >= 1, f"--evaluation.{name}", "at least 1", count)
+        _require(count is None or count >= 1, f"--evaluation.{name.replace('_', '-')}", "at least 1", count)
 
 
 def _check_data(data):
     _require(data.train_examples is None or data.train_examples >= 1, "--data.train-examples", "at least 1",
              data.train_examples)
     _require(0 <= data.label_noise <= 1, "--data.label-noise", "a share from 0 to 1", data.label_noise)
-    _require(data.padding >= 0, "--data.padding", "0 or more pixels", data.padding)
-    augmented = data.padding or data.flip or data.resized_crop
-    _require(data.normalise or not augmented, "--data.normalise", "it with augmented images", False)
-    _require(not (data.padding and data.resized_crop), "--data.padding", "0 with --data.resized-crop", data.padding)
-    _require(0 < data.taught_share <= 1, "--data.taught-share", "a share above 0, up to 1", data.taught_share)
+    _require(0 < data.teacher_fraction <= 1, "--data.teacher-fraction", "a fraction above 0, up to 1",
+             data.teacher_fraction)
 
 
 def _check_training(recipe, flag):
@@ -48,22 +44,9 @@ def _check_training(recipe, flag):
     _require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive one for Nesterov's", 0)
     _require(0 <= recipe.weight_decay < math.inf, f"{flag}.weight-decay", "0 or more", recipe.weight_decay)
     _require(recipe.warmup_epochs >= 0, f"{flag}.warmup-epochs", "0 or more", recipe.warmup_epochs)
+    check_loss(recipe.loss, flag)
     rising = list(recipe.decay_epochs) == sorted(set(recipe.decay_epochs)) and min(recipe.decay_epochs, default=1) > 0
     _require(rising, f"{flag}.decay-epochs", "ascending epochs from 1 on", recipe.decay_epochs)
-
-
-def _check_distillation(distillation):
-    temperature, weight = distillation.temperature, distillation.weight
-    _require(_positive(temperature), "--distillation.temperature", "a positive number", temperature)
-    _require(0 <= weight <= 1, "--distillation.weight", "a weight from 0 to 1", weight)
-    _require(distillation.switch_window >= 0, "--distillation.switch-window", "0 or more steps",
-             distillation.switch_window)
-    starts = [start for start in (distillation.switch_epoch, distillation.switch_step) if start is not None]
-    _require(all(start >= 0 for start in starts), "--distillation.switch-epoch", "a start from 0 on", starts)
-    if distillation.switch == "none":
-        _require(not starts, "--distillation.switch", "to_one_hot or to_distillation with a start", "none")
-    else:
-        _require(len(starts) == 1, "--distillation.switch-epoch", "it or --distillation.switch-step", starts or "none")
 
 
 def _check_analysis(analysis):

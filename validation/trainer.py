@@ -17,10 +17,10 @@ RECORDED = "recorded/"  # in a checkpoint
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Trained:
     """A trained network and what is kept of it: the paths of its recorded layers by name, as `Recorder.paths` has
-    them, its float32 logits, on the CPU, on the kept training examples and on the test set, its lines of metrics.jsonl,
-    the seconds it took."""
+    them, its logits, on the CPU, on the training examples whose logits are saved and on the test set, its lines of
+    metrics.jsonl, the seconds it took."""
 
     network: torch.nn.Module
     paths: dict[str, np.ndarray]
@@ -30,55 +30,51 @@ class Fitted:
     seconds: float
 
 
-class Fit:
-    """The training of `network` in the role of teacher or student, kept in `folder`.
+class Trainer:
+    """The training of `network` in a role, kept in `folder`.
 
-    label: what a person sees it called; precision: a setting's; recorder: a `Recorder`, by itself one of no
-    layer; before: lines that metrics.jsonl begins with. The result depends on the seed, the role, the inputs, the
-    recipe and the network alone: not on when it was interrupted or saved.
+    role: a `validation.roles.Role`; precision: a setting's; recorder: a `Recorder`, by itself one of no layer; before:
+    lines that metrics.jsonl begins with. The result depends on the seed, the role, the inputs and the network alone:
+    not on when the training was interrupted or saved.
     """
 
-    def __init__(self, role, network, recipe, folder, inputs, *, label=None, seed, precision, engine, progress,
-                 recorder=None, before=()):
-        self.role, self.recipe, self.folder, self.inputs, self.seed = role, recipe, folder, inputs, seed
+    def __init__(self, role, network, folder, inputs, *, seed, precision, engine, progress, recorder=None, before=()):
+        self.role, self.recipe, self.folder, self.inputs, self.seed = role, role.recipe, folder, inputs, seed
         self.engine, self.group, self.progress = engine, engine.group, progress
-        self.examples = inputs.taught if role == "teacher" else inputs.train
-        left = len(self.examples) % recipe.batch_size
-        if 0 < left < self.group.size and not recipe.drop_last:
-            raise UsageError(f"--{role}.batch-size: expected a last batch of {self.group.size} examples or more, one "
-                             f"for each process, got {left}; pass another, or --{role}.drop-last")
-        if recipe.drop_last and len(self.examples) < recipe.batch_size:
-            raise UsageError(f"--{role}.batch-size: expected at most the {len(self.examples)} training examples, as "
-                             f"smaller batches are dropped, got {recipe.batch_size}; pass a smaller one")
+        self.examples = inputs.trained_on(role)
+        left = len(self.examples) % self.recipe.batch_size
+        if 0 < left < self.group.size and not self.recipe.drop_last:
+            raise UsageError(f"{role.flag}.batch-size: expected a last batch of {self.group.size} examples or more, one "
+                             f"for each process, got {left}; pass another, or {role.flag}.drop-last")
         self.network = engine.placed(network)
         self.recorder = recorder or Recorder(self.network, {})
         self.precision = engine.precision(precision)
-        self.state = TrainingState(self.network, recipe)
-        self.label, self.before, self.log = label or role, list(before), []
+        self.state = TrainingState(self.network, self.recipe)
+        self.before, self.log = list(before), []
         self.clock = Clock()
         self.checkpoints = folder.checkpoints(progress.note)
         self.saved = None
 
-    def run(self, **targets):
-        """Goes on from the newest whole checkpoint, or begins; returns `Fitted`. targets: see `train`."""
+    def run(self, teacher=None):
+        """Resumes from the newest whole checkpoint, or begins; returns `Trained`. teacher: see `train`."""
         engine = self.engine
-        with engine.interrupts.deferred(), local_default(self.seed, "training", self.role, device=engine.device):
-            self._go_on()
-            with engine.repeatable(), self.progress.training(self.label, self.recipe.epochs, self.state.epoch) as tell:
+        with engine.interrupts.deferred(), local_default(self.seed, "training", self.role.stream, device=engine.device):
+            self._resume()
+            with engine.repeatable(), self.progress.training(self.role.name, self.recipe.epochs, self.state.epoch) as tell:
                 self.tell = tell
-                train(self.network, self.examples, self.recipe, seed=self.seed, role=self.role, state=self.state,
+                train(self.network, self.examples, self.role, seed=self.seed, teacher=teacher, state=self.state,
                       forward=engine.forward(self.network), precision=self.precision, group=self.group,
-                      on_step=self._after_step, on_epoch=self._after_epoch, **targets)
+                      on_step=self._after_step, on_epoch=self._after_epoch)
             if engine.interrupts.received is not None and self.group.size == 1:
                 self._save()  # a signal came in the very end
         with engine.exact():
             train_logits, test_logits = (
                 predict(self.network, split, indices, group=self.group).cpu()
-                for split, indices in ((self.inputs.train, self.inputs.kept), (self.inputs.test, None)))
+                for split, indices in ((self.inputs.train, self.inputs.saved), (self.inputs.test, None)))
             paths = self.recorder.paths()
-        return Fitted(self.network, paths, train_logits, test_logits, self.log, self.clock.seconds())
+        return Trained(self.network, paths, train_logits, test_logits, self.log, self.clock.seconds())
 
-    def _go_on(self):
+    def _resume(self):
         number = self.group.on_first(self.checkpoints.newest)
         if number is not None:
             tensors, state = self.checkpoints.read(number)
@@ -88,7 +84,7 @@ class Fit:
             self.recorder.restore({name.removeprefix(RECORDED): tensor for name, tensor in tensors.items()
                                    if name.startswith(RECORDED)})
             self.log, self.clock = state["log"], Clock(state["seconds"])
-            self.progress.note(f"  {self.label}: goes on after step {self.state.step} (epoch {self.state.epoch + 1} of "
+            self.progress.note(f"  {self.role.name}: resumes after step {self.state.step} (epoch {self.state.epoch + 1} of "
                                f"{self.recipe.epochs}) from {self.checkpoints.folder}")
         if self.group.first:
             self.folder.write_log(self.before + self.log)
@@ -101,7 +97,7 @@ class Fit:
             return
         recorded = {RECORDED + name: tensor for name, tensor in self.recorder.tensors().items()}
         tensors = self.state.tensors() | {"total": total} | recorded
-        self.checkpoints.save(tensors, {"role": self.role, "counters": self.state.counters(), "log": self.log,
+        self.checkpoints.save(tensors, {"role": self.role.stream, "counters": self.state.counters(), "log": self.log,
                                         "seconds": self.clock.seconds()})
 
     def _after_step(self, step):
@@ -121,14 +117,14 @@ class Fit:
                 self._stop()
 
         named = {"precision": self.precision, "group": self.group, "check": check}
-        train, test, watched = self.inputs.train, self.inputs.test, self.inputs.watched
-        entry = {"role": self.role, "epoch": epoch, "step": step, "loss": loss,
-                 "train_accuracy": accuracy(predict(self.network, train, watched, **named), train.labels[watched]),
+        train, test, evaluated = self.inputs.train, self.inputs.test, self.inputs.evaluated
+        entry = {"role": self.role.stream, "epoch": epoch, "step": step, "loss": loss,
+                 "train_accuracy": accuracy(predict(self.network, train, evaluated, **named), train.labels[evaluated]),
                  "test_accuracy": accuracy(predict(self.network, test, **named), test.labels)}
         self.log.append(entry)
         if self.group.first:
             self.folder.log(entry)
-        self.tell(entry | {"role": self.label})
+        self.tell(entry | {"role": self.role.name})
 
     def _stop(self):
         raise Stopped(self.engine.interrupts.received or 15)

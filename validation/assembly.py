@@ -1,0 +1,103 @@
+"""What a plan's trainings need, made ready on the device: examples, inputs, networks, eigenbases."""
+
+import copy
+import sys
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from validation.data import generated
+from validation.data.dataset import Splits
+from validation.data.examples import Examples, draw
+from validation.errors import UsageError
+from validation.inputs import Inputs, batches
+from validation.layers import basis_of, is_fixed
+from validation.roles import roles
+from validation.seeding import local_default
+from validation.smoke import smoke_examples
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """roles: by name, in the order of training; networks: untrained, by role; bases: the recorded layers' eigenbases by
+    name, or, where what a layer takes in changes in training, a function of the trained network that returns it."""
+
+    splits: Splits
+    examples: Examples
+    inputs: Inputs
+    roles: dict
+    networks: dict
+    bases: dict
+
+
+def assemble(plan, engine):
+    """The `Assembly` of a plan. Raises UsageError for what the user can fix."""
+    setting, seed, dtype = plan.setting, plan.seed, engine.dtype(plan.setting.precision)
+    splits = load(plan, engine.group)
+    examples = draw(splits, setting.data, seed)
+    embed, networks = build(setting, seed)
+    inputs = Inputs(examples, setting, embed, engine.device, seed=seed, channels_last=engine.channels_last, dtype=dtype)
+    networks = {role: engine.placed(network.to(dtype)) for role, network in networks.items()}
+    return Assembly(splits, examples, inputs, roles(setting), networks, eigenbases(setting, inputs, networks["teacher"]))
+
+
+def load(plan, group):
+    """The plan's `Splits`, made up for a smoke run; the first process alone fetches them."""
+    dataset = plan.setting.data.set
+    if plan.smoke:
+        return generated.load(dataset.shape, dataset.classes, *smoke_examples(plan.setting))
+    with redirect_stdout(sys.stderr):  # what a download says must not mix with the result
+        if group.size > 1:
+            group.on_first(lambda: dataset.load(plan.data_dir, plan.download) and None)
+        return dataset.load(plan.data_dir, plan.download)
+
+
+def build(setting, seed):
+    """The teacher's embedding, and the networks by role, untrained, on the CPU. A student that shares its
+    initialisation does so with the one-hot training of its own network.
+
+    Raises UsageError where teacher and student take in other things.
+    """
+    dataset, networks, embeddings = setting.data.set, {}, []
+    for role in roles(setting).values():
+        if not role.is_student:
+            with local_default(seed, "initialisation"):
+                embed, networks[role.name] = role.model.build(dataset.shape, dataset.classes)
+            embeddings.append(embed)
+        elif setting.share_initialisation:
+            networks[role.name] = copy.deepcopy(networks.get("one_hot", networks["teacher"]))
+        else:
+            with local_default(seed, "student initialisation"):
+                _, networks[role.name] = role.model.build(dataset.shape, dataset.classes)
+    if len({str(embed) for embed in embeddings}) > 1 or (len(embeddings) > 1 and list(embeddings[0].parameters())):
+        raise UsageError("--student-model: expected a network that takes in what the teacher's does, got one on "
+                         f"{embeddings[-1]} and a teacher on {embeddings[0]}; pass another")
+    return embeddings[0], networks
+
+
+def eigenbases(setting, inputs, network):
+    """`Assembly.bases`. Raises UsageError for a layer that the network does not have."""
+    first = inputs.train.plain(torch.arange(min(2, len(inputs.train)), device=inputs.train.device))
+
+    def of(name, network):
+        return basis_of(network, name, batches(inputs.train), directions=setting.analysis.bottom[1])
+
+    return {name: of(name, network) if is_fixed(network, name, first) else partial(of, name)
+            for name in setting.analysis.layers}
+
+
+def answers(teacher, inputs, engine):
+    """teacher(inputs, indices) -> logits: looked up where each example always looks the same, else computed on the very
+    view of it that the student is trained on."""
+    if not inputs.train.augmented and len(inputs.saved) == len(inputs.train):
+        logits = teacher.train.to(engine.device)
+        return lambda _, indices: logits[indices]
+    forward = engine.forward(teacher.network.eval().requires_grad_(False), trained=False)
+
+    @torch.no_grad()
+    def answer(views, indices):
+        return forward(views)
+
+    return answer

@@ -1,0 +1,118 @@
+"""Any arrays of inputs and labels in one .npz file."""
+
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from validation.data.dataset import Dataset, Source, Splits, split
+from validation.errors import UsageError
+
+KEYS = "x_train, y_train, x_test and y_test, or x and y (of which every fifth example of a class tests)"
+CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True)
+class Arrays(Dataset):
+    """Inputs x (n, ...) and labels y (n,) of a .npz file, as x_train, y_train, x_test, y_test or as x, y.
+
+    x: images of bytes (n, height, width), (n, height, width, channels) or (n, channels, height, width), or rows of
+    numbers (n, features). y: whole numbers or strings; their different values, sorted, are the classes.
+    """
+
+    name: Literal["arrays"] = "arrays"
+    path: str = ""
+    """The .npz file."""
+    licence: ClassVar = "your own"
+
+    @property
+    def title(self):
+        return f"the arrays {Path(self.path).name}"
+
+    @property
+    def shape(self):
+        return _read(self.path)[0].train_inputs.shape[1:]
+
+    @property
+    def classes(self):
+        return len(self.class_names)
+
+    @property
+    def class_names(self):
+        return _read(self.path)[1]
+
+    @property
+    def examples(self):
+        splits = _read(self.path)[0]
+        return len(splits.train_labels), len(splits.test_labels)
+
+    def locate(self, data_dir, download):
+        return _read(self.path)[0].source
+
+    def load(self, data_dir, download):
+        return _read(self.path)[0]
+
+
+@lru_cache(maxsize=2)
+def _read(path):
+    """(`Splits`, names of the classes) of the file."""
+    try:
+        with np.load(Path(path).expanduser(), allow_pickle=False) as stored:
+            arrays = {key.lower(): stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise UsageError(f"--data.set.path: expected a .npz file of arrays, got {path or 'none'} ({error}); write it "
+                         "with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)") from error
+    whole = {"x", "y"} <= arrays.keys()
+    names = ("x", "y") if whole else ("x_train", "y_train", "x_test", "y_test")
+    if missing := [name for name in names if name not in arrays]:
+        raise UsageError(f"--data.set.path: expected the arrays {KEYS} in {path}, got {', '.join(arrays) or 'none'}, "
+                         f"without {missing[0]}; add it")
+    inputs = [_inputs(arrays[name], name) for name in names if name.startswith("x")]
+    labels = [_labels(arrays[name], name) for name in names if name.startswith("y")]
+    for x, y, name in zip(inputs, labels, (name for name in names if name.startswith("y"))):
+        if len(x) != len(y):
+            raise UsageError(f"--data.set.path: expected as many labels in {name} as inputs, got {len(y)} for "
+                             f"{len(x)}; check the file")
+    known = np.unique(labels[0])
+    if len(known) < 2:
+        raise UsageError(f"--data.set.path: expected labels of two or more classes in {path}, got {len(known)}; check "
+                         "the file")
+    if len(strangers := np.setdiff1d(labels[-1], known)):
+        raise UsageError(f"--data.set.path: expected the classes of y_train in y_test, got {strangers[0]!r}; add "
+                         "examples of it to train on, or remove it")
+    numbers = [np.searchsorted(known, y).astype(np.int64) for y in labels]
+    source = Source(Arrays.name, f"{sum(map(len, inputs)):,} examples of {len(known)} classes in {path}")
+    splits = (split(inputs[0], numbers[0], len(known), source) if whole else
+              Splits(inputs[0], numbers[0], inputs[1], numbers[1], len(known), source))
+    if splits.train_inputs.shape[1:] != splits.test_inputs.shape[1:]:
+        raise UsageError(f"--data.set.path: expected inputs of one shape, got {splits.train_inputs.shape[1:]} to train "
+                         f"on and {splits.test_inputs.shape[1:]} to test on; check the file")
+    return splits, tuple(map(str, known))
+
+
+def _inputs(x, name):
+    """Images of bytes with channels first, or finite numbers."""
+    if x.dtype.kind not in "uif" or x.ndim < 2 or not x.size:
+        raise UsageError(f"--data.set.path: expected numbers (n, ...) in {name}, got {x.shape} of {x.dtype}; store "
+                         "numbers, an example a row")
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        raise UsageError(f"--data.set.path: expected finite numbers in {name}, got some that are not; remove those "
+                         "examples, or fill them in")
+    if x.dtype != np.uint8:
+        return x.astype(np.float32)
+    if x.ndim == 3:
+        return x[:, None]
+    if x.ndim == 4 and x.shape[1] not in CHANNELS and x.shape[3] in CHANNELS:
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    return x
+
+
+def _labels(y, name):
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.ndim != 1 or y.dtype.kind not in "uiUSb":
+        raise UsageError(f"--data.set.path: expected labels (n,), whole numbers or strings, in {name}, got {y.shape} of "
+                         f"{y.dtype}; store one class an example")
+    return y

@@ -1,0 +1,114 @@
+"""Any folder of pictures with a folder for each class, as torchvision's ImageFolder reads it."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from validation.data.dataset import Dataset, Source, check_data_dir, every_fifth
+from validation.data.decoded import Cache
+from validation.data.folders import PICTURES, Folder, Listing
+from validation.errors import UsageError
+
+TESTS = ("test", "val", "valid", "validation")
+LAYOUT = f"PATH/train/<class>/* and PATH/test/<class>/* (or {', '.join(TESTS[1:])}), or PATH/<class>/* alone"
+
+
+@dataclass(frozen=True)
+class ImageFolder(Dataset):
+    """Pictures in PATH/train/<class> and PATH/test/<class>, or in PATH/<class>, of which every fifth tests.
+
+    They are decoded once into DATA_DIR/cache: RGB, the shorter side resized to `side` pixels, the middle square.
+    Classes are numbered in the order of their names.
+    """
+
+    name: Literal["image_folder"] = "image_folder"
+    path: str = ""
+    """The folder."""
+    side: int = 64
+    """Pixels a side of the square that a network sees."""
+    licence: ClassVar = "your own"
+
+    def __post_init__(self):
+        if self.side < 1:
+            raise UsageError(f"--data.set.side: expected a positive number of pixels, got {self.side}; pass 32 or 64")
+
+    @property
+    def title(self):
+        return f"the folder {Path(self.path).name}"
+
+    @property
+    def shape(self):
+        return 3, self.side, self.side
+
+    @property
+    def class_names(self):
+        return _scan(self.path)[0]
+
+    @property
+    def classes(self):
+        return len(self.class_names)
+
+    @property
+    def examples(self):
+        return tuple(len(listing.names) for listing in _scan(self.path)[1].values())
+
+    def locate(self, data_dir, download):
+        train, test = self.examples
+        return Source(self.name, f"{train:,} and {test:,} pictures of {self.classes} classes in {self.path}")
+
+    def load(self, data_dir, download):
+        names, listings = _scan(self.path)
+        place = Folder(Path(self.path).expanduser())
+        digest = hashlib.sha256(str(place.path.resolve()).encode()).hexdigest()[:12]
+        cache = Cache(check_data_dir(data_dir) / "cache" / f"{place.path.name}-{digest}-{self.side}", self.side)
+        return cache.splits(self.title, len(names), self.locate(data_dir, download), place, listings)
+
+
+@lru_cache(maxsize=8)
+def _scan(path):
+    """(names of the classes, {"train": Listing, "test": Listing}) of the folder."""
+    folder = Folder(Path(path).expanduser())
+    if not path or not folder.path.is_dir():
+        raise UsageError(f"--data.set.path: expected a folder of pictures, got {path or 'none'}; lay them out as "
+                         f"{LAYOUT}")
+    found = next((name for name in TESTS if (folder.path / name).is_dir()), None)
+    if (folder.path / "train").is_dir() != (found is not None):
+        raise UsageError(f"--data.set.path: expected folders train and test in {path}, got one of the two; lay the "
+                         f"pictures out as {LAYOUT}")
+    parts = {"train": "train", "test": found} if found else {"train": "."}
+    files = {split: _by_class(folder, part) for split, part in parts.items()}
+    names = sorted({name for name, _, _ in files["train"]})
+    if len(names) < 2:
+        raise UsageError(f"--data.set.path: expected two or more folders with pictures ({', '.join(PICTURES)}) in "
+                         f"{folder.path / parts['train']}, one a class, got {len(names)}; lay them out as {LAYOUT}")
+    if strangers := sorted({name for name, _, _ in files.get("test", ())} - set(names)):
+        raise UsageError(f"--data.set.path: expected the classes of train in {folder.path / found}, got "
+                         f"{strangers[0]!r}; add it to train, or remove it")
+    number = {name: i for i, name in enumerate(names)}
+    listings = {split: Listing([file for _, file, _ in rows], [size for _, _, size in rows],
+                               np.array([number[name] for name, _, _ in rows], np.int64))
+                for split, rows in files.items()}
+    if not found:
+        test = every_fifth(listings["train"].labels)
+        listings = {"train": _part(listings["train"], ~test), "test": _part(listings["train"], test)}
+    if any(not listing.names for listing in listings.values()):
+        raise UsageError(f"--data.set.path: expected pictures to train on and to test on in {path}, got none for one of "
+                         f"the two; lay them out as {LAYOUT}")
+    return tuple(names), listings
+
+
+def _by_class(folder, part):
+    """(class, name, bytes) of each picture that lies in a folder of a class below `part`, sorted."""
+    depth = 0 if part == "." else 1
+    rows = [(PurePosixPath(name).parts, name, size) for name, size in folder.files(part)]
+    return [(parts[depth], name, size) for parts, name, size in rows if len(parts) > depth + 1]
+
+
+def _part(listing, where):
+    chosen = where.nonzero()[0]
+    return replace(listing, names=[listing.names[i] for i in chosen], sizes=[listing.sizes[i] for i in chosen],
+                   labels=listing.labels[chosen])

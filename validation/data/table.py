@@ -1,0 +1,115 @@
+"""Any table: a row an example, a column a feature, one column the class."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from validation.data.dataset import Dataset, Source, Splits, split
+from validation.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Table(Dataset):
+    """A CSV file with a header, or a TSV one by its ending: numeric columns are features, one column is the class."""
+
+    name: Literal["table"] = "table"
+    path: str = ""
+    """The file to train on."""
+    test_path: str = ""
+    """The file to test on, with the same columns; without one every fifth row of a class tests."""
+    label: str = "label"
+    """The column that is the class; its different values, sorted, are the classes."""
+    drop: tuple[str, ...] = ()
+    """Columns that are no features, such as an id."""
+    licence: ClassVar = "your own"
+
+    @property
+    def title(self):
+        return f"the table {Path(self.path).name}"
+
+    @property
+    def shape(self):
+        return self._read()[0].train_inputs.shape[1:]
+
+    @property
+    def classes(self):
+        return len(self.class_names)
+
+    @property
+    def class_names(self):
+        return self._read()[1]
+
+    @property
+    def examples(self):
+        splits = self._read()[0]
+        return len(splits.train_labels), len(splits.test_labels)
+
+    def locate(self, data_dir, download):
+        return self._read()[0].source
+
+    def load(self, data_dir, download):
+        return self._read()[0]
+
+    def _read(self):
+        return _read(self.path, self.test_path, self.label, self.drop)
+
+
+@lru_cache(maxsize=2)
+def _read(path, test_path, label, drop):
+    """(`Splits`, names of the classes)."""
+    parts = [_columns("--data.set.path", path, label, drop)]
+    if test_path:
+        parts.append(_columns("--data.set.test-path", test_path, label, drop))
+        if parts[1][0] != parts[0][0]:
+            raise UsageError(f"--data.set.test-path: expected the columns of {path}, got {', '.join(parts[1][0])} in "
+                             f"place of {', '.join(parts[0][0])}; name the same columns in both files")
+    known = np.unique(parts[0][2])
+    if len(known) < 2:
+        raise UsageError(f"--data.set.label: expected two or more classes in the column {label!r} of {path}, got "
+                         f"{len(known)}; name another column")
+    if test_path and len(strangers := np.setdiff1d(parts[1][2], known)):
+        raise UsageError(f"--data.set.test-path: expected the classes of {path}, got {strangers[0]!r}; add examples of "
+                         "it to train on, or remove it")
+    rows = sum(len(labels) for _, _, labels in parts)
+    source = Source(Table.name, f"{rows:,} rows, {len(parts[0][0])} features, {len(known)} classes in {path}")
+    (inputs, numbers), *tests = ((x, np.searchsorted(known, y).astype(np.int64)) for _, x, y in parts)
+    splits = (Splits(inputs, numbers, *tests[0], len(known), source) if tests else
+              split(inputs, numbers, len(known), source))
+    return splits, tuple(map(str, known))
+
+
+def _columns(flag, path, label, drop):
+    """(names of the features, features (n, p) float32, labels (n,) strings) of one file."""
+    import pandas
+
+    file = Path(path).expanduser()
+    try:
+        table = pandas.read_csv(file, sep="\t" if file.suffix.lower() == ".tsv" else ",")
+    except (OSError, ValueError) as error:  # a ParserError is a ValueError
+        raise UsageError(f"{flag}: expected a .csv or .tsv file with a header, got {path or 'none'} ({error}); name "
+                         "another") from error
+    for column, what in ((label, "--data.set.label"), *((name, "--data.set.drop") for name in drop)):
+        if column not in table.columns:
+            raise UsageError(f"{what}: expected a column of {path} ({', '.join(map(str, table.columns))}), got "
+                             f"{column!r}; name another")
+    table = table.drop(columns=[name for name in table.columns if str(name).startswith("Unnamed: ")])  # pandas' index
+    labels, features = table[label], table.drop(columns=[label, *drop])
+    if labels.isna().any():
+        raise UsageError(f"{flag}: expected a class in each row, got none in row {int(labels.isna().argmax()) + 2} of "
+                         f"{path}; fill it in, or remove the row")
+    for name in features.columns:
+        if not pandas.api.types.is_numeric_dtype(features[name]):
+            raise UsageError(f"--data.set.drop: expected numbers in the column {name!r} of {path}, got "
+                             f"{features[name].iloc[0]!r}; encode it as numbers, or drop it with --data.set.drop "
+                             f"{name}")
+        if (bad := ~np.isfinite(features[name].to_numpy(np.float64))).any():
+            raise UsageError(f"{flag}: expected a finite number in the column {name!r} of {path}, got "
+                             f"{features[name].iloc[int(bad.argmax())]} in row {int(bad.argmax()) + 2}; fill it in, or "
+                             "remove the row")
+    if not len(features.columns) or not len(features):
+        raise UsageError(f"{flag}: expected rows with a feature or more in {path}, got {features.shape}; check the "
+                         "file")
+    return list(features.columns), features.to_numpy(np.float32), labels.astype(str).to_numpy(str)

@@ -1,0 +1,112 @@
+"""What a run shows, computed from the arrays that it saved: `python -m validation.findings RUN [RUN ...]`.
+
+A run folder's findings can be computed again without training, after a measurement has been fixed or added.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from eigenkd import deviation
+from validation.eigenspace import exaggerated_pairs
+from validation.errors import UsageError
+from validation.record import Folder, differences
+
+SPLITS = ("train", "test")
+
+
+def of(folder):
+    """The findings of a run `Folder` as result.json has them:
+
+        accuracy      of each network on each split, against the labels trained on and the test labels
+        epochs        the last epoch of each training, and the first with its best test accuracy
+        eigenspace    of each recorded layer, how exaggerated the student's path is; `eigenspace.exaggerated_pairs`
+        deviation     of each split, the summary of `eigenkd.deviation.compare`
+        mislabelled   shares of the fit that top and bottom directions carry; empty where nothing is mislabelled
+    """
+    analysis, saved = folder.configuration()["analysis"], folder.arrays("outputs")
+    names = {"teacher": "teacher", "one_hot": "one_hot" if "one_hot_test" in saved else "teacher",
+             "distilled": "student"}
+    logits = {split: {name: saved[f"{role}_{split}"] for name, role in names.items()} for split in SPLITS}
+    labels = {split: saved[f"{split}_labels"] for split in SPLITS}
+    log = folder.read_log()
+    return {
+        "accuracy": {split: {name: accuracy(logits[split][name], labels[split]) for name in names} for split in SPLITS},
+        "epochs": {name: ends([entry for entry in log if entry["role"] == role]) for name, role in names.items()},
+        "eigenspace": layers(folder.arrays("trajectory")) if folder.has("trajectory.npz") else {},
+        "deviation": {split: deviation.compare(logits[split]["teacher"], logits[split]["distilled"], labels[split],
+                                               inputs="logits").summary() for split in SPLITS},
+        "mislabelled": carried(analysis, folder.arrays("mislabelled")) if folder.has("mislabelled.npz") else {},
+    }
+
+
+def accuracy(logits, labels):
+    """The share of examples whose largest logit is the label's."""
+    return float(np.mean(np.argmax(logits, axis=1) == labels))
+
+
+def ends(log):
+    """Of one training: its last epoch, and the first of those with its best test accuracy."""
+    keep = ("epoch", "step", "loss", "train_accuracy", "test_accuracy")
+    best = max(log, key=lambda entry: entry["test_accuracy"])
+    return {name: {key: entry[key] for key in keep} for name, entry in (("last", log[-1]), ("best", best))}
+
+
+def layers(trajectory):
+    """`exaggerated_pairs` of each layer of the arrays of trajectory.npz."""
+    names = [key.removesuffix("/pairs") for key in trajectory if key.endswith("/pairs")]
+    return {name: exaggerated_pairs(*(trajectory[f"{name}/{part}"] for part in ("teacher", "student", "pairs")))
+            for name in names}
+
+
+def carried(analysis, shares):
+    """The shares of the fit that the ranges of the analysis carry: `top`, and `rest`, all from where `bottom` begins."""
+    (_, top), (rest, _) = analysis["top"], analysis["bottom"]
+    return {name: {"top": float(values[:top].sum()), "rest": float(values[rest:].sum())}
+            for name, values in shares.items() if name != "eigenvalues"}
+
+
+def renew(folder):
+    """Computes the findings of a finished run again and writes them into its result; returns what changed, a line a
+    value."""
+    result = folder.finished()
+    if result is None:
+        raise UsageError(f"RUN: expected the folder of a finished run, got {folder.path}; finish it with python -m "
+                         "validation.run, or name another")
+    if not folder.has("outputs.npz"):
+        raise UsageError(f"RUN: expected a run with its arrays, got {folder.path} without outputs.npz; compact records "
+                         "hold the arrays of their lowest seed alone")
+    found = of(folder)
+    lines = differences({name: result.get(name) for name in found}, found)
+    if lines:
+        folder.finish(result | found)
+    return lines
+
+
+def main(arguments=None):
+    """Returns the exit code: 0, or 2 for what the user can fix."""
+    parser = argparse.ArgumentParser(prog="python -m validation.findings",
+                                     description="Compute findings again from the arrays that runs saved.")
+    parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folders, such as runs/mlp_mnist/seed0")
+    parser.add_argument("--json", action="store_true", help="print what changed as a JSON object")
+    options = parser.parse_args(arguments)
+    changed = {}
+    try:
+        for run in options.runs:
+            changed[str(run)] = renew(Folder(run.parent, run.name))
+            if not options.json:
+                print(f"{run}: {'unchanged' if not changed[str(run)] else 'changed'}")
+                print(*(f"  {line}" for line in changed[str(run)]), sep="\n", end="\n" if changed[str(run)] else "")
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(changed, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What a network is trained to minimise, as data."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from validation.errors import UsageError
+from validation.settings.terms import Terms
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The mean over examples of sum_i weight_i(step) term_i, of logits f and a teacher's logits g:
+
+        one_hot             -sum_c q_c log softmax(f)_c,  q = (1 - smoothing) one-hot label + smoothing / classes
+        distilled           a T^2 KL(softmax(g / T) || softmax(f / T)), or the reverse
+        squared             (1/2) ||f - one-hot label||^2
+        squared_distilled   (1/2) ||f - g||^2
+
+    where, with p = max softmax(g), a = p^confidence_weight and T = temperature p^(-confidence_temperature): powers that
+    are not zero treat examples according to the teacher's confidence. The gradient of `distilled` is that of Eq. (2);
+    the two differ by the teacher's entropy.
+    """
+
+    terms: str = "one_hot"
+    """A mixture of one_hot, distilled, squared and squared_distilled, constant or switched: 'distilled', '0.1 distilled
+    + 0.9 one_hot', 'distilled to one_hot at epoch 45', '... at step 15000 over 1000 steps', '... at 50%'."""
+    temperature: float = 1.0
+    divergence: Literal["forward", "reverse"] = "forward"
+    """Of the distilled term: KL(teacher || student), or KL(student || teacher)."""
+    smoothing: float = 0.0
+    """Of the labels of the one_hot term."""
+    confidence_weight: float = 0.0
+    """The power of the teacher's largest probability that an example's distilled term is weighted by."""
+    confidence_temperature: float = 0.0
+    """The power of the teacher's largest probability that an example's temperature is divided by."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "terms", str(Terms.parse(self.terms)))  # one way to write each
+
+    @property
+    def schedule(self):
+        """The `Terms`."""
+        return Terms.parse(self.terms)
+
+    @property
+    def needs_teacher(self):
+        return any(name.endswith("distilled") for name in self.schedule.names)
+
+
+def check(loss, flag, *, per_epoch=None, epochs=None):
+    """Raises UsageError for values that no loss can have and, where the length of the training is known, for switches
+    that can take no effect."""
+    for name, low, high in (("temperature", 0, math.inf), ("smoothing", -1e-300, 1)):
+        value = getattr(loss, name)
+        if not low < value < high:
+            wanted = "a positive number" if name == "temperature" else "a share from 0 to below 1"
+            raise UsageError(f"{flag}.loss.{name}: expected {wanted}, got {value}; pass another value or leave it out")
+    for name in ("confidence_weight", "confidence_temperature"):
+        if not math.isfinite(getattr(loss, name)):
+            raise UsageError(f"{flag}.loss.{name.replace('_', '-')}: expected a finite power, got "
+                             f"{getattr(loss, name)}; leave it out for 0")
+    if per_epoch is None:
+        return
+    total, before = per_epoch * epochs, 0.0
+    for switch in loss.schedule.switches:
+        start, window = (each.steps(per_epoch, epochs) for each in (switch.start, switch.window))
+        if not before <= start < total:
+            raise UsageError(f"{flag}.loss.terms: expected switches one after another before the end of the training "
+                             f"(step {total}), got one at {switch.start.at()} (step {start:g}) in {loss.terms!r}; let it "
+                             "begin after the one before has ended, and earlier than the training ends")
+        if start + window > total:
+            raise UsageError(f"{flag}.loss.terms: expected a switch that is over before the training is (step {total}), "
+                             f"got one over {switch.window.over()} from step {start:g} on in {loss.terms!r}; let it "
+                             "begin earlier, or take less time")
+        before = start + window
+
+
+ONE_HOT = Loss()
