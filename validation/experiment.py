@@ -16,11 +16,14 @@ from validation.data.examples import draw
 from validation.device import described
 from validation.eigenspace import DECOMPOSED, draw_pairs, exaggerated_pairs, fit_shares
 from validation.errors import UsageError
-from validation.fitting import Fit, accuracy
+from validation.fitting import Fit, accuracy, is_at_chance
 from validation.inputs import Inputs, batches
 from validation.layers import basis_of, is_fixed
 from validation.provenance import provenance
 from validation.seeding import local_default
+from validation.settings import effect
+from validation.settings.scaling import stretched
+from validation.settings.sizes import trained_on
 from validation.train import predict
 from validation.trajectory import Recorder
 
@@ -40,6 +43,8 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
 
     # Data
     dataset = load(setting, data_dir, download, smoke, group)
+    if not smoke:
+        effect.check(setting, len(dataset.train_labels))
     examples = draw(dataset, setting.data, seed)
     progress.note(f"{setting.name} seed {seed} on {engine.device}: {len(examples.train_labels)} training examples, "
                   f"{examples.mislabelled.sum()} of them mislabelled; data: {dataset.source.note}")
@@ -59,7 +64,7 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
     # One-hot labels: the teacher, and the student's own network where it is another one. Each is trained once for all.
     wanted, recipes = teachers.configurations(settled), {"teacher": setting.teacher, "one_hot": setting.student}
     taught = {role: teachers.folder_of(folder.out, wanted[role]) for role in wanted}
-    fitted = {role: teachers.fit(taught[role], wanted[role], networks[role], recipes[role], inputs, label=role,
+    fitted = {role: teachers.fit(taught[role], wanted[role], networks[role], recipes[role], inputs, role=role,
                                  seed=seed, recorder=Recorder(networks[role], bases if role == "teacher" else {},
                                                               setting.analysis.every),
                                  engine=engine, progress=progress, described=made, renewed=renewed) for role in wanted}
@@ -71,8 +76,8 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
                  for name, basis in bases.items() if setting.is_self_distillation}
     pairs = {name: draw_pairs(setting.analysis, seed, len(basis.values)) for name, basis in bases.items()}
     before = [entry | {"role": role} for role, training in fitted.items() for entry in training.log]
-    fitted["student"] = Fit("student", networks["student"], setting.student, folder, inputs, seed=seed, engine=engine,
-                            precision=setting.precision, progress=progress, before=before,
+    fitted["student"] = Fit("student", networks["student"], setting.student, folder, inputs, inputs.train,
+                            seed=seed, engine=engine, precision=setting.precision, progress=progress, before=before,
                             recorder=Recorder(networks["student"], bases, setting.analysis.every)
                             ).run(teacher=answers(fitted["teacher"], inputs, engine), distillation=setting.distillation)
 
@@ -191,13 +196,16 @@ def answers(teacher, inputs, engine):
 
 
 def analysis(inputs, fitted, pairs):
-    """What the trained networks do differently: the result's `accuracy`, `epochs`, `eigenspace` and `deviation`."""
+    """What the trained networks do differently: the result's `accuracy`, `at_chance`, `epochs`,
+    `eigenspace` and `deviation`."""
     teacher, student = fitted["teacher"], fitted["student"]
     named = {"teacher": teacher, "one_hot": fitted.get("one_hot", teacher), "distilled": student}
     labels = {split: inputs.kept_labels(split) for split in ("train", "test")}
     return {
         "accuracy": {split: {name: accuracy(getattr(training, split), y) for name, training in named.items()}
                      for split, y in labels.items()},
+        "at_chance": {split: [name for name, training in named.items() if is_at_chance(getattr(training, split), y)]
+                      for split, y in labels.items()},
         "epochs": {name: teachers.ends(training.log) for name, training in named.items()},
         "eigenspace": {name: exaggerated_pairs(teacher.paths[name], student.paths[name], those)
                        for name, those in pairs.items()},
@@ -262,18 +270,23 @@ def smoke_examples(setting):
 
 
 def shortened(setting):
-    """The setting as a smoke run has it: one epoch each, on a few examples, in a few steps."""
+    """The setting as a smoke run has it: one epoch each, on a few examples, in a few steps, the learning rate in
+    proportion; a loss switch goes over from the first step on."""
     examples = min(128, smoke_examples(setting)[0], setting.data.train_examples or 128)
+    data = replace(setting.data, train_examples=examples)
+    if data.taught_share < 1:
+        data = replace(data, taught_share=max(data.taught_share, min(2, examples) / examples))
+    counts = trained_on(data, examples)
 
-    def short(recipe):
-        batch = min(recipe.batch_size, max(2, examples // 4)) if setting.data.normalise else recipe.batch_size
-        return replace(recipe, epochs=1, batch_size=batch)
+    def short(role):
+        recipe = getattr(setting, role)
+        return replace(stretched(recipe, 1 / recipe.epochs), epochs=1,
+                       batch_size=min(recipe.batch_size, max(2, counts[role] // 4)))
 
     distillation = setting.distillation
     if distillation.switch != "none":
         distillation = replace(distillation, switch_epoch=None, switch_step=1, switch_window=2)
-    return replace(setting, data=replace(setting.data, train_examples=examples), teacher=short(setting.teacher),
-                   student=short(setting.student), distillation=distillation,
+    return replace(setting, data=data, teacher=short("teacher"), student=short("student"), distillation=distillation,
                    analysis=replace(setting.analysis, every=1))
 
 

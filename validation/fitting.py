@@ -1,9 +1,11 @@
 """One network trained to its end, from wherever its folder stands."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import bdtrc
 
 from validation.engine import Clock
 from validation.errors import UsageError
@@ -14,6 +16,7 @@ from validation.train import predict, train
 from validation.trajectory import Recorder
 
 RECORDED = "recorded/"  # in a checkpoint
+AT_CHANCE = 1e-3  # how seldom guesses are right so often that they are taken for something learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,25 +34,23 @@ class Fitted:
 
 
 class Fit:
-    """The training of `network` in the role of teacher or student, kept in `folder`.
+    """The training of `network` on `examples`, in the role of teacher or student, kept in `folder`.
 
-    label: what a person sees it called; precision: a setting's; recorder: a `Recorder`, by itself one of no
-    layer; before: lines that metrics.jsonl begins with. The result depends on the seed, the role, the inputs, the
-    recipe and the network alone: not on when it was interrupted or saved.
+    label: what a person sees it called; flag: what the command line calls the recipe, by itself --<role>; precision: a
+    setting's; recorder: a `Recorder`, by itself one of no layer; before: lines that metrics.jsonl begins with. The
+    result depends on the seed, the role, the inputs, the recipe and the network alone: not on when it was interrupted
+    or saved.
     """
 
-    def __init__(self, role, network, recipe, folder, inputs, *, label=None, seed, precision, engine, progress,
-                 recorder=None, before=()):
+    def __init__(self, role, network, recipe, folder, inputs, examples, *, label=None, flag=None, seed, precision,
+                 engine, progress, recorder=None, before=()):
         self.role, self.recipe, self.folder, self.inputs, self.seed = role, recipe, folder, inputs, seed
         self.engine, self.group, self.progress = engine, engine.group, progress
-        self.examples = inputs.taught if role == "teacher" else inputs.train
+        self.examples, self.flag = examples, flag or f"--{role}"
         left = len(self.examples) % recipe.batch_size
         if 0 < left < self.group.size and not recipe.drop_last:
-            raise UsageError(f"--{role}.batch-size: expected a last batch of {self.group.size} examples or more, one "
-                             f"for each process, got {left}; pass another, or --{role}.drop-last")
-        if recipe.drop_last and len(self.examples) < recipe.batch_size:
-            raise UsageError(f"--{role}.batch-size: expected at most the {len(self.examples)} training examples, as "
-                             f"smaller batches are dropped, got {recipe.batch_size}; pass a smaller one")
+            raise UsageError(f"{self.flag}.batch-size: expected a last batch of {self.group.size} examples or more, "
+                             f"one for each process, got {left}; pass another, or {self.flag}.drop-last")
         self.network = engine.placed(network)
         self.recorder = recorder or Recorder(self.network, {})
         self.precision = engine.precision(precision)
@@ -66,9 +67,9 @@ class Fit:
             self._go_on()
             with engine.repeatable(), self.progress.training(self.label, self.recipe.epochs, self.state.epoch) as tell:
                 self.tell = tell
-                train(self.network, self.examples, self.recipe, seed=self.seed, role=self.role, state=self.state,
-                      forward=engine.forward(self.network), precision=self.precision, group=self.group,
-                      on_step=self._after_step, on_epoch=self._after_epoch, **targets)
+                train(self.network, self.examples, self.recipe, seed=self.seed, role=self.role, flag=self.flag,
+                      state=self.state, forward=engine.forward(self.network), precision=self.precision,
+                      group=self.group, on_step=self._after_step, on_epoch=self._after_epoch, **targets)
             if engine.interrupts.received is not None and self.group.size == 1:
                 self._save()  # a signal came in the very end
         with engine.exact():
@@ -137,3 +138,17 @@ class Fit:
 def accuracy(logits, labels):
     """The share of examples whose largest logit is the label's."""
     return (logits.argmax(dim=1) == labels).double().mean().item()
+
+
+def is_at_chance(logits, labels):
+    """Whether predictions are right no more often than if they were dealt out to the examples at random.
+
+    Then an example is right with probability c = sum_k q_k p_k, of q_k, the share of class k in the predictions, and
+    p_k, its share in the labels. At chance is who is right as often as Binomial(n, c) is with a probability above
+    `AT_CHANCE`; who predicts one class throughout always is. logits: (n, classes); labels: (n,).
+    """
+    n, classes = logits.shape
+    predicted = logits.argmax(dim=1)
+    counts = (torch.bincount(classified, minlength=classes).double() for classified in (predicted, labels))
+    chance = min(1.0, (math.prod(counts) / n**2).sum().item())
+    return bool(bdtrc((predicted == labels).sum().item() - 1, n, chance) > AT_CHANCE)

@@ -1,7 +1,10 @@
 """What the command line says before anything is run: settings and plans, as text and as JSON-able mappings."""
 
+from dataclasses import asdict
+
 from validation.data import DATASETS
 from validation.report import columns
+from validation.schedules import in_words, learning_rate_pieces, steps_per_epoch, weight_pieces
 from validation.settings import find
 from validation.settings.setting import network_title
 from validation.settings.sizes import kept_bytes
@@ -42,7 +45,8 @@ def planned(plan):
             "data": {"source": plan.source.name, "note": plan.source.note, "missing": bool(plan.source.missing),
                      "megabytes_to_fetch": plan.source.megabytes},
             "megabytes": kept_megabytes(plan.setting), "folder": str(plan.folder.path), "state": plan.state,
-            "differences": plan.differences}
+            "differences": plan.differences, "steps": steps(plan),
+            "over_epochs": {name: [asdict(piece) for piece in pieces] for name, pieces in over_epochs(plan).items()}}
 
 
 def dry_run(plans):
@@ -54,7 +58,9 @@ def dry_run(plans):
         lines += [f"{chosen.name}: {chosen.title}"]
         rows = [(f"  {key}", str(value), f"a guess: {chosen.guesses[key]}" if key in chosen.guesses else "")
                 for key, value in _flat(chosen.configuration())]
-        lines += [columns(rows), f"  parameters: {_counts(parameters(chosen))}"]
+        lines += [columns(rows), *(f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items())]
+        lines += ["  steps: " + ", ".join(f"{count:,} of the {role}" for role, count in steps(mine[0]).items())]
+        lines += [f"  parameters: {_counts(parameters(chosen))}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
         sizes = kept_megabytes(chosen)
         lines += [f"  disk: about {sizes['run']:,} MB a seed, {sizes['checkpoints']:,} MB more while it runs; its "
@@ -88,6 +94,20 @@ def parameters(setting):
     if "one_hot" in networks:
         counted["student"] = networks["one_hot"]
     return {name: sum(p.numel() for p in module.parameters()) for name, module in counted.items()}
+
+
+def over_epochs(plan):
+    """The learning rates and the distillation weight over the training: their names -> lists of `schedules.Piece`."""
+    setting, student = plan.setting, plan.setting.student
+    weight = weight_pieces(setting.distillation, student.epochs, steps_per_epoch(plan.examples["student"], student))
+    return {"teacher's learning rate": learning_rate_pieces(setting.teacher),
+            "student's learning rate": learning_rate_pieces(student), "distillation weight": weight}
+
+
+def steps(plan):
+    """How many steps each role is trained for."""
+    return {role: recipe.epochs * steps_per_epoch(plan.examples[role], recipe)
+            for role in ("teacher", "student") for recipe in [getattr(plan.setting, role)]}
 
 
 def kept_megabytes(setting):

@@ -1,6 +1,4 @@
-"""Steps: the optimisers, and what the learning rate and the distillation weight are at each of them. Table 1."""
-
-import math
+"""The optimisers. Table 1."""
 
 import torch
 
@@ -16,46 +14,3 @@ OPTIMISERS = {
 def optimiser(network, recipe):
     """The recipe's optimiser over all parameters; weight decay is that of the loss's (weight_decay / 2) ||w||^2."""
     return OPTIMISERS[recipe.optimiser](network.parameters(), recipe)
-
-
-def steps_per_epoch(examples, recipe):
-    """How many batches an epoch has: the last one, where it is smaller, is dropped if the recipe says so."""
-    return examples // recipe.batch_size if recipe.drop_last else math.ceil(examples / recipe.batch_size)
-
-
-def learning_rate(recipe, step, per_epoch):
-    """The learning rate of the step after `step` steps of a training with `per_epoch` steps an epoch.
-
-    Over the first W = warmup_epochs * per_epoch steps it rises linearly, (step + 1) / W of the peak; then it is
-    the peak times
-
-        constant    1
-        steps       decay_factor ^ (how many of decay_epochs have passed)
-        cosine      (1 + cos(pi (step - W) / (epochs * per_epoch - W))) / 2
-    """
-    warmup = recipe.warmup_epochs * per_epoch
-    if step < warmup:
-        return recipe.learning_rate * (step + 1) / warmup
-    if recipe.schedule == "steps":
-        passed = sum(step >= epoch * per_epoch for epoch in recipe.decay_epochs)
-        return recipe.learning_rate * recipe.decay_factor**passed
-    if recipe.schedule == "cosine":
-        done = (step - warmup) / (recipe.epochs * per_epoch - warmup)
-        return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
-    return recipe.learning_rate
-
-
-def distillation_weight(distillation, step, per_epoch):
-    """The weight of the teacher's probabilities in the step after `step` steps.
-
-    Without a switch it is distillation.weight throughout. With one it goes, from the switch's start on, linearly over
-    its window, from there to 0 ("to_one_hot") or from 0 to there ("to_distillation"); a window of 0 is a jump.
-    """
-    if distillation.switch == "none":
-        return distillation.weight
-    start = distillation.switch_step
-    if start is None:
-        start = distillation.switch_epoch * per_epoch
-    window = distillation.switch_window
-    done = min(max((step - start) / window, 0.0), 1.0) if window else float(step >= start)
-    return distillation.weight * (1 - done if distillation.switch == "to_one_hot" else done)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from validation.data.dataset import Source
 from validation.errors import UsageError
 from validation.record import RunFolder, differences
-from validation.settings import Setting
+from validation.settings import Setting, effect
+from validation.settings.sizes import EXAMPLES, trained_on
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,29 @@ class Plan:
     """
     differences: list[str]
     """Between the configuration of the run that is there and this one's."""
+    examples: dict[str, int]
+    """How many each role is trained on."""
 
 
 def make_plans(options, settings):
-    """One `Plan` for each setting and seed; reads what is in the folders and changes nothing."""
+    """One `Plan` for each setting and seed; reads what is in the folders and changes nothing.
+
+    Raises UsageError for values that can never take effect, of a smoke run those of the run that it tries out.
+    """
     from validation import experiment
 
     plans = []
     for setting in settings:
+        source = experiment.locate(setting, data_dir=options.data_dir, download=options.fetch, smoke=options.smoke)
+        pool = source.examples or EXAMPLES[setting.data.name][0]
+        effect.check(setting, pool)
         if options.smoke:
             setting = experiment.shortened(setting)
-        source = experiment.locate(setting, data_dir=options.data_dir, download=options.fetch, smoke=options.smoke)
         for seed in dict.fromkeys(options.seeds):
             folder = RunFolder(options.out, setting.name, seed)
             configuration = experiment.configuration(setting, seed, smoke=options.smoke, source=source)
             plans.append(Plan(setting, seed, source, folder, configuration,
-                              *judge(folder, configuration, options.resume)))
+                              *judge(folder, configuration, options.resume), trained_on(setting.data, pool)))
     return plans
 
 

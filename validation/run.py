@@ -20,6 +20,7 @@ from validation.plans import make_plans, refuse
 from validation.progress import Progress
 from validation.record import differences
 from validation.settings import SETTINGS, Setting, find
+from validation.settings.scaling import scaled
 from validation.settings.sizes import EXAMPLES
 
 Switch = Annotated[bool, FlagCreatePairsOff]
@@ -30,8 +31,9 @@ class Options:
     """Run experiments of the paper: a teacher, its student, and what sets them apart.
 
     Every value of a setting is a flag too, to be given after its name: --student.epochs 80, --data.label-noise 0.
-    --dry-run shows them all. --model and --student-model take the name of another network, such as resnet, whose own
-    values are flags as well: --student-model mlp --student-model.hidden 50; --student-model none is self-distillation.
+    --dry-run shows them all; one that can never take effect is refused. --model and --student-model take the name of
+    another network, such as resnet, whose own values are flags as well: --student-model mlp --student-model.hidden 50;
+    --student-model none is self-distillation.
     """
 
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
@@ -62,6 +64,8 @@ class Options:
     """Run anew where a run is finished or under way, moving that one aside, its teacher too."""
     checkpoint_every: str = "60s"
     """Steps (500) or time (30s, 10m, 1h) between two checkpoints; it changes no result."""
+    scale_schedule: Switch = False
+    """With other epochs than the setting's: decay epochs, warm-ups and loss switches in proportion."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile: on rounds differently and starts a minute later; auto is on for long trainings on a GPU."""
 
@@ -87,11 +91,12 @@ def parse(arguments):
     if not settings and (overrides or not options.list):
         raise UsageError("NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; "
                          + ("put it before its own flags" if overrides else "see --list"))
-    if overrides:
+    if overrides or options.scale_schedule:
         networks, overrides = networks_named(overrides)
+        given = names_given(overrides)
         settings = [changed(setting, tyro.cli(
-            Setting, prog=f"python -m validation.run {setting.name}", default=replace(setting, **networks),
-            args=overrides, config=(AvoidSubcommands,))) for setting in settings]
+            Setting, prog=f"python -m validation.run {setting.name}", default=replace(setting, given=given, **networks),
+            args=overrides, config=(AvoidSubcommands,)), options.scale_schedule) for setting in settings]
     return options, settings
 
 
@@ -110,9 +115,17 @@ def networks_named(overrides):
     return networks, others
 
 
-def changed(setting, overridden):
+def names_given(overrides):
+    """The dotted names of the values that these arguments give: {"student.epochs"} of --student.epochs 80."""
+    flags = (argument.partition("=")[0] for argument in overrides if argument.startswith("--"))
+    return frozenset(flag[2:].replace("-", "_").replace(".no_", ".") for flag in flags)
+
+
+def changed(setting, overridden, scale_schedule=False):
     """The overridden setting, as its title says, without the guesses of values that were given. Of a network of another
     kind no layers are recorded but those that are named."""
+    if scale_schedule:
+        overridden = scaled(overridden, setting)
     if overridden.model.name != setting.model.name and overridden.analysis.layers == setting.analysis.layers:
         overridden = replace(overridden, analysis=replace(overridden.analysis, layers=()))
     given = {line.split(":")[0] for line in differences(setting.configuration(), overridden.configuration())}

@@ -19,14 +19,16 @@ PARTS = ("data", "evaluation", "precision", "seed", "smoke", "data_source")
 
 def configurations(configuration):
     """The one-hot trainings that a run of this configuration rests on, by role: "teacher", and "one_hot" where the
-    student has a network of its own. Each mapping decides its training's numbers, and holds nothing else."""
+    student has a network of its own; that one is trained on all examples, whatever the teacher's share. Each mapping
+    decides its training's numbers, and holds nothing else."""
     shared, analysis = {part: configuration[part] for part in PARTS}, configuration["analysis"]
     recorded = {"layers": analysis["layers"], "every": analysis["every"], "directions": analysis["bottom"][1]}
     teacher = {"model": configuration["model"], "training": configuration["teacher"], "recorded": recorded}
     if configuration["student_model"] is None:
         return {"teacher": teacher | shared}
     student = {"model": configuration["student_model"], "training": configuration["student"], "recorded": NOTHING}
-    return {"teacher": teacher | shared, "one_hot": student | shared}
+    all_examples = {"data": configuration["data"] | {"taught_share": 1.0}}
+    return {"teacher": teacher | shared, "one_hot": student | shared | all_examples}
 
 
 def folder_of(out, configuration):
@@ -35,24 +37,25 @@ def folder_of(out, configuration):
     return Folder(out, f"teachers/{hashlib.sha256(text.encode()).hexdigest()[:16]}")
 
 
-def fit(folder, configuration, network, recipe, inputs, *, label, seed, recorder, engine, progress, described,
+def fit(folder, configuration, network, recipe, inputs, *, role, seed, recorder, engine, progress, described,
         renewed=None):
     """The `Fitted` one-hot training of `network`: the one that is in its folder, or gone on with there, or done now.
 
-    label: what a person sees it called; described: provenance for its result; renewed: a set of names, to which this
+    role: "teacher" or "one_hot"; described: provenance for its result; renewed: a set of names, to which this
     folder's is added: one that is there and not in the set is moved aside and done again. Where another process is at
     work on it, that one is waited for.
     """
     group, anew = engine.group, renewed is not None and folder.name not in renewed
     with folder.alone(progress.note, wait=True) if group.first else nullcontext():
         if group.on_first(lambda: _usable(folder, configuration, progress.note, anew)):
-            progress.note(f"  {label}: found trained in {folder.path}, on {folder.finished()['device']}")
+            progress.note(f"  {role}: found trained in {folder.path}, on {folder.finished()['device']}")
             return _read(folder, engine.placed(network), configuration["recorded"]["layers"])
         if group.first:
             folder.begin(configuration)
         group.wait()
-        fitted = Fit("teacher", network, recipe, folder, inputs, label=label, seed=seed, engine=engine,
-                     precision=configuration["precision"], progress=progress, recorder=recorder).run()
+        examples, flag = (inputs.taught, "--teacher") if role == "teacher" else (inputs.train, "--student")
+        fitted = Fit("teacher", network, recipe, folder, inputs, examples, label=role, flag=flag, seed=seed,
+                     engine=engine, precision=configuration["precision"], progress=progress, recorder=recorder).run()
         if renewed is not None:
             renewed.add(folder.name)
         if group.first:

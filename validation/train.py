@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from validation.distributed import SINGLE
 from validation.errors import UsageError
-from validation.optimisation import distillation_weight, learning_rate, steps_per_epoch
+from validation.schedules import distillation_weight, learning_rate, steps_per_epoch
 from validation.seeding import generator
 from validation.state import TrainingState
 
@@ -30,14 +30,16 @@ def objective(logits, labels, teacher_logits=None, temperature=1.0, weight=0.0):
     return weight * distilled + (1 - weight) * one_hot
 
 
-def train(network, examples, recipe, *, seed, role, teacher=None, distillation=None, state=None, forward=None,
-          precision=nullcontext, group=SINGLE, on_step=lambda step: None, on_epoch=lambda epoch, step, loss: None):
+def train(network, examples, recipe, *, seed, role, flag=None, teacher=None, distillation=None, state=None,
+          forward=None, precision=nullcontext, group=SINGLE, on_step=lambda step: None,
+          on_epoch=lambda epoch, step, loss: None):
     """Trains `network` in place by minibatch steps and returns the number of steps.
 
-    examples: a split of validation.inputs, on the network's device. recipe: a settings `Training`. A student has a
-    teacher(inputs, indices) -> logits (batch, classes) and a settings `Distillation`. state: a `TrainingState` to go on
-    from. forward: what computes the network's logits, such as a compiled form. precision: makes the context in which
-    networks compute; losses are float32 or better. group: the processes that share the work.
+    examples: a split of validation.inputs, on the network's device. recipe: a settings `Training`; flag: what the
+    command line calls it, by itself --<role>. A student has a teacher(inputs, indices) -> logits (batch, classes) and a
+    settings `Distillation`. state: a `TrainingState` to go on from. forward: what computes the network's logits, such
+    as a compiled form. precision: makes the context in which networks compute; losses are float32 or better. group: the
+    processes that share the work.
 
     The order of the batches depends on (seed, role, epoch) alone, an example's augmentation on (seed, role, epoch, its
     index). The last batch of an epoch may be smaller, or is dropped where the recipe says so. on_step(step) is called
@@ -74,8 +76,8 @@ def train(network, examples, recipe, *, seed, role, teacher=None, distillation=N
             on_step(state.step)
         mean_loss = group.sum(state.total).item() / seen
         if not math.isfinite(mean_loss):
-            raise UsageError(f"--{role}.learning-rate: expected a finite loss, got {mean_loss} in epoch {epoch}; "
-                             f"try a value smaller than {recipe.learning_rate}")
+            raise UsageError(f"{flag or f'--{role}'}.learning-rate: expected a finite loss, got {mean_loss} in epoch "
+                             f"{epoch}; try a value smaller than {recipe.learning_rate}")
         on_epoch(epoch, state.step, mean_loss)
         state.end_epoch()
     return state.step

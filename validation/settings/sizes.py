@@ -9,6 +9,12 @@ EXAMPLES = {  # to train on and to test on; of digits what there is without a do
 STATE = {"adam": 2, "sgd": 1}  # numbers that an optimiser keeps for each parameter
 
 
+def trained_on(data, pool):
+    """How many examples of a training pool of `pool` each role is trained on: {"teacher": ..., "student": ...}."""
+    examples = pool if data.train_examples is None else data.train_examples
+    return {"teacher": round(data.taught_share * examples), "student": examples}
+
+
 def kept_bytes(setting, parameters):
     """Estimated bytes on the disk: of a run folder, of the last two checkpoints, of the teacher's folder.
 
