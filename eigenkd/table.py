@@ -56,8 +56,8 @@ def _markdown(content):
 
 
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "‖": r"$\|$", NONE: "--", "<": r"\textless{}",
-          ">": r"\textgreater{}", "|": r"\textbar{}"}
+          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "‖": r"$\|$", NONE: "--", "†": r"$^{\dagger}$",
+          "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
 
 
 def _latex(content):

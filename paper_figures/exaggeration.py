@@ -18,10 +18,13 @@ NAMES = {"weights": "paper's definition, ‖W v‖", "displacement": "theorem's,
 
 def table(runs):
     """Share of the path below the teacher, pairs, and sign tests, over seeds, both definitions side by side."""
-    rows = []
+    rows, notes = [], []
     for setting, layer, found in measured(runs):
         seeds = next(iter(found.values())).seeds
-        rows.append((setting, layer, str(seeds), *(cell for name in DEFINITIONS for cell in _cells(found[name]))))
+        mine = records.every(runs, setting)
+        notes += [note for note in records.notes_at_chance(mine) if note not in notes]
+        rows.append((records.marked(setting, mine, "train", "teacher", "distilled"), layer, str(seeds),
+                     *(cell for name in DEFINITIONS for cell in _cells(found[name]))))
     if not rows:
         raise records.Unusable("no finished run with recorded layers; make one with: python -m validation.run "
                                "rf_noisy_mnist --seeds 0 1 2 3 4")
@@ -33,7 +36,8 @@ def table(runs):
             "student lies below along the bottom one; the interval is Student's over seeds (over pairs of a single "
             "seed). weights: ||W v||, the paper's definition; displacement: ||(W - W_0) v||, the theorem's.",
             "pairs: with a share above one half, of all seeds. p: two-sided sign test over pairs, and over seeds after "
-            "the stroke; pairs of one seed share their networks: the first is too small where they go together."))
+            "the stroke; pairs of one seed share their networks: the first is too small where they go together.",
+            *notes))
 
 
 def draw(runs, seed=None):

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from validation.record import COMMITTED, differences
+from validation.report import at_chance
+
+MARK = "†"  # at what was measured of a training that ended at chance
 
 
 class Unusable(Exception):
@@ -79,6 +82,18 @@ def changed(run, setting):
         raise Unusable(f"{run.folder / 'config.json'} cannot be read ({error}); {_remake(setting.name)}") from error
     now = setting.configuration()
     return differences({key: there.get(key) for key in now}, now)
+
+
+def marked(text, found, split, *roles):
+    """The text of a cell, with `MARK` where one of the runs has one of the roles at chance on that split."""
+    guessing = any(role in run.result.get("at_chance", {}).get(split, ()) for run in found for role in roles)
+    return f"{text}{MARK}" if guessing else text
+
+
+def notes_at_chance(found):
+    """What explains `MARK`: a sentence for each of the runs of which a training ended at chance."""
+    return [f"{MARK} At chance, right no more often than guesses are: {run.field('setting')} seed {run.field('seed')}, "
+            f"{', '.join(named)}." for run in found if (named := at_chance(run.result))]
 
 
 def drawn(*runs):

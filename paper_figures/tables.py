@@ -6,6 +6,7 @@ from statistics import mean
 from eigenkd.intervals import t_interval
 from eigenkd.table import NONE, Cells
 from paper_figures import records
+from validation.report import says_nothing
 from validation.settings.images import SETTINGS
 
 ROLES = ("teacher", "one_hot", "distilled")
@@ -21,7 +22,8 @@ def accuracies(runs):
                 f"{value:.2f}" for value in getattr(setting.published, split))
             shares = [[100 * run.field("accuracy", split, role) for run in mine] for role in ROLES]
             gain = [student - alone for alone, student in zip(*shares[1:])]
-            rows.append((f"{setting.title}, {split}", *paper, *(_mean(values) for values in shares),
+            rows.append((f"{setting.title}, {split}", *paper, *(
+                records.marked(_mean(values), mine, split, role) for role, values in zip(ROLES, shares)),
                          _mean(gain, signed=True), str(len(mine) or NONE)))
     header = ("Top-1 accuracy, %", "paper: teacher", "one-hot student", "distilled", "ours: teacher", "one-hot student",
               "distilled", "distilled less one-hot", "seeds")
@@ -38,16 +40,17 @@ def slopes(self_distillation, runs):
         if not mine:
             continue
         for split in ("train", "test"):
-            found = [run.field("deviation", split) for run in mine]
-            rows.append((f"{setting.title}, {split}", *(_slope([one["slope_low"][share] for one in found])
-                                                        for share in FRACTIONS),
-                         f"{mean(one['underfit'] for one in found):.2f}", str(len(mine))))
+            found = [run.field("deviation", split) for run in mine if not says_nothing(run.result, split)]
+            cells = (*(_slope([one["slope_low"][share] for one in found]) for share in FRACTIONS),
+                     f"{mean(one['underfit'] for one in found):.2f}" if found else NONE, str(len(found)))
+            rows.append((f"{setting.title}, {split}", *(
+                records.marked(cell, mine, split, "teacher", "distilled") for cell in cells)))
     if not rows:
         raise records.Unusable(notes[-1])
     header = ("Slope, least confident", *(f"{float(share):.0%}" for share in FRACTIONS), "underfit (25%)", "seeds")
     fits = ("Least squares of the student's on the teacher's confidence in the class that the teacher predicts. "
-            "Intervals: 95%, over seeds (Student's) or, of one seed, over examples (bootstrap). The paper's own "
-            "numbers are not recovered.")
+            "Runs whose teacher or student is at chance there are left out. Intervals: 95%, over seeds (Student's) or, "
+            "of one seed, over examples (bootstrap). The paper's own numbers are not recovered.")
     return Cells(header, tuple(rows), (fits, *notes))
 
 
@@ -67,6 +70,7 @@ def _measured(runs, settings, notes):
             missing.append(setting.name)
     notes.extend(dict.fromkeys(f"{setting.name}: {run.field('data', 'source')} ({run.field('data', 'note')})."
                                for setting, mine in found for run in mine))
+    notes.extend(note for _, mine in found for note in records.notes_at_chance(mine))
     if missing:
         notes.append(f"Without a run: {', '.join(missing)}. Make one with: python -m validation.run NAME --seeds 0 1 2")
     return found
@@ -85,7 +89,7 @@ def _mean(values, signed=False):
 
 def _slope(found):
     """A slope over seeds, or one seed's own."""
-    if any(one["value"] is None or isnan(one["value"]) for one in found):
+    if not found or any(one["value"] is None or isnan(one["value"]) for one in found):
         return NONE
     value, low, high = (t_interval([one["value"] for one in found]) if len(found) > 1
                         else (found[0][end] for end in ("value", "low", "high")))

@@ -16,6 +16,7 @@ from validation.inputs import Inputs, batches
 from validation.layers import basis_of, is_fixed
 from validation.roles import roles
 from validation.seeding import local_default
+from validation.settings import effect
 from validation.smoke import smoke_examples
 
 
@@ -36,11 +37,14 @@ def assemble(plan, engine):
     """The `Assembly` of a plan. Raises UsageError for what the user can fix."""
     setting, seed, dtype = plan.setting, plan.seed, engine.dtype(plan.setting.precision)
     splits = load(plan, engine.group)
+    if not plan.smoke:
+        effect.check(setting, len(splits.train_labels))
     examples = draw(splits, setting.data, seed)
     embed, networks = build(setting, seed)
     inputs = Inputs(examples, setting, embed, engine.device, seed=seed, channels_last=engine.channels_last, dtype=dtype)
     networks = {role: engine.placed(network.to(dtype)) for role, network in networks.items()}
-    return Assembly(splits, examples, inputs, roles(setting), networks, eigenbases(setting, inputs, networks["teacher"]))
+    bases = eigenbases(setting, inputs, networks["teacher"])
+    return Assembly(splits, examples, inputs, roles(setting), networks, bases)
 
 
 def load(plan, group):

@@ -101,8 +101,9 @@ def published(setting):
 def data_of(made):
     """What was trained on: the result's `data`, and a note on what its training accuracies mean."""
     wrong, source = made.examples.mislabelled, made.splits.source
+    note = f"against the labels trained on, {wrong.sum()} of {len(wrong)} of them flipped"
     return {"data": {"source": source.name, "note": source.note, "sha256": made.examples.sha256()},
-            "notes": {"accuracy.train": f"against the labels trained on, {wrong.sum()} of {len(wrong)} of them flipped"}}
+            "notes": {"accuracy.train": note}}
 
 
 def outputs(examples, inputs, trained):

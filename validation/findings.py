@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binom
 
 from eigenkd import deviation
 from validation.eigenspace import exaggerated_pairs
@@ -16,12 +17,14 @@ from validation.errors import UsageError
 from validation.record import Folder, differences
 
 SPLITS = ("train", "test")
+AT_CHANCE = 1e-3  # how seldom guesses are right so often that they are taken for something learned
 
 
 def of(folder):
     """The findings of a run `Folder` as result.json has them:
 
         accuracy      of each network on each split, against the labels trained on and the test labels
+        at_chance     by split, the networks whose predictions are no better than guesses
         epochs        the last epoch of each training, and the first with its best test accuracy
         eigenspace    of each recorded layer, how exaggerated the student's path is; `eigenspace.exaggerated_pairs`
         deviation     of each split, the summary of `eigenkd.deviation.compare`
@@ -35,6 +38,8 @@ def of(folder):
     log = folder.read_log()
     return {
         "accuracy": {split: {name: accuracy(logits[split][name], labels[split]) for name in names} for split in SPLITS},
+        "at_chance": {split: [name for name in names if is_at_chance(logits[split][name], labels[split])]
+                      for split in SPLITS},
         "epochs": {name: ends([entry for entry in log if entry["role"] == role]) for name, role in names.items()},
         "eigenspace": layers(folder.arrays("trajectory")) if folder.has("trajectory.npz") else {},
         "deviation": {split: deviation.compare(logits[split]["teacher"], logits[split]["distilled"], labels[split],
@@ -46,6 +51,19 @@ def of(folder):
 def accuracy(logits, labels):
     """The share of examples whose largest logit is the label's."""
     return float(np.mean(np.argmax(logits, axis=1) == labels))
+
+
+def is_at_chance(logits, labels):
+    """Whether predictions are right no more often than if they were dealt out to the examples at random.
+
+    Then an example is right with probability c = sum_k q_k p_k, of q_k, the share of class k in the predictions, and
+    p_k, its share in the labels. A network is at chance if Binomial(n, c) is right as often as it is with a probability
+    above `AT_CHANCE`; one that predicts one class throughout always is. logits: (n, classes); labels: (n,).
+    """
+    n, classes = logits.shape
+    predicted = np.argmax(logits, axis=1)
+    q, p = (np.bincount(classified, minlength=classes) / n for classified in (predicted, labels))
+    return bool(binom.sf(np.count_nonzero(predicted == labels) - 1, n, min(1.0, float(q @ p))) > AT_CHANCE)
 
 
 def ends(log):
@@ -63,7 +81,7 @@ def layers(trajectory):
 
 
 def carried(analysis, shares):
-    """The shares of the fit that the ranges of the analysis carry: `top`, and `rest`, all from where `bottom` begins."""
+    """The shares of the fit that ranges of directions carry: `top`, and `rest`, all from where `bottom` begins."""
     (_, top), (rest, _) = analysis["top"], analysis["bottom"]
     return {name: {"top": float(values[:top].sum()), "rest": float(values[rest:].sum())}
             for name, values in shares.items() if name != "eigenvalues"}

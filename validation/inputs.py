@@ -97,8 +97,8 @@ class Inputs:
         for split in ("train", "test"):
             inputs, labels = getattr(examples, f"{split}_inputs"), getattr(examples, f"{split}_labels")
             setattr(self, split, data.view.split(
-                inputs, torch.from_numpy(labels).to(device), dataset=data.set, fitted=examples.train_inputs, embed=embed,
-                device=device, channels_last=channels_last, dtype=dtype))
+                inputs, torch.from_numpy(labels).to(device), dataset=data.set, fitted=examples.train_inputs,
+                embed=embed, device=device, channels_last=channels_last, dtype=dtype))
         self.saved = spread(len(self.train), setting.evaluation.saved_logits, device)
         self.evaluated = spread(len(self.train), setting.evaluation.evaluated, device)
 
@@ -122,12 +122,13 @@ def evaluated_at_once(size, device):
 
 
 def rows(inputs, labels, fitted, embed, device, dtype, batch_size=4096):
-    """The `Fixed` split of arrays (n, ...) behind the fixed embedding: bytes as numbers in [0, 1], other numbers as they
-    are. fitted: where it is not None, each feature is centred and divided by its standard deviation over these."""
+    """The `Fixed` split of arrays (n, ...) behind the fixed embedding: bytes as numbers in [0, 1], other numbers as
+    they are. fitted: where it is not None, each feature is centred and divided by its standard deviation over these."""
     with torch.no_grad():
         centre, scale = (0.0, 1.0) if fitted is None else _moments(_numbers(torch.from_numpy(np.array(fitted)), dtype))
-        return Fixed(torch.cat([embed((_numbers(batch, dtype) - centre).div(scale).to(device)) for batch in torch.from_numpy(
-            np.require(inputs, requirements="W")).split(batch_size)]), labels)
+        batches = torch.from_numpy(np.require(inputs, requirements="W")).split(batch_size)
+        return Fixed(torch.cat([embed((_numbers(batch, dtype) - centre).div(scale).to(device)) for batch in batches]),
+                     labels)
 
 
 def channel_statistics(images, most=10_000):

@@ -1,7 +1,10 @@
 """What the command line says before anything is run: settings and plans, as text and as JSON-able mappings."""
 
+from dataclasses import asdict
+
 from validation import costs
 from validation.report import columns
+from validation.schedules import in_words, learning_rate_pieces, steps_per_epoch, weight_pieces
 from validation.settings import find
 
 DEVICES = {"cpu": "2 CPU CORES", "gpu": "ONE H100"}
@@ -40,7 +43,8 @@ def planned(plan):
             "data": {"source": plan.source.name, "note": plan.source.note, "missing": bool(plan.source.missing),
                      "megabytes_to_fetch": plan.source.megabytes},
             "megabytes": kept_megabytes(plan.setting), "folder": str(plan.folder.path), "state": plan.state,
-            "differences": plan.differences}
+            "differences": plan.differences, "steps": steps(plan),
+            "over_epochs": {name: [asdict(piece) for piece in pieces] for name, pieces in over_epochs(plan).items()}}
 
 
 def dry_run(plans):
@@ -52,7 +56,9 @@ def dry_run(plans):
         lines += [f"{chosen.name}: {chosen.title}"]
         rows = [(f"  {key}", str(value), f"a guess: {chosen.guesses[key]}" if key in chosen.guesses else "")
                 for key, value in _flat(chosen.configuration())]
-        lines += [columns(rows), f"  parameters: {_counts(parameters(chosen))}"]
+        lines += [columns(rows), *(f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items())]
+        lines += ["  steps: " + ", ".join(f"{count:,} of the {role}" for role, count in steps(mine[0]).items())]
+        lines += [f"  parameters: {_counts(parameters(chosen))}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
         sizes = kept_megabytes(chosen)
         lines += [f"  disk: about {sizes['run']:,} MB a seed, {sizes['checkpoints']:,} MB more while it runs; its "
@@ -81,6 +87,24 @@ def parameters(setting):
     if not setting.is_self_distillation:
         counted["student"] = networks["student"]
     return {name: sum(p.numel() for p in module.parameters()) for name, module in counted.items()}
+
+
+def over_epochs(plan):
+    """The learning rates and the weights of the loss terms over the training: their names -> lists of
+    `schedules.Piece`."""
+    found = {}
+    for role in ("teacher", "student"):
+        recipe = getattr(plan.setting, role)
+        found[f"{role}'s learning rate"] = learning_rate_pieces(recipe)
+        weights = weight_pieces(recipe.loss.schedule, recipe.epochs, steps_per_epoch(plan.examples[role], recipe))
+        found |= {f"{role}'s weight of {name}": pieces for name, pieces in weights.items()}
+    return found
+
+
+def steps(plan):
+    """How many steps each role is trained for."""
+    return {role: recipe.epochs * steps_per_epoch(plan.examples[role], recipe)
+            for role in ("teacher", "student") for recipe in [getattr(plan.setting, role)]}
 
 
 def kept_megabytes(setting):

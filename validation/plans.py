@@ -7,7 +7,7 @@ from validation.data import generated
 from validation.data.dataset import Source
 from validation.errors import UsageError
 from validation.record import RunFolder, differences
-from validation.settings import Setting
+from validation.settings import Setting, effect
 from validation.smoke import shortened
 
 
@@ -27,6 +27,8 @@ class Plan:
     """
     differences: list[str]
     """Between the configuration of the run that is there and this one's."""
+    examples: dict[str, int]
+    """How many each role is trained on."""
     smoke: bool = False
     data_dir: Path = Path("data")
     download: bool | None = None
@@ -34,19 +36,24 @@ class Plan:
 
 
 def make_plans(options, settings):
-    """One `Plan` for each setting and seed; reads what is in the folders and changes nothing."""
+    """One `Plan` for each setting and seed; reads what is in the folders and changes nothing.
+
+    Raises UsageError for values that can never take effect, of a smoke run those of the run that it tries out.
+    """
     plans = []
     for setting in settings:
+        dataset = setting.data.set
+        source = dataset.locate(options.data_dir, options.fetch)
+        effect.check(setting, source.examples or dataset.examples[0])
         if options.smoke:
-            setting = shortened(setting)
-        setting.data.view.check(setting.data.set)
-        source = generated.SOURCE if options.smoke else setting.data.set.locate(options.data_dir, options.fetch)
+            setting, source = shortened(setting), generated.SOURCE
         for seed in dict.fromkeys(options.seeds):
             folder = RunFolder(options.out, setting.name, seed)
             configuration = setting.configuration() | {
                 "seed": seed, "smoke": options.smoke, "data_source": source.name}
             plans.append(Plan(setting, seed, source, folder, configuration,
-                              *judge(folder, configuration, options.resume), options.smoke,
+                              *judge(folder, configuration, options.resume),
+                              setting.data.counts(source.examples or dataset.examples[0]), options.smoke,
                               options.data_dir, options.fetch))
     return plans
 

@@ -3,6 +3,7 @@
 import math
 
 QUARTER = "0.25"
+NAMES = {"teacher": "teacher", "one_hot": "one-hot student", "distilled": "distilled student"}
 
 
 def summary(result):
@@ -18,16 +19,31 @@ def summary(result):
             f"of the {role}'s fit {fit[f'{role}_mislabelled']['rest']:.0%} where mislabelled, "
             f"{fit[f'{role}_clean']['rest']:.0%} where not" for role in ("teacher", "student"))]
     data, others = result["data"], "one_hot" in result["teachers"]
-    if not result["smoke"]:
+    if not result["smoke"] and not says_nothing(result):
         slope = interval(train["slope_low"][QUARTER])
         lines += [f"  low slope           {slope}, least confident quarter of the training set",
                   f"  underfit            {train['underfit']:.2f} of that quarter"]
+    if not result["smoke"]:
+        lines += [f"  at chance           {training}: right no more often than guesses are"
+                  for training in at_chance(result)]
     published = None if result["smoke"] else result["published"]
     lines += [f"  {split + ' accuracy':<20}{_accuracies(result['accuracy'][split], others)}"
               + (f" (paper: {_accuracies(published['accuracy'][split], others)})" if published else "")
               for split in ("train", "test")]
     return "\n".join([*lines, f"  data                {data['source']}, sha256 {data['sha256'][:12]}",
                       f"  {result['seconds']:.1f} s, {result['folder']}"])
+
+
+def at_chance(result):
+    """Which trainings ended at chance, such as "the distilled student on the training set"."""
+    sets, trained = {"train": "training", "test": "test"}, {"distilled", *result.get("teachers", ())}
+    return [f"the {NAMES[name]} on the {sets[split]} set" for split, names in result.get("at_chance", {}).items()
+            for name in names if name in trained]
+
+
+def says_nothing(result, split="train"):
+    """Whether teacher or student ended at chance on a split: then what sets the two apart there means nothing."""
+    return not {"teacher", "distilled"}.isdisjoint(result.get("at_chance", {}).get(split, ()))
 
 
 def _accuracies(accuracy, others):
@@ -42,13 +58,15 @@ def over_seeds(results):
     for name in dict.fromkeys(result["setting"] for result in results):
         mine = [result for result in results if result["setting"] == name]
         if len(mine) > 1:
-            train = [result["deviation"]["train"] for result in mine]
+            train = [result["deviation"]["train"] for result in mine if not says_nothing(result)]
             lines.append(
                 f"{name} over {len(mine)} seeds, mean (range): "
                 f"low slope {_spread([d['slope_low'][QUARTER]['value'] for d in train])}, "
                 f"underfit {_spread([d['underfit'] for d in train])}, "
                 f"test accuracy {_spread([r['accuracy']['test']['teacher'] for r in mine])} teacher and "
                 f"{_spread([r['accuracy']['test']['distilled'] for r in mine])} distilled")
+            if silent := [str(result["seed"]) for result in mine if says_nothing(result)]:
+                lines.append(f"  slope and underfit without seed {', '.join(silent)}: a network ended at chance")
             for layer, found in mine[0]["eigenspace"].items():
                 counts = [[result["eigenspace"][layer][name]["exaggerated"] for result in mine]
                           for name in ("weights", "displacement")]

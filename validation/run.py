@@ -20,6 +20,7 @@ from validation.plans import make_plans, refuse
 from validation.progress import Progress
 from validation.record import differences
 from validation.settings import SETTINGS, Setting, find
+from validation.settings.scaling import scaled
 
 Switch = Annotated[bool, FlagCreatePairsOff]
 PARTS = {"--model": MODELS, "--student-model": {**MODELS, "none": None}, "--data.set": DATASETS, "--data.view": VIEWS}
@@ -30,8 +31,9 @@ class Options:
     """Run experiments of the paper: a teacher, its student, and what sets them apart.
 
     Every value of a setting is a flag too, to be given after its name: --student.epochs 80, --data.label-noise 0.
-    --dry-run shows them all. --model and --student-model take the name of another network, such as resnet, whose own
-    values are flags as well: --student-model mlp --student-model.hidden 50; --student-model none is self-distillation.
+    --dry-run shows them all; one that can never take effect is refused. --model and --student-model take the name of
+    another network, such as resnet, whose own values are flags as well: --student-model mlp --student-model.hidden 50;
+    --student-model none is self-distillation.
     """
 
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
@@ -62,6 +64,8 @@ class Options:
     """Run anew where a run is finished or under way, moving that one aside, its teacher too."""
     checkpoint_every: str = "60s"
     """Steps (500) or time (30s, 10m, 1h) between two checkpoints; it changes no result."""
+    scale_schedule: Switch = False
+    """With other epochs than the setting's: decay epochs, warm-ups and loss switches in proportion."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile: on rounds differently and starts a minute later; auto is on for long trainings on a GPU."""
 
@@ -87,8 +91,8 @@ def parse(arguments):
     if not settings and (overrides or not options.list):
         raise UsageError("NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; "
                          + ("put it before its own flags" if overrides else "see --list"))
-    if overrides:
-        settings = [changed(setting, overridden(setting, overrides)) for setting in settings]
+    if overrides or options.scale_schedule:
+        settings = [changed(setting, overridden(setting, overrides), options.scale_schedule) for setting in settings]
     return options, settings
 
 
@@ -106,16 +110,20 @@ def overridden(setting, arguments):
         if name not in known:
             raise unknown(flag, name, known)
         named[flag.removeprefix("--").replace("-", "_")] = known[name] and known[name]()
+    given = frozenset(flag[2:].replace("-", "_").replace(".no_", ".") for flag in (
+        argument.partition("=")[0] for argument in others if argument.startswith("--")))
     data = replace(setting.data, **{part.removeprefix("data."): value for part, value in named.items()
                                     if part.startswith("data.")})
     models = {part: value for part, value in named.items() if not part.startswith("data.")}
     return tyro.cli(Setting, prog=f"python -m validation.run {setting.name}", args=others, config=(AvoidSubcommands,),
-                    default=replace(setting, data=data, **models))
+                    default=replace(setting, data=data, given=given, **models))
 
 
-def changed(setting, overridden):
+def changed(setting, overridden, scale_schedule=False):
     """The overridden setting, as its title says, without the guesses of values that were given. Of a network of another
     kind no layers are recorded but those that are named."""
+    if scale_schedule:
+        overridden = scaled(overridden, setting)
     if overridden.model.name != setting.model.name and overridden.analysis.layers == setting.analysis.layers:
         overridden = replace(overridden, analysis=replace(overridden.analysis, layers=()))
     given = {line.split(":")[0] for line in differences(setting.configuration(), overridden.configuration())}

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from validation.settings.scaling import stretched
+
 PIXELS = 2**14  # of each channel, at most, in the images that a smoke run trains on
 
 
@@ -15,11 +17,18 @@ def smoke_examples(setting):
 
 
 def shortened(setting):
-    """The setting as a smoke run has it: one epoch each, on a few examples, in a few steps."""
+    """The setting as a smoke run has it: one epoch each, on a few examples, in a few steps, with the learning rate and
+    the switches of the loss in proportion."""
     examples = min(128, smoke_examples(setting)[0], setting.data.train_examples or 128)
+    data = replace(setting.data, train_examples=examples)
+    if data.teacher_fraction < 1:
+        data = replace(data, teacher_fraction=max(data.teacher_fraction, min(2, examples) / examples))
+    counts = data.counts(examples)
 
-    def short(recipe):
-        return replace(recipe, epochs=1, batch_size=min(recipe.batch_size, max(2, examples // 4)))
+    def short(role):
+        recipe = getattr(setting, role)
+        return replace(stretched(recipe, 1 / recipe.epochs), epochs=1,
+                       batch_size=min(recipe.batch_size, max(2, counts[role] // 4)))
 
-    return replace(setting, data=replace(setting.data, train_examples=examples), teacher=short(setting.teacher),
-                   student=short(setting.student), analysis=replace(setting.analysis, every=1))
+    return replace(setting, data=data, teacher=short("teacher"), student=short("student"),
+                   analysis=replace(setting.analysis, every=1))

@@ -99,7 +99,8 @@ def _read(folder, network, layers):
     logits, result = folder.arrays("outputs"), folder.finished()
     paths = folder.arrays("trajectory") if layers else {}
     train, test = (torch.from_numpy(logits[split]) for split in ("train", "test"))
-    return Trained(network, {layer: paths[layer] for layer in layers}, train, test, folder.read_log(), result["seconds"])
+    paths = {layer: paths[layer] for layer in layers}
+    return Trained(network, paths, train, test, folder.read_log(), result["seconds"])
 
 
 def _record(folder, configuration, trained, inputs, described):

@@ -8,7 +8,7 @@ import torch
 from validation.distributed import SINGLE
 from validation.errors import UsageError
 from validation.losses import needs_teacher, objective
-from validation.optimisation import learning_rate, steps_per_epoch
+from validation.schedules import learning_rate, steps_per_epoch
 from validation.seeding import generator
 from validation.state import TrainingState
 

@@ -44,8 +44,8 @@ class Trainer:
         self.examples = inputs.trained_on(role)
         left = len(self.examples) % self.recipe.batch_size
         if 0 < left < self.group.size and not self.recipe.drop_last:
-            raise UsageError(f"{role.flag}.batch-size: expected a last batch of {self.group.size} examples or more, one "
-                             f"for each process, got {left}; pass another, or {role.flag}.drop-last")
+            raise UsageError(f"{role.flag}.batch-size: expected a last batch of {self.group.size} examples or more, "
+                             f"one for each process, got {left}; pass another, or {role.flag}.drop-last")
         self.network = engine.placed(network)
         self.recorder = recorder or Recorder(self.network, {})
         self.precision = engine.precision(precision)
@@ -57,12 +57,12 @@ class Trainer:
 
     def run(self, teacher=None):
         """Resumes from the newest whole checkpoint, or begins; returns `Trained`. teacher: see `train`."""
-        engine = self.engine
-        with engine.interrupts.deferred(), local_default(self.seed, "training", self.role.stream, device=engine.device):
+        engine, role = self.engine, self.role
+        with engine.interrupts.deferred(), local_default(self.seed, "training", role.stream, device=engine.device):
             self._resume()
-            with engine.repeatable(), self.progress.training(self.role.name, self.recipe.epochs, self.state.epoch) as tell:
+            with engine.repeatable(), self.progress.training(role.name, self.recipe.epochs, self.state.epoch) as tell:
                 self.tell = tell
-                train(self.network, self.examples, self.role, seed=self.seed, teacher=teacher, state=self.state,
+                train(self.network, self.examples, role, seed=self.seed, teacher=teacher, state=self.state,
                       forward=engine.forward(self.network), precision=self.precision, group=self.group,
                       on_step=self._after_step, on_epoch=self._after_epoch)
             if engine.interrupts.received is not None and self.group.size == 1:
@@ -84,8 +84,8 @@ class Trainer:
             self.recorder.restore({name.removeprefix(RECORDED): tensor for name, tensor in tensors.items()
                                    if name.startswith(RECORDED)})
             self.log, self.clock = state["log"], Clock(state["seconds"])
-            self.progress.note(f"  {self.role.name}: resumes after step {self.state.step} (epoch {self.state.epoch + 1} of "
-                               f"{self.recipe.epochs}) from {self.checkpoints.folder}")
+            self.progress.note(f"  {self.role.name}: resumes after step {self.state.step} (epoch "
+                               f"{self.state.epoch + 1} of {self.recipe.epochs}) from {self.checkpoints.folder}")
         if self.group.first:
             self.folder.write_log(self.before + self.log)
         self.saved = self.state.step, self.clock.seconds()

@@ -30,7 +30,8 @@ def test_list_groups_by_data_set_and_says_what_was_estimated(command):
 
 
 def test_dry_run_of_an_image_setting_says_size_time_and_what_is_missing(command, tmp_path):
-    code, out, _ = command("resnet56_resnet20_cifar100", "--dry-run", "--no-download", "--teacher.epochs", 2)
+    code, out, _ = command("resnet56_resnet20_cifar100", "--dry-run", "--no-download", "--teacher.epochs", 45,
+                           "--scale-schedule")
     assert code == 0 and "parameters: 861,428 trained, 0 fixed; student's: 278,132" in out
     assert "data: MISSING: --no-download: expected CIFAR-100 in" in out and "without the values changed here" in out
     assert any("teacher.weight_decay" in line and "a guess:" in line for line in out.splitlines())

@@ -4,10 +4,10 @@ import json
 import signal
 
 import pytest
+from validation.fitting import Fit
 
 from validation import durable, run, teachers
 from validation.checkpoint import Checkpoints
-from validation.fitting import Fit
 from validation.lock import alone
 
 from .running import contents

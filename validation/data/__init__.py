@@ -26,4 +26,5 @@ DATASETS = {dataset.__dataclass_fields__["name"].default: dataset for dataset in
     Table,
 )}
 
-__all__ = ["DATASETS", "VIEWS", "Dataset", "Images", "Rows", "View", *(dataset.__name__ for dataset in DATASETS.values())]
+__all__ = ["CIFAR10", "CIFAR100", "DATASETS", "MNIST", "VIEWS", "Arrays", "Dataset", "Digits", "FashionMNIST",
+           "ImageFolder", "ImageNet", "Images", "Rows", "Table", "TinyImageNet", "View"]

@@ -113,6 +113,6 @@ def _inputs(x, name):
 def _labels(y, name):
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim != 1 or y.dtype.kind not in "uiUSb":
-        raise UsageError(f"--data.set.path: expected labels (n,), whole numbers or strings, in {name}, got {y.shape} of "
-                         f"{y.dtype}; store one class an example")
+        raise UsageError(f"--data.set.path: expected labels (n,), whole numbers or strings, in {name}, got {y.shape} "
+                         f"of {y.dtype}; store one class an example")
     return y

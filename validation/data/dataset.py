@@ -18,6 +18,8 @@ class Source:
     note: str
     megabytes: float = 0.0
     """What loading it would fetch from the network first."""
+    examples: int | None = None
+    """To train on, where that is known and not as many as the data set's `examples` say."""
     missing: str = ""
     """Why it cannot be loaded, and what to do: the message of the `UsageError` that `load` raises. Empty otherwise."""
 

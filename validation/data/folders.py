@@ -15,8 +15,13 @@ from validation.errors import UsageError
 PICTURES = (".jpeg", ".jpg", ".png")
 
 
+def is_hidden(name):
+    """Whether a file or folder of this name is hidden."""
+    return name.startswith(".")
+
+
 class Folder:
-    """Files below a folder, links followed."""
+    """Files below a folder, links followed, without hidden ones, such as the ._x.JPEG that macOS puts beside x.JPEG."""
 
     def __init__(self, path):
         self.path = Path(path)
@@ -30,6 +35,8 @@ class Folder:
             return
         with os.scandir(folder) as entries:
             for entry in entries:
+                if is_hidden(entry.name):
+                    continue
                 if entry.is_dir():
                     yield from self._below(Path(entry.path), f"{name}/{entry.name}")
                 elif entry.name.lower().endswith(PICTURES):
@@ -49,7 +56,8 @@ class Folder:
 
 
 class Zip:
-    """Files in a published zip archive, below the folder `inside`; read straight from it, never unpacked on the disk.
+    """Files in a published zip archive, below the folder `inside`, without hidden ones; read straight from it, never
+    unpacked on the disk.
 
     Raises UsageError for a file that is not a whole zip archive.
     """
@@ -63,9 +71,10 @@ class Zip:
 
     def files(self, part):
         begin = f"{self.inside}/{part}/"
-        return sorted((entry.filename.removeprefix(f"{self.inside}/"), entry.file_size)
-                      for entry in self.archive.infolist()
-                      if entry.filename.startswith(begin) and entry.filename.lower().endswith(PICTURES))
+        found = ((entry.filename.removeprefix(f"{self.inside}/"), entry.file_size)
+                 for entry in self.archive.infolist() if entry.filename.startswith(begin))
+        return sorted((name, size) for name, size in found
+                      if name.lower().endswith(PICTURES) and not any(map(is_hidden, name.split("/"))))
 
     def read(self, name):
         try:

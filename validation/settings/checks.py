@@ -12,56 +12,58 @@ def check(setting):
         model = getattr(setting, part)
         for name, value in () if model is None else vars(model).items():
             sound = not isinstance(value, int | float) or value > 0 or isinstance(value, bool)
-            _require(sound, f"--{part.replace('_', '-')}.{name}", "a positive number", value)
+            require(sound, f"--{part.replace('_', '-')}.{name}", "a positive number", value)
     _check_data(setting.data)
     for role in ("teacher", "student"):
         _check_training(getattr(setting, role), f"--{role}")
-    _require(not setting.teacher.loss.needs_teacher, "--teacher.loss.terms", "terms of labels, one_hot and squared",
+    require(not setting.teacher.loss.needs_teacher, "--teacher.loss.terms", "terms of labels, one_hot and squared",
              setting.teacher.loss.terms)
     _check_analysis(setting.analysis)
     for name in ("evaluated", "saved_logits"):
         count = getattr(setting.evaluation, name)
-        _require(count is None or count >= 1, f"--evaluation.{name.replace('_', '-')}", "at least 1", count)
+        require(count is None or count >= 1, f"--evaluation.{name.replace('_', '-')}", "at least 1", count)
 
 
 def _check_data(data):
-    _require(data.train_examples is None or data.train_examples >= 1, "--data.train-examples", "at least 1",
+    require(data.train_examples is None or data.train_examples >= 1, "--data.train-examples", "at least 1",
              data.train_examples)
-    _require(0 <= data.label_noise <= 1, "--data.label-noise", "a share from 0 to 1", data.label_noise)
-    _require(0 < data.teacher_fraction <= 1, "--data.teacher-fraction", "a fraction above 0, up to 1",
+    require(0 <= data.label_noise <= 1, "--data.label-noise", "a share from 0 to 1", data.label_noise)
+    require(0 < data.teacher_fraction <= 1, "--data.teacher-fraction", "a fraction above 0, up to 1",
              data.teacher_fraction)
 
 
 def _check_training(recipe, flag):
-    _require(recipe.epochs >= 1, f"{flag}.epochs", "at least 1", recipe.epochs)
-    _require(recipe.batch_size >= 1, f"{flag}.batch-size", "at least 1", recipe.batch_size)
+    require(recipe.epochs >= 1, f"{flag}.epochs", "at least 1", recipe.epochs)
+    require(recipe.batch_size >= 1, f"{flag}.batch-size", "at least 1", recipe.batch_size)
     for name in ("learning_rate", "decay_factor"):
         value = getattr(recipe, name)
-        _require(_positive(value), f"{flag}.{name.replace('_', '-')}", "a positive number", value)
-    _require(0 <= recipe.momentum < 1, f"{flag}.momentum", "a number from 0 to below 1", recipe.momentum)
-    _require(recipe.optimiser == "sgd" or not (recipe.momentum or recipe.nesterov), f"{flag}.optimiser",
-             "sgd with a momentum", recipe.optimiser)
-    _require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive one for Nesterov's", 0)
-    _require(0 <= recipe.weight_decay < math.inf, f"{flag}.weight-decay", "0 or more", recipe.weight_decay)
-    _require(recipe.warmup_epochs >= 0, f"{flag}.warmup-epochs", "0 or more", recipe.warmup_epochs)
+        require(_positive(value), f"{flag}.{name.replace('_', '-')}", "a positive number", value)
+    require(0 <= recipe.momentum < 1, f"{flag}.momentum", "a number from 0 to below 1", recipe.momentum)
+    require(recipe.optimiser == "sgd" or not (recipe.momentum or recipe.nesterov), f"{flag}.optimiser",
+             "sgd with a momentum", recipe.optimiser, f"pass {flag}.momentum 0 {flag}.no-nesterov too")
+    require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive one for Nesterov's", 0)
+    require(0 <= recipe.weight_decay < math.inf, f"{flag}.weight-decay", "0 or more", recipe.weight_decay)
+    require(recipe.warmup_epochs >= 0, f"{flag}.warmup-epochs", "0 or more", recipe.warmup_epochs)
     check_loss(recipe.loss, flag)
     rising = list(recipe.decay_epochs) == sorted(set(recipe.decay_epochs)) and min(recipe.decay_epochs, default=1) > 0
-    _require(rising, f"{flag}.decay-epochs", "ascending epochs from 1 on", recipe.decay_epochs)
+    require(rising, f"{flag}.decay-epochs", "ascending epochs above 0", recipe.decay_epochs)
 
 
 def _check_analysis(analysis):
-    _require(analysis.pairs >= 1, "--analysis.pairs", "at least 1", analysis.pairs)
-    _require(analysis.every >= 1, "--analysis.every", "at least 1 step", analysis.every)
+    require(analysis.pairs >= 1, "--analysis.pairs", "at least 1", analysis.pairs)
+    require(analysis.every >= 1, "--analysis.every", "at least 1 step", analysis.every)
     for side in ("top", "bottom"):
         first, end = getattr(analysis, side)
         enough = first >= 0 and end - first >= analysis.pairs
-        _require(enough, f"--analysis.{side}", f"a range of {analysis.pairs} indices or more", (first, end))
+        require(enough, f"--analysis.{side}", f"a range of {analysis.pairs} indices or more", (first, end))
 
 
 def _positive(value):
     return value > 0 and math.isfinite(value)
 
 
-def _require(holds, flag, expected, got):
+def require(holds, flag, expected, got, fix="pass another value or leave the flag out"):
+    """Raises UsageError with these words unless `holds`; a tuple is written as the command line takes it."""
     if not holds:
-        raise UsageError(f"{flag}: expected {expected}, got {got}; pass another value or leave the flag out")
+        got = " ".join(map(str, got)) if isinstance(got, tuple | list) else got
+        raise UsageError(f"{flag}: expected {expected}, got {got}; {fix}")

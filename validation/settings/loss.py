@@ -48,9 +48,8 @@ class Loss:
         return any(name.endswith("distilled") for name in self.schedule.names)
 
 
-def check(loss, flag, *, per_epoch=None, epochs=None):
-    """Raises UsageError for values that no loss can have and, where the length of the training is known, for switches
-    that can take no effect."""
+def check(loss, flag):
+    """Raises UsageError for values that no loss can have."""
     for name, low, high in (("temperature", 0, math.inf), ("smoothing", -1e-300, 1)):
         value = getattr(loss, name)
         if not low < value < high:
@@ -60,20 +59,6 @@ def check(loss, flag, *, per_epoch=None, epochs=None):
         if not math.isfinite(getattr(loss, name)):
             raise UsageError(f"{flag}.loss.{name.replace('_', '-')}: expected a finite power, got "
                              f"{getattr(loss, name)}; leave it out for 0")
-    if per_epoch is None:
-        return
-    total, before = per_epoch * epochs, 0.0
-    for switch in loss.schedule.switches:
-        start, window = (each.steps(per_epoch, epochs) for each in (switch.start, switch.window))
-        if not before <= start < total:
-            raise UsageError(f"{flag}.loss.terms: expected switches one after another before the end of the training "
-                             f"(step {total}), got one at {switch.start.at()} (step {start:g}) in {loss.terms!r}; let it "
-                             "begin after the one before has ended, and earlier than the training ends")
-        if start + window > total:
-            raise UsageError(f"{flag}.loss.terms: expected a switch that is over before the training is (step {total}), "
-                             f"got one over {switch.window.over()} from step {start:g} on in {loss.terms!r}; let it "
-                             "begin earlier, or take less time")
-        before = start + window
 
 
 ONE_HOT = Loss()

@@ -12,7 +12,8 @@ CROPPED = Images(padding=4, flip=True)
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all settings on one data set share; loss: the student's. guesses: as of a `Setting`; "training" stands for both roles."""
+    """What all settings on one data set share. loss: the student's; guesses: as of a `Setting`, where "training" stands
+    for both roles."""
 
     data: Data
     training: Training
@@ -25,8 +26,8 @@ EVERYWHERE = {
     "training.weight_decay": "that it is on every parameter, those of the normalisations and biases too; the value is "
                              "Table 1's",
     "training.warmup_epochs": "that the learning rate rises linearly, step by step; the value is Table 1's",
-    "data.view.padding": "that the teacher answers for the very crop and flip that the student sees, in evaluation mode; "
-                    "the value is known",
+    "data.view.padding": "that the teacher answers for the very crop and flip that the student sees, in evaluation "
+                         "mode; the value is known",
     "share_initialisation": "known of the eigenspace settings only; across architectures the student "
                                          "shares it with the one-hot student",
 }

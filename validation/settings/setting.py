@@ -26,6 +26,11 @@ class Data:
     teacher_fraction: float = 1.0
     """The fraction of the training examples that the teacher is trained on; it interpolates on no others."""
 
+    def counts(self, pool):
+        """How many examples of a training pool of `pool` each role is trained on: {"teacher": ..., "student": ...}."""
+        examples = pool if self.train_examples is None else self.train_examples
+        return {"teacher": round(self.teacher_fraction * examples), "student": examples}
+
 
 @dataclass(frozen=True)
 class Training:
@@ -40,11 +45,11 @@ class Training:
     """Of sgd."""
     nesterov: bool = False
     weight_decay: float = 0.0
-    warmup_epochs: int = 0
+    warmup_epochs: int | float = 0
     """Over which the learning rate rises linearly from zero."""
     schedule: Literal["constant", "steps", "cosine"] = "constant"
     """After the warm-up the learning rate stays, is multiplied by decay_factor at decay_epochs, or falls to zero."""
-    decay_epochs: tuple[int, ...] = ()
+    decay_epochs: tuple[int | float, ...] = ()
     decay_factor: float = 0.1
     drop_last: bool = False
     """Whether an epoch's last batch is left out where it is smaller."""
@@ -111,6 +116,8 @@ class Setting:
     fp32; with fp64 everything is."""
     published: Suppress[PaperAccuracy | None] = None
     guesses: Suppress[dict[str, str]] = field(default_factory=dict)
+    given: Suppress[frozenset[str]] = frozenset()
+    """The dotted names of the values that the command line gave: these have to take effect, see `effect.check`."""
 
     def __post_init__(self):
         check(self)

@@ -25,15 +25,15 @@ class Duration:
         """In steps, of a training of that many epochs with `per_epoch` steps each."""
         return self.amount * {"step": 1, "epoch": per_epoch, "%": per_epoch * epochs / 100}[self.unit]
 
-    def share(self, per_epoch, epochs):
-        """As a percentage of that training."""
-        return Duration(self.steps(per_epoch, epochs) / (per_epoch * epochs) * 100, "%")
+    def times(self, ratio):
+        """`ratio` times as long; a percentage of the training stays as it is."""
+        return self if self.unit == "%" else Duration(float(f"{self.amount * ratio:.6g}"), self.unit)
 
     def at(self):
-        return f"{self.amount:g}%" if self.unit == "%" else f"{self.unit} {self.amount:g}"
+        return f"{self.amount:.10g}%" if self.unit == "%" else f"{self.unit} {self.amount:.10g}"
 
     def over(self):
-        return f"{self.amount:g}%" if self.unit == "%" else f"{self.amount:g} {self.unit}s"
+        return f"{self.amount:.10g}%" if self.unit == "%" else f"{self.amount:.10g} {self.unit}s"
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ class Terms:
             now = {name: (1 - done) * weight + done * then.get(name, 0.0) for name, weight in now.items()}
         return now
 
-    def in_shares(self, per_epoch, epochs):
-        """The same for a training of that length, with all switches as shares of it: for a training of another length."""
-        return Terms(self.first, tuple(Switch(switch.mixture, switch.start.share(per_epoch, epochs),
-                                              switch.window.share(per_epoch, epochs)) for switch in self.switches))
+    def stretched(self, ratio):
+        """The same with the switches `ratio` times as late and as long; those in percent of the training stay."""
+        return Terms(self.first, tuple(Switch(switch.mixture, switch.start.times(ratio), switch.window.times(ratio))
+                                       for switch in self.switches))
 
 
 def _mixture(text, whole):

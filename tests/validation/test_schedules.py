@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from validation.inputs import Fixed
-from validation.optimisation import distillation_weight, learning_rate, steps_per_epoch
+from validation.schedules import distillation_weight, learning_rate, steps_per_epoch
 from validation.settings.setting import Distillation, Training
 from validation.train import train
 
