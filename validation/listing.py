@@ -5,7 +5,6 @@ from dataclasses import asdict
 from validation import costs
 from validation.report import columns
 from validation.schedules import in_words, learning_rate_pieces, steps_per_epoch, weight_pieces
-from validation.settings import find
 
 DEVICES = {"cpu": "2 CPU CORES", "gpu": "ONE H100"}
 UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
@@ -63,7 +62,7 @@ def dry_run(plans):
         sizes = kept_megabytes(chosen)
         lines += [f"  disk: about {sizes['run']:,} MB a seed, {sizes['checkpoints']:,} MB more while it runs; its "
                   f"teacher {sizes['teacher']:,} MB, once for all its students"]
-        listed_so = "" if chosen.configuration() == find(name).configuration() else ", without the values changed here"
+        listed_so = ", without the values changed here" if chosen.given else ""
         lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} a seed on two CPU cores, "
                   f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{listed_so})"]
         for plan in mine:

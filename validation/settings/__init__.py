@@ -1,11 +1,16 @@
 """The registry of experiments: a new one is a file here and a line below, or a row of images.SETTINGS."""
 
-from validation.errors import unknown
+import re
+from importlib import import_module
+
+from validation.errors import UsageError, unknown
 from validation.settings import images
 from validation.settings.cnn import CNN_CIFAR10, CNN_FASHION_MNIST, CNN_FASHION_MNIST_SGD
 from validation.settings.mlp_mnist import MLP_MNIST, MLP_MNIST_ADAM_1E3, MLP_MNIST_SGD
 from validation.settings.rf_noisy_mnist import RF_NOISY_MNIST, RF_NOISY_MNIST_SGD
 from validation.settings.setting import Setting
+
+NAME = re.compile(r"[A-Za-z0-9_][\w-]*")  # of a setting, and so of a folder
 
 SETTINGS = {setting.name: setting for setting in (
     RF_NOISY_MNIST,
@@ -21,7 +26,29 @@ SETTINGS = {setting.name: setting for setting in (
 
 
 def find(name) -> Setting:
-    """The setting of that name; UsageError with the known ones for an unknown name."""
+    """The setting of that name, or, of a name like my_package.my_settings:PETS, the one that a module of the user's own
+    has under it. Raises UsageError with the known names for an unknown one, and for what is no setting."""
+    if ":" in name:
+        return _imported(name)
     if name not in SETTINGS:
         raise unknown("NAME", name, SETTINGS)
     return SETTINGS[name]
+
+
+def _imported(name):
+    module, _, attribute = name.partition(":")
+    wanted = "NAME: expected MODULE:SETTING, such as my_package.my_settings:PETS"
+    try:
+        setting = getattr(import_module(module), attribute)
+    except ImportError as error:
+        raise UsageError(f"{wanted}, got {name!r}, which cannot be imported ({error}); run from the folder that "
+                         f"{module.partition('.')[0]} is in, or install it") from error
+    except AttributeError as error:
+        raise UsageError(f"{wanted}, got {name!r}, and {module} has no {attribute}; name a Setting of it") from error
+    if not isinstance(setting, Setting):
+        raise UsageError(f"{wanted}, got {name!r}, which is a {type(setting).__name__}; make it a "
+                         "validation.settings.Setting")
+    if setting.name in SETTINGS or not NAME.fullmatch(setting.name):
+        raise UsageError(f"{wanted}, got {name!r} with the setting's name {setting.name!r}; give it a name of its own, "
+                         "of letters, digits, _ and -")
+    return setting

@@ -1,0 +1,20 @@
+"""The registry of studies: a new one is a file here and a line below."""
+
+from validation.errors import unknown
+from validation.studies.label_noise import LABEL_NOISE
+from validation.studies.optimisers import OPTIMISERS
+from validation.studies.study import Quantity, Study
+
+STUDIES = {study.name: study for study in (
+    OPTIMISERS,
+    LABEL_NOISE,
+)}
+
+__all__ = ["STUDIES", "Quantity", "Study", "find"]
+
+
+def find(name) -> Study:
+    """The study of that name; UsageError with the known ones for an unknown name."""
+    if name not in STUDIES:
+        raise unknown("NAME", name, STUDIES)
+    return STUDIES[name]

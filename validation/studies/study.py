@@ -1,0 +1,64 @@
+"""A study as data: settings, which of their values vary, seeds, and what is measured of each run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from validation.settings import find
+from validation.settings.variation import varied
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of each run's result, or None where it is undetermined."""
+
+    title: str
+    of: Callable[[dict], float | None]
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A setting, the values that it is run with, and what people call them."""
+
+    setting: str
+    values: dict
+    labels: tuple[str, ...]
+
+    def apply(self):
+        """The `Setting` to be run."""
+        return varied(find(self.setting), self.values)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Each of `settings` with each combination of the values in `vary`, for each seed.
+
+    vary: the dotted name of a value, or a tuple of names that take the same value, -> the values.
+    """
+
+    name: str
+    title: str
+    settings: tuple[str, ...]
+    quantities: tuple[Quantity, ...]
+    vary: Mapping[str | tuple[str, ...], tuple] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+    @property
+    def header(self):
+        """The titles of a variant's labels."""
+        return ("setting", *(_names(key)[0] for key in self.vary))
+
+    def variants(self):
+        """Every `Variant`, in the order of settings and values."""
+        return [Variant(setting, {name: value for key, value in zip(self.vary, chosen) for name in _names(key)},
+                        (setting, *map(_text, chosen)))
+                for setting in self.settings for chosen in product(*self.vary.values())]
+
+
+def _names(key):
+    return (key,) if isinstance(key, str) else tuple(key)
+
+
+def _text(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)

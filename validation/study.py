@@ -1,0 +1,226 @@
+"""python -m validation.study NAME: runs what a study lacks, and prints its table; see --help and --list."""
+
+import csv
+import io
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tqdm import tqdm
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from eigenkd.intervals import t_interval
+from eigenkd.table import NONE, Cells, written
+from validation import run, runs
+from validation.errors import UsageError
+from validation.plans import make_plans
+from validation.studies import STUDIES, find
+
+Switch = Annotated[bool, FlagCreatePairsOff]
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """Run a study: settings, values and seeds; finished runs are reused. It ends in one table of means and intervals."""
+
+    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
+    """The study, or several; --list shows them."""
+    seeds: tuple[int, ...] | None = None
+    """Its seeds, in place of those that the study names."""
+    out: Path = Path("runs")
+    """Where run folders are, and go."""
+    data_dir: Path = Path("data")
+    download: Switch = False
+    """Fetch a data set that is not on disk."""
+    no_download: Switch = False
+    """Never fetch one."""
+    device: str = "auto"
+    at_once: int | None = None
+    """Runs at the same time, one thread each; by itself one a CPU core, and one on a GPU."""
+    list: Switch = False
+    """Show the studies and exit."""
+    dry_run: Switch = False
+    """Show which runs are there and which are missing, and exit."""
+    json: Switch = False
+    """Print JSON: every run's numbers, and their means and intervals. The same as --format json."""
+    format: Literal["text", "markdown", "csv", "json"] = "text"
+    """Of the table."""
+
+    def of_run(self, seeds):
+        """The options of `validation.run` for these seeds."""
+        return run.Options(seeds=tuple(seeds), device=self.device, data_dir=self.data_dir, download=self.download,
+                           no_download=self.no_download, out=self.out)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A variant of a study with its finished runs, in the order of seeds."""
+
+    variant: object
+    found: list
+
+    def values(self, quantity):
+        """A number a run, those that are undetermined left out."""
+        return [value for one in self.found if (value := quantity.of(one.result)) is not None]
+
+
+def plans_of(study, options):
+    """(variant, its `Plan`s, one a seed) of each variant; raises UsageError before anything is trained."""
+    seeds = study.seeds if options.seeds is None else options.seeds
+    return [(variant, make_plans(options.of_run(seeds), [variant.apply()])) for variant in study.variants()]
+
+
+def missing(planned, options):
+    """The (variant, seed) that neither the run folders nor the committed records have."""
+    return [(variant, plan.seed) for variant, plans in planned for plan in plans
+            if plan.state != "show" and not runs.find(variant.setting, variant.values, plan.seed, options.out)]
+
+
+def carry_out(wanted, options):
+    """Runs each (variant, seed), several at once, with a bar that counts them. Raises the first error, once those that
+    are under way have ended."""
+    workers = min(len(wanted), options.at_once or automatic(options.device))
+    with tqdm(total=len(wanted), unit="run", file=sys.stderr, disable=not wanted) as bar:
+        if workers <= 1:
+            for variant, seed in wanted:
+                one(variant, seed, options)
+                bar.update()
+            return
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            try:
+                for done in as_completed([pool.submit(one, variant, seed, options) for variant, seed in wanted]):
+                    done.result()
+                    bar.update()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def one(variant, seed, options):
+    """Trains one run; what it prints of its progress is dropped, but for warnings and errors, which are raised."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), run.listening() as stops:
+        run.train_all(options.of_run([seed]), [variant.apply()], stops)
+
+
+def automatic(device):
+    """How many runs go at the same time: on a GPU one, else one a CPU core."""
+    from validation.device import choose
+
+    return 1 if choose(device).type == "cuda" else len(os.sched_getaffinity(0))
+
+
+def rows_of(study, planned, options):
+    """A `Row` a variant. Raises UsageError where a run cannot be read."""
+    return [Row(variant, runs.require(variant.setting, variant.values, [plan.seed for plan in plans], options.out))
+            for variant, plans in planned]
+
+
+def table(study, rows):
+    """The study's `Cells`: a row a variant, the mean and Student's 95 % interval over seeds of each quantity."""
+    cells = []
+    for row in rows:
+        numbers = (_spread(row.values(quantity), quantity.digits) for quantity in study.quantities)
+        cells.append((*row.variant.labels, *numbers, str(len(row.found))))
+    header = (*study.header, *(quantity.title for quantity in study.quantities), "seeds")
+    sources = sorted({one.field("data", "note") for row in rows for one in row.found})
+    return Cells(header, tuple(cells), (f"{study.title}. Mean and Student's 95 % interval over seeds. Data: "
+                                        f"{'; '.join(sources)}.",))
+
+
+def _spread(values, digits):
+    if not values:
+        return NONE
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(*t_interval(values), d=digits)
+
+
+def as_data(study, rows):
+    """The table as a JSON-able list, a mapping a variant, with each run's number by its seed."""
+    listed = []
+    for row in rows:
+        quantities = {}
+        for quantity in study.quantities:
+            values = row.values(quantity)
+            mean, low, high = t_interval(values) if len(values) > 1 else (values or [None]) * 3
+            quantities[quantity.title] = {"mean": mean, "low": low, "high": high, "seeds": len(values), "by_seed": {
+                str(one.seed): quantity.of(one.result) for one in row.found}}
+        listed.append({"setting": row.variant.setting, "values": row.variant.values, "quantities": quantities})
+    return {"study": study.name, "title": study.title, "variants": listed}
+
+
+def as_csv(study, rows):
+    """The table with a column for each number: mean, low and high of each quantity."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*study.header, *(f"{quantity.title}{part}" for quantity in study.quantities
+                                      for part in ("", " low", " high")), "seeds"])
+    for row, variant in zip(rows, as_data(study, rows)["variants"]):
+        numbers = [value[part] for value in variant["quantities"].values() for part in ("mean", "low", "high")]
+        writer.writerow([*row.variant.labels, *numbers, len(row.found)])
+    return file.getvalue().rstrip("\n")
+
+
+def formatted(study, rows, format):
+    """The study's table in one of the formats."""
+    if format == "json":
+        return json.dumps(as_data(study, rows), indent=1, allow_nan=False)
+    return as_csv(study, rows) if format == "csv" else written(table(study, rows), format)
+
+
+def dry_run(study, planned, lacking):
+    """Which runs are there, and which would be trained."""
+    names = {(id(variant), seed) for variant, seed in lacking}
+    lines = [f"{study.name}: {study.title}; {len(lacking)} of {sum(len(plans) for _, plans in planned)} runs missing"]
+    for variant, plans in planned:
+        for plan in plans:
+            state = f"would {plan.state}" if (id(variant), plan.seed) in names else "there"
+            lines.append(f"  {plan.folder.path}: {state}")
+    return "\n".join(lines)
+
+
+def parse(arguments):
+    """The options and the studies that they name."""
+    options = tyro.cli(StudyOptions, prog="python -m validation.study", args=arguments)
+    if options.download and options.no_download:
+        raise UsageError("--download: expected it or --no-download, got both; leave one out")
+    if options.at_once is not None and options.at_once < 1:
+        raise UsageError(f"--at-once: expected at least 1, got {options.at_once}; leave it out")
+    if not options.names and not options.list:
+        raise UsageError(f"NAME: expected a study ({', '.join(STUDIES)}), got none; see --list")
+    return options, [find(name) for name in dict.fromkeys(options.names)]
+
+
+def main(arguments=None):
+    """Returns the exit code: 0, 2 for what the user can fix, 130 after Ctrl-C."""
+    try:
+        options, studies = parse(sys.argv[1:] if arguments is None else arguments)
+        if options.list:
+            print("\n".join(f"{study.name:<20}{len(study.variants())} variants x {len(study.seeds)} seeds: {study.title}"
+                            for study in STUDIES.values()))
+        for study in () if options.list else studies:
+            planned = plans_of(study, options)
+            lacking = missing(planned, options)
+            if options.dry_run:
+                print(dry_run(study, planned, lacking))
+                continue
+            carry_out(lacking, options)
+            print(formatted(study, rows_of(study, planned, options), "json" if options.json else options.format))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: finished runs are kept, and the same command runs the others", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
