@@ -66,7 +66,7 @@ def over_seeds(results):
                 f"test accuracy {_spread([r['accuracy']['test']['teacher'] for r in mine])} teacher and "
                 f"{_spread([r['accuracy']['test']['distilled'] for r in mine])} distilled")
             if silent := [str(result["seed"]) for result in mine if says_nothing(result)]:
-                lines.append(f"  slope and underfit without seed {', '.join(silent)}: a network ended at chance")
+                lines.append(f"  slope, underfit without seed {', '.join(silent)}: teacher or student ended at chance")
             for layer, found in mine[0]["eigenspace"].items():
                 counts = [[result["eigenspace"][layer][name]["exaggerated"] for result in mine]
                           for name in ("weights", "displacement")]

@@ -34,7 +34,7 @@ def test_one_process_has_all_the_work():
 
 
 RUN = ("resnet8_digits", "--data.train-examples", "320", "--teacher.batch-size", "8", "--student.batch-size", "32",
-       "--teacher.epochs", "1", "--student.epochs", "1", "--teacher.learning-rate", "0.01",
+       "--teacher.epochs", "1", "--student.epochs", "1", "--scale-schedule", "--teacher.learning-rate", "0.01",
        "--student.learning-rate", "0.01", "--checkpoint-every", "10")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1",
             "--standalone", "-m", "validation.run")

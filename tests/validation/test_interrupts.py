@@ -69,7 +69,8 @@ def test_outside_the_main_thread_none_is_set():
     assert inside == [(before, None)]
 
 
-RUN = ("resnet8_digits", "--teacher.epochs", "4", "--student.epochs", "4", "--data.train-examples", "400")
+RUN = ("resnet8_digits", "--teacher.epochs", "4", "--student.epochs", "4", "--scale-schedule",
+       "--data.train-examples", "400")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from .running import ROOT
 
-EPOCHS = ("--teacher.epochs", "2", "--student.epochs", "2")
+EPOCHS = ("--teacher.epochs", "2", "--student.epochs", "2", "--scale-schedule")
 SETTINGS = {
     # Batch normalisation, Nesterov's momentum, augmentation, a switch of losses; and Adam, recorded paths.
     "resnet8_digits": ("--data.train-examples", "48", "--teacher.batch-size", "8", "--student.batch-size", "8",

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +10,14 @@ import torch
 from torch import nn
 
 from validation.inputs import Fixed
-from validation.schedules import distillation_weight, learning_rate, steps_per_epoch
+from validation.schedules import (
+    distillation_weight,
+    in_words,
+    learning_rate,
+    learning_rate_pieces,
+    steps_per_epoch,
+    weight_pieces,
+)
 from validation.settings.setting import Distillation, Training
 from validation.train import train
 
@@ -69,6 +77,55 @@ def test_a_switch_without_a_window_is_a_jump_and_none_is_none():
     jump = Distillation(4.0, switch="to_one_hot", switch_step=2)
     assert [distillation_weight(jump, step, 5) for step in range(4)] == [1, 1, 0, 0]
     assert {distillation_weight(Distillation(4.0, 0.3, switch_window=7), step, 5) for step in range(20)} == {0.3}
+
+
+def at(pieces, epoch):
+    """The value of the last piece that begins by that epoch."""
+    piece = [piece for piece in pieces if piece.first <= epoch][-1]
+    done = (epoch - piece.first) / (piece.last - piece.first)
+    if piece.shape == "cosine":
+        done = (1 - math.cos(math.pi * done)) / 2
+    return piece.start + (piece.end - piece.start) * done
+
+
+@pytest.mark.parametrize("recipe", [
+    STEPS, replace(STEPS, schedule="constant"), replace(STEPS, schedule="cosine"), replace(STEPS, warmup_epochs=0),
+    replace(STEPS, warmup_epochs=4), replace(STEPS, warmup_epochs=1.5, decay_epochs=(4.2, 7.7)), Training(3, 4, 0.1)])
+def test_the_pieces_of_a_learning_rate_are_what_training_takes(recipe):
+    pieces = learning_rate_pieces(recipe)
+    assert pieces[0].first == 0 and pieces[-1].last == recipe.epochs
+    assert all(one.last == other.first for one, other in pairwise(pieces))
+    for step, rate in enumerate(rates(recipe, per_epoch=5)):
+        warming = step / 5 < recipe.warmup_epochs
+        epoch = min((step + 1) / 5, recipe.warmup_epochs) if warming else step / 5  # a warm-up ends at the peak
+        assert rate == pytest.approx(at(pieces[:1] if warming else pieces, epoch))
+
+
+@pytest.mark.parametrize("distillation", [
+    Distillation(4.0, 0.3), Distillation(4.0, 0.8, switch="to_one_hot", switch_step=3, switch_window=4),
+    Distillation(4.0, 0.8, switch="to_distillation", switch_epoch=1.5),
+    Distillation(4.0, switch="to_one_hot", switch_step=0, switch_window=20)])
+def test_the_pieces_of_a_weight_are_what_training_takes(distillation):
+    pieces = weight_pieces(distillation, 10, 2)
+    assert (pieces[0].first, pieces[-1].last) == (0, 10)
+    for step in range(20):
+        assert distillation_weight(distillation, step, 2) == pytest.approx(at(pieces, step / 2))
+
+
+def test_pieces_in_words():
+    recipe = replace(STEPS, learning_rate=1.0)
+    assert in_words(learning_rate_pieces(recipe)) == (
+        "rises from 0 to 1 by epoch 2, 1 to epoch 4, 0.5 to epoch 7, 0.25 to epoch 10")
+    assert in_words(learning_rate_pieces(replace(recipe, schedule="cosine"))) == (
+        "rises from 0 to 1 by epoch 2, falls along a cosine from 1 to 0 by epoch 10")
+    assert in_words(learning_rate_pieces(Training(3, 4, 0.1))) == "0.1 throughout"
+    switched = Distillation(4.0, 0.8, switch="to_one_hot", switch_step=3, switch_window=4)
+    assert in_words(weight_pieces(switched, 10, 2)) == (
+        "0.8 to epoch 1.5, falls from 0.8 to 0 by epoch 3.5, 0 to epoch 10")
+
+
+def test_a_warm_up_of_less_than_a_step_goes_no_higher_than_the_peak():
+    assert rates(replace(STEPS, warmup_epochs=0.1))[:3] == [2.0, 2.0, 2.0]
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
