@@ -6,7 +6,7 @@ from scipy.special import softmax
 
 from benchmarks.timing import machine, side_by_side
 from eigenkd import cross_entropy
-from validation.data.digits import load
+from validation.data import Digits
 
 EXAMPLES, TIMES, REACH, RTOL = 128, 100, 1e3, 1e-10  # reach: the last time, times the largest eigenvalue
 FEATURES = 5000
@@ -20,8 +20,8 @@ NOTES = {"pixels": "scikit-learn's digits, 64 pixels", "features": f"the same th
 
 def run():
     """The record: seconds for ten classes, a row of weights a pixel or a feature, compilation left to the warm-up."""
-    data, rng = load(None, None), np.random.default_rng(0)
-    X, labels = data.train_images[:EXAMPLES].reshape(EXAMPLES, -1) / 255.0, data.train_labels[:EXAMPLES]
+    data, rng = Digits().load(None, None), np.random.default_rng(0)
+    X, labels = data.train_inputs[:EXAMPLES].reshape(EXAMPLES, -1) / 255.0, data.train_labels[:EXAMPLES]
     wide = np.maximum(X @ rng.normal(size=(X.shape[1], FEATURES)) / 8, 0.0)
     y, seconds = np.eye(10)[labels], {}
     for name, inputs in (("pixels", X), ("features", wide)):

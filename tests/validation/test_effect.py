@@ -51,23 +51,23 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("resnet8_mnist --distillation.switch to_distillation --distillation.switch-step 0",
      "--distillation.switch-step: expected a start after 0, or a --distillation.switch-window, got 0"),
     ("resnet8_mnist --distillation.switch-window 10", "--distillation.switch-window: expected it with --distillation."),
-    ("resnet8_mnist --distillation.weight 0 --distillation.temperature 2",
-     "--distillation.temperature: expected it with a positive --distillation.weight"),
+    ("resnet8_mnist --distillation.weight 0 --student.loss.temperature 2",
+     "--student.loss.temperature: expected it with a positive --distillation.weight"),
     ("resnet8_mnist --distillation.weight 0 --distillation.switch to_one_hot --distillation.switch-step 5",
      "--distillation.switch: expected it with a positive --distillation.weight"),
     # examples
     ("resnet8_mnist --teacher.batch-size 9999", "--teacher.batch-size: expected at most the 4000 training examples, a"),
     ("resnet8_mnist --student.batch-size 9999", "--student.batch-size: expected at most the 4000 training examples, a"),
-    ("resnet8_mnist --data.taught-share 0.02 --student.batch-size 64",
+    ("resnet8_mnist --data.teacher-fraction 0.02 --student.batch-size 64",
      "--teacher.batch-size: expected at most the 80 training examples"),
     ("mlp_mnist --data.train-examples 4001", "--data.train-examples: expected at most the 4000 examples of the traini"),
     ("mlp_mnist --data.label-noise 0.003", "--data.label-noise: expected a share of at least one of the 128 examples"),
     ("mlp_mnist --data.flip-to any", "--data.flip-to: expected it with --data.label-noise, as it has no effect otherw"),
-    ("mlp_mnist --data.taught-share 0.003", "--data.taught-share: expected a share that gives the teacher some of the"),
-    ("mlp_mnist --data.taught-share 0.999", "--data.taught-share: expected a share that gives the teacher some of the"),
+    ("mlp_mnist --data.teacher-fraction 0.003", "--data.teacher-fraction: expected a share that gives the teacher some of the"),
+    ("mlp_mnist --data.teacher-fraction 0.999", "--data.teacher-fraction: expected a share that gives the teacher some of the"),
     ("mlp_mnist --data.flip", "--data.normalise: expected it with augmented images, got False; pass it, or leave"),
-    ("mlp_mnist --evaluation.watched 129", "--evaluation.watched: expected at most the 128 training examples, as it h"),
-    ("mlp_mnist --evaluation.kept 129", "--evaluation.kept: expected at most the 128 training examples, as it has no"),
+    ("mlp_mnist --evaluation.evaluated 129", "--evaluation.evaluated: expected at most the 128 training examples, as it h"),
+    ("mlp_mnist --evaluation.saved_logits 129", "--evaluation.saved_logits: expected at most the 128 training examples, as it has no"),
     # records: 20 epochs of 8 steps
     ("mlp_mnist --analysis.every 161", "--analysis.every: expected at most the 160 steps of the teacher's training, g"),
     ("mlp_mnist --student.epochs 2 --analysis.every 17", "at most the 16 steps of the student's training, got 17"),
@@ -90,7 +90,7 @@ def test_a_value_without_effect_is_refused_with_the_fix(command, tmp_path, argum
     "resnet_cifar100 --distillation.switch to_one_hot --distillation.switch-step 0 --distillation.switch-window 21600",
     "resnet_cifar100 --distillation.switch to_one_hot --distillation.switch-step 21599 --distillation.switch-window 0",
     "resnet20_digits --data.label-noise 0.1",  # of which 10,000 are watched
-    "mlp_mnist --data.train-examples 4000 --evaluation.watched 4000 --evaluation.kept 1",
+    "mlp_mnist --data.train-examples 4000 --evaluation.evaluated 4000 --evaluation.saved_logits 1",
     "mlp_mnist --student.epochs 2 --analysis.every 16",
     "mlp_mnist --teacher.batch-size 9999",  # all in one batch
     "rf_noisy_mnist --data.train-examples 1",  # which carries label noise
@@ -116,9 +116,9 @@ def test_every_setting_passes_and_every_smoke_run_has_steps(name):
 
 
 @pytest.mark.parametrize("arguments", [
-    ("resnet8_digits", "--data.taught-share", "0.09"),  # 129 of 1438; of a smoke run's 64 more than none
+    ("resnet8_digits", "--data.teacher-fraction", "0.09"),  # 129 of 1438; of a smoke run's 64 more than none
     ("mlp_mnist", "--teacher.drop-last", "--teacher.batch-size", "128"),
-    ("resnet8_digits", "--evaluation.watched", "500", "--analysis.every", "300"),
+    ("resnet8_digits", "--evaluation.evaluated", "500", "--analysis.every", "300"),
     ("resnet_imagenet", *TO_ONE_HOT, "--distillation.switch-epoch", "89"),
 ])
 def test_what_a_whole_run_can_have_a_smoke_run_tries_out(command, arguments):

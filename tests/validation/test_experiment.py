@@ -180,7 +180,7 @@ def test_inputs_are_pixels_from_0_to_1_through_the_embedding():
     examples = draw(dataset, setting.data, 0)
     embed, _ = experiment.build(setting, 0)
     data = Inputs(examples, setting, embed, torch.device("cpu"), seed=0)
-    pixels = torch.from_numpy(examples.train_images).float() / 255
+    pixels = torch.from_numpy(examples.train_inputs).float() / 255
     assert 0 <= pixels.min() < 0.1 and 0.9 < pixels.max() <= 1
     torch.testing.assert_close(data.train.inputs, embed(pixels))
     assert data.test.inputs.shape == (256, 5000) and not data.train.inputs.requires_grad

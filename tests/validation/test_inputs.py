@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 def inputs(name="resnet_cifar100", examples=20, seed=0, **changes):
     setting = find(name)
     setting = replace(setting, data=replace(setting.data, train_examples=examples, **changes))
-    kind = DATASETS[setting.data.name]
+    kind = DATASETS[setting.data.set.name]
     drawn = draw(generated.load(kind.SHAPE, kind.CLASSES, 40, 30), setting.data, 0)
     return drawn, Inputs(drawn, setting, nn.Identity(), CPU, seed=seed)
 
@@ -27,7 +27,7 @@ def test_evaluation_sees_normalised_images_in_their_order():
     drawn, made = inputs()
     kind = DATASETS["cifar100"]
     mean, std = (np.array(values).reshape(1, 3, 1, 1) for values in (kind.MEAN, kind.STD))
-    for split, images in ((made.train, drawn.train_images), (made.test, drawn.test_images)):
+    for split, images in ((made.train, drawn.train_inputs), (made.test, drawn.test_inputs)):
         expected = (images / 255 - mean) / std
         np.testing.assert_allclose(split.plain(torch.arange(len(images))).numpy(), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(made.train.labels.numpy(), drawn.train_labels)
@@ -48,7 +48,7 @@ def test_a_view_is_a_crop_of_the_padded_image_mirrored_or_not():
     view = made.train.view(torch.arange(20), seed=0, role="teacher", epoch=1).numpy()
     kind = DATASETS["digits"]
     seen = set()
-    for image, found in zip(drawn.train_images, view):
+    for image, found in zip(drawn.train_inputs, view):
         padded = (np.pad(image, ((0, 0), (1, 1), (1, 1))) / 255 - kind.MEAN[0]) / kind.STD[0]
         crops = {(i, j, m): padded[:, i : i + 8, j : j + 8][:, :, ::m]
                  for i in range(3) for j in range(3) for m in (1, -1)}
@@ -89,13 +89,13 @@ def test_images_mapped_from_the_disk_are_read_where_they_lie(tmp_path, monkeypat
 
 
 def test_a_teacher_of_a_part_sees_its_examples_as_the_whole_does():
-    _, made = inputs(taught_share=0.25)
+    _, made = inputs(teacher_fraction=0.25)
     where = {"seed": 0, "role": "teacher", "epoch": 2}
     assert len(made.taught) == made.taught_mask.sum() == 5
     chosen = torch.from_numpy(made.taught_mask.nonzero()[0])
     assert torch.equal(made.taught.view(torch.tensor([4, 1]), **where), made.train.view(chosen[[4, 1]], **where))
     assert torch.equal(made.taught.labels, made.train.labels[chosen])
-    _, other = inputs(taught_share=0.25, seed=1)
+    _, other = inputs(teacher_fraction=0.25, seed=1)
     assert (other.taught_mask != made.taught_mask).any()
     _, whole = inputs()
     assert whole.taught is whole.train and whole.taught_mask is None

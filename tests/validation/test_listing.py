@@ -19,7 +19,7 @@ def test_list_groups_by_data_set_and_says_what_was_estimated(command):
     code, out, _ = command("--list", "--no-download")
     heads = [line for line in out.splitlines() if line and not line.startswith((" ", "*"))]
     assert code == 0 and [head.split()[0] for head in heads] == list(dict.fromkeys(
-        setting.data.name for setting in SETTINGS.values()))
+        setting.data.set.name for setting in SETTINGS.values()))
     assert "cifar100 (169 MB): missing, see --dry-run" in heads
     (line,) = [line for line in out.splitlines() if line.startswith("  resnet56_resnet20_cifar100 ")]
     assert "ResNet-56 to ResNet-20" in line and line.count("*") == 2 and out.splitlines()[-1].startswith("* estimated")

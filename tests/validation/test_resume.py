@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from validation.fitting import Fit
+from validation.trainer import Fit
 
 from validation import durable, run, teachers
 from validation.checkpoint import Checkpoints
@@ -129,9 +129,9 @@ def test_an_unfinished_run_of_another_configuration_is_refused_with_the_differen
     pretend_it_was_no_smoke_run(folder)
     stop_at()
     before = contents(tmp_path / "runs")
-    code, err = runs("runs", "--distillation.temperature", 2)
+    code, err = runs("runs", "--student.loss.temperature", 2)
     assert code == 2 and "another unfinished run" in err and "--no-resume" in err
-    assert "distillation.temperature: 4.0 there, 2.0 now" in err and "smoke: false there, true now" in err
+    assert "student.loss.temperature: 4.0 there, 2.0 now" in err and "smoke: false there, true now" in err
     assert contents(tmp_path / "runs") == before
     code, err = runs("runs", "--no-resume")
     assert code == 0 and "moves to" in err
@@ -155,7 +155,7 @@ def test_an_unfinished_smoke_run_is_in_no_ones_way(runs, stop_at, tmp_path):
     stop_at("student", 2)
     runs("runs")
     stop_at()
-    code, err = runs("runs", "--distillation.temperature", 2)
+    code, err = runs("runs", "--student.loss.temperature", 2)
     assert code == 0 and "previous-seed0" in err and "goes on" not in err and "teacher: found trained in" in err
 
 

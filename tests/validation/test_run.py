@@ -183,7 +183,7 @@ def test_no_resume_runs_anew_and_keeps_the_old_run(command, tmp_path):
 
 def test_a_smoke_run_is_in_nobodys_way(command, tmp_path):
     command(*SMOKE)
-    code, _, err = command(*SMOKE, "--distillation.temperature", 2)
+    code, _, err = command(*SMOKE, "--student.loss.temperature", 2)
     assert code == 0 and "moves to" in err and "already" not in err
     assert folders(tmp_path) == ["rf_noisy_mnist/previous-seed0", "rf_noisy_mnist/seed0"]
 

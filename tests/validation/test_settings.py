@@ -25,7 +25,7 @@ def test_table_7_random_features():
     assert (RF.model.features, RF.data.train_examples, RF.data.label_noise) == (5000, 128, 0.25)
     for recipe in (RF.teacher, RF.student):
         assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.optimiser) == (40, 16, 1e-3, "adam")
-    assert (RF.distillation.temperature, RF.distillation.weight, RF.distillation.share_initialisation) == (5, 1, True)
+    assert (RF.student.loss.temperature, RF.distillation.weight, RF.share_initialisation) == (5, 1, True)
     assert (RF.analysis.pairs, RF.analysis.top, RF.analysis.bottom) == (15, (0, 15), (20, 60))
 
 
@@ -34,7 +34,7 @@ def test_table_7_mlp():
     for recipe in (MLP.teacher, MLP.student):
         assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.optimiser) == (20, 16, 1e-4, "adam")
     distillation = MLP.distillation
-    assert (distillation.temperature, distillation.weight, distillation.share_initialisation) == (4, 1, True)
+    assert (student.loss.temperature, distillation.weight, share_initialisation) == (4, 1, True)
     assert (MLP.analysis.pairs, MLP.analysis.top, MLP.analysis.bottom) == (15, (0, 15), (20, 60))
 
 
@@ -96,9 +96,9 @@ def test_a_row_of_table_2(name):
                                             and setting.published.test[0] == setting.published.test[1])
     if not name.endswith("_v2"):
         for recipe in (setting.teacher, setting.student):
-            assert {key: getattr(recipe, key) for key in TABLE_1[setting.data.name]} == TABLE_1[setting.data.name]
-    assert setting.distillation.temperature == 4
-    assert setting.distillation.weight == (0.1 if setting.data.name == "imagenet" else 1.0)
+            assert {key: getattr(recipe, key) for key in TABLE_1[setting.data.set.name]} == TABLE_1[setting.data.set.name]
+    assert setting.student.loss.temperature == 4
+    assert setting.distillation.weight == (0.1 if setting.data.set.name == "imagenet" else 1.0)
 
 
 def test_table_1_cifar100_v2():
@@ -119,7 +119,7 @@ GUESSED = {
     "resnet50_resnet18_tiny_imagenet": {"model.stem", "student_model.stem"},
     "resnet_imagenet": {f"{role}.{field}" for role in ("teacher", "student") for field in (
         "epochs", "batch_size", "learning_rate", "weight_decay", "warmup_epochs")} | {
-        "distillation.weight", "distillation.temperature"},
+        "distillation.weight", "student.loss.temperature"},
     "resnet_imagenet_early": {"distillation.switch", "distillation.switch_epoch"},
     "resnet_fashion_mnist": {"teacher.epochs", "student.epochs"},
 }
@@ -159,11 +159,11 @@ def test_the_work_that_expected_times_rest_on_is_counted(network):
     ("teacher", "epochs", 0, "--teacher.epochs"),
     ("student", "batch_size", 0, "--student.batch-size"),
     ("student", "learning_rate", float("nan"), "--student.learning-rate"),
-    ("distillation", "temperature", 0.0, "--distillation.temperature"),
+    ("distillation", "temperature", 0.0, "--student.loss.temperature"),
     ("distillation", "weight", -0.1, "--distillation.weight"),
-    ("data", "padding", -1, "--data.padding"),
+    ("data", "padding", -1, "--data.view.padding"),
     ("data", "flip", True, "--data.normalise"),
-    ("data", "taught_share", 0.0, "--data.taught-share"),
+    ("data", "teacher_fraction", 0.0, "--data.teacher-fraction"),
     ("teacher", "momentum", 0.9, "--teacher.optimiser"),
     ("student", "weight_decay", -1e-4, "--student.weight-decay"),
     ("student", "warmup_epochs", -1, "--student.warmup-epochs"),
@@ -172,7 +172,7 @@ def test_the_work_that_expected_times_rest_on_is_counted(network):
     ("distillation", "switch_window", -1, "--distillation.switch-window"),
     ("distillation", "switch_step", 5, "--distillation.switch"),
     ("distillation", "switch", "to_one_hot", "--distillation.switch-epoch"),
-    ("evaluation", "watched", 0, "--evaluation.watched"),
+    ("evaluation", "watched", 0, "--evaluation.evaluated"),
     ("analysis", "every", 0, "--analysis.every"),
     ("analysis", "pairs", 0, "--analysis.pairs"),
     ("analysis", "top", (0, 14), "--analysis.top"),
@@ -187,7 +187,7 @@ def test_a_value_that_no_experiment_can_have_is_refused_by_its_flag(part, field,
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RF.data.train_examples = 5
-    assert dataclasses.replace(RF, data=Data("mnist")).data.train_examples is None
+    assert dataclasses.replace(RF, data=Data(MNIST(), Rows())).data.train_examples is None
 
 
 def test_listing_needs_no_pytorch():
@@ -213,7 +213,7 @@ def test_the_cnn_says_of_each_value_that_table_7_lost_that_it_is_a_guess():
     assert (setting.teacher.optimiser, setting.distillation.weight) == ("adam", 1.0)  # all that is known of it
     assert setting.guesses.keys() >= {
         "data.train_examples", "model.channels", "model.kernel", "model.pool", "teacher.epochs", "teacher.batch_size",
-        "teacher.learning_rate", "distillation.temperature"}
+        "teacher.learning_rate", "student.loss.temperature"}
 
 
 def test_resnets_are_recorded_about_two_hundred_times():
@@ -223,6 +223,6 @@ def test_resnets_are_recorded_about_two_hundred_times():
         blocks = (setting.model.depth - 2) // 6
         assert setting.analysis.layers == ("stem", "stage1.0.conv1", f"stage2.{blocks // 2}.conv1",
                                            f"stage3.{blocks - 1}.conv2", "classifier.linear")
-        steps = setting.teacher.epochs * (sizes.EXAMPLES[setting.data.name][0] // setting.teacher.batch_size)
+        steps = setting.teacher.epochs * (sizes.EXAMPLES[setting.data.set.name][0] // setting.teacher.batch_size)
         assert 150 < steps / setting.analysis.every < 250
     assert not find("mobilenet_cifar10").analysis.layers and not find("resnet_imagenet").analysis.layers

@@ -56,7 +56,7 @@ def test_a_teacher_of_which_other_layers_were_recorded_is_trained_again_aloud(sm
 
 def test_another_seed_recipe_or_data_is_another_teacher_another_student_is_not(smoke, tmp_path):
     smoke("resnet8_digits")
-    for changed in (["--student.batch-size", 8], ["--distillation.temperature", 2], ["--student.optimiser", "sgd"]):
+    for changed in (["--student.batch-size", 8], ["--student.loss.temperature", 2], ["--student.optimiser", "sgd"]):
         assert "teacher" not in trained(smoke("resnet8_digits", *changed))
     for changed in (["--seeds", 1], ["--teacher.weight-decay", 0], ["--data.label-noise", 0.1], ["--model.depth", 14],
                     ["--precision", "bf16"]):

@@ -8,7 +8,7 @@ import torch
 
 from eigenkd import kernel_flow
 from eigenkd.projection import exaggeration, gains, sign_test
-from validation.data import DATASETS
+from validation.data import DATASETS, Rows
 from validation.data.examples import draw
 from validation.device import described
 from validation.eigenspace import draw_pairs
@@ -79,12 +79,12 @@ def run(study, folder, *, device, data_dir, note=lambda text: None):
     if study.optimiser != "adam" and study.learning_rate >= 2:
         raise UsageError(f"--learning-rates: expected less than 2 over the largest eigenvalue, beyond which gradient "
                          f"descent diverges, got {study.learning_rate}; pass 0.5 for example")
-    kind = DATASETS[study.data]
-    examples = draw(kind.load(data_dir, None), Data(study.data, train_examples=study.examples), study.seed)
+    dataset = DATASETS[study.data]()
+    examples = draw(dataset.load(data_dir, None), Data(dataset, Rows(), train_examples=study.examples), study.seed)
     with local_default(study.seed, "initialisation"):
-        embed, network = TangentMLP(hidden=study.width).build(kind.SHAPE, kind.CLASSES)
-    inputs = embed(torch.from_numpy(examples.train_images).to(torch.float32) / 255).to(device)
-    labels = torch.nn.functional.one_hot(torch.from_numpy(examples.train_labels), kind.CLASSES).float().to(device)
+        embed, network = TangentMLP(hidden=study.width).build(dataset.shape, dataset.classes)
+    inputs = embed(torch.from_numpy(examples.train_inputs).to(torch.float32) / 255).to(device)
+    labels = torch.nn.functional.one_hot(torch.from_numpy(examples.train_labels), dataset.classes).float().to(device)
     network.to(device)
     with torch.no_grad():
         start = network(inputs)
@@ -94,7 +94,7 @@ def run(study, folder, *, device, data_dir, note=lambda text: None):
     folder.begin(asdict(study))
     outputs, marks = teach(network, inputs, labels, study, float(np.linalg.eigvalsh(tangent)[-1]), note)
     result = {**asdict(study), "smoke": False, **provenance(described(device), torch.get_num_threads()),
-              "data_source": kind.locate(data_dir, None).note, "exact": study.exact, "steps_seen": marks.tolist(),
+              "data_source": dataset.locate(data_dir, None).note, "exact": study.exact, "steps_seen": marks.tolist(),
               "kernel_change": change(tangent, tangent_kernel(network, inputs).cpu().numpy())}
     drifts, arrays = compare(study, kernels, outputs, labels, start, marks)
     folder.save("gains", **arrays)
