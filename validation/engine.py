@@ -8,6 +8,7 @@ import torch
 
 from validation.checkpoint import Interval
 from validation.distributed import SINGLE, Single
+from validation.errors import UsageError
 from validation.interrupts import Interrupts
 
 EVERY_MINUTE = Interval("60s")
@@ -24,8 +25,17 @@ class Engine:
     interrupts: Interrupts = field(default_factory=Interrupts)
     group: Single = SINGLE
 
+    def dtype(self, precision):
+        """The type of weights, inputs and logits under a setting's precision. Raises UsageError where the device has no
+        float64."""
+        if precision == "fp64" and self.device.type == "mps":
+            raise UsageError("--precision: expected auto, fp32 or bf16 on mps, which has no float64, got fp64; pass one "
+                             "of these or --device cpu")
+        return torch.float64 if precision == "fp64" else torch.float32
+
     def precision(self, name):
-        """Makes the context that networks compute in: bfloat16 where a setting's precision says so, else float32."""
+        """Makes the context that networks compute in: bfloat16 where a setting's precision says so, else that of their
+        weights."""
         if name == "bf16" or (name == "auto" and self.device.type == "cuda"):
             return lambda: torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext

@@ -36,7 +36,7 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
     which a teacher that is found was trained on (`taught_on`); no global state changes. Raises UsageError for what the
     user can mend.
     """
-    group = engine.group
+    group, dtype = engine.group, engine.dtype(setting.precision)
 
     # Data
     dataset = load(setting, data_dir, download, smoke, group)
@@ -46,8 +46,8 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
 
     # Networks, and the eigendirections of what the recorded layers take in, where they are fixed
     embed, networks = build(setting, seed)
-    inputs = Inputs(examples, setting, embed, engine.device, seed=seed, channels_last=engine.channels_last)
-    networks = {role: engine.placed(network) for role, network in networks.items()}
+    inputs = Inputs(examples, setting, embed, engine.device, seed=seed, channels_last=engine.channels_last, dtype=dtype)
+    networks = {role: engine.placed(network.to(dtype)) for role, network in networks.items()}
     bases = eigenbases(setting, inputs, networks["teacher"])
     untrained = logits_before(setting, examples, inputs, networks, engine)
 

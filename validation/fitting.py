@@ -19,7 +19,7 @@ RECORDED = "recorded/"  # in a checkpoint
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """A trained network and what is kept of it: the paths of its recorded layers by name, as `Recorder.paths` has
-    them, its float32 logits, on the CPU, on the kept training examples and on the test set, its lines of metrics.jsonl,
+    them, its logits, on the CPU, on the kept training examples and on the test set, its lines of metrics.jsonl,
     the seconds it took."""
 
     network: torch.nn.Module

@@ -40,12 +40,12 @@ class Pictures:
     through.
     """
 
-    def __init__(self, images, labels, kind, data, embed, device, channels_last):
+    def __init__(self, images, labels, kind, data, embed, device, channels_last, dtype):
         self.on_disk = isinstance(images, np.memmap) and images.nbytes > BYTES_ON_DEVICE
         self.images = images if self.on_disk else torch.from_numpy(np.array(images)).to(device)
         self.labels, self.device, self.embed, self.data = labels, device, embed, data
         mean, std = (torch.tensor(values, device=device) for values in (kind.MEAN, kind.STD))
-        self.form = {"mean": mean, "std": std, "channels_last": channels_last}
+        self.form = {"mean": mean, "std": std, "channels_last": channels_last, "dtype": dtype}
         self.size = None if images.shape[2:] == kind.SHAPE[1:] else kind.SHAPE[1]  # larger on the disk than it is seen
         self.augmented = bool(data.padding or data.flip or data.resized_crop)
         self.evaluation_batch = evaluated_at_once(images.shape[2:], device)
@@ -93,15 +93,16 @@ class Inputs:
     """The training and the test split of a run's `Examples`; `kept`: which training examples' logits are kept,
     `watched`: which are evaluated after each epoch; `taught`: the examples that the teacher is trained on."""
 
-    def __init__(self, examples, setting, embed, device, *, seed, channels_last=False):
-        embed = embed.to(device)
+    def __init__(self, examples, setting, embed, device, *, seed, channels_last=False, dtype=torch.float32):
+        embed = embed.to(device, dtype)
         for split in ("train", "test"):
             images, labels = getattr(examples, f"{split}_images"), getattr(examples, f"{split}_labels")
             labels = torch.from_numpy(labels).to(device)
             if setting.data.normalise:
-                made = Pictures(images, labels, DATASETS[setting.data.name], setting.data, embed, device, channels_last)
+                made = Pictures(images, labels, DATASETS[setting.data.name], setting.data, embed, device, channels_last,
+                                dtype)
             else:
-                made = Fixed(embedded(images, embed, device), labels)
+                made = Fixed(embedded(images, embed, device, dtype), labels)
             setattr(self, split, made)
         self.kept = spread(len(self.train), setting.evaluation.kept, device)
         self.watched = spread(len(self.train), setting.evaluation.watched, device)
@@ -121,10 +122,10 @@ def evaluated_at_once(size, device):
     return max(16, PIXELS_AT_ONCE.get(device.type, 2**20) // (size[0] * size[1]))
 
 
-def embedded(images, embed, device, batch_size=4096):
+def embedded(images, embed, device, dtype, batch_size=4096):
     """Images (n, channels, height, width) as bytes / 255, in [0, 1], through the fixed embedding."""
     with torch.no_grad():
-        return torch.cat([embed(batch.to(device, torch.float32) / 255)
+        return torch.cat([embed(batch.to(device, dtype) / 255)
                           for batch in torch.from_numpy(np.require(images, requirements="W")).split(batch_size)])
 
 

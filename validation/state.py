@@ -18,12 +18,15 @@ class TrainingState:
         self.network, self.optimiser = network, optimiser(network, recipe)
         self.epoch = self.batch = self.step = 0
         self.device = next(network.parameters()).device
-        self.total = torch.zeros((), device=self.device)
+        self.total = self._zero()
 
     def end_epoch(self):
         """Counts an epoch that is over."""
         self.epoch, self.batch = self.epoch + 1, 0
-        self.total = torch.zeros((), device=self.device)
+        self.total = self._zero()
+
+    def _zero(self):
+        return next(self.network.parameters()).new_zeros(())
 
     def counters(self):
         return {name: getattr(self, name) for name in self.COUNTERS}

@@ -134,8 +134,9 @@ class Setting:
     analysis: Eigenspace = field(default_factory=Eigenspace)
     student_model: Model | None = None
     evaluation: Evaluation = field(default_factory=Evaluation)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """What networks compute in while they are trained; auto is bf16 on a GPU, else fp32. Logits are kept in fp32."""
+    precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
+    """What networks compute in while they are trained; auto is bf16 on a GPU, else fp32. Weights, inputs and logits are
+    fp32; with fp64 everything is."""
     expected: Suppress[Expected] = field(default_factory=Expected)
     published: Suppress[Published | None] = None
     guesses: Suppress[dict[str, str]] = field(default_factory=dict)
