@@ -9,6 +9,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SIGNALLED = ("-m", "tests.validation.signalled")
+# Batch normalisation, augmentation, Nesterov's momentum; a layer seen from the start and one seen at the end.
+QUICK = ("resnet8_digits", "--analysis.layers", "stem", "classifier.linear",
+         *(f"--{role}.{value}" for role in ("teacher", "student")
+           for value in ("schedule=constant", "warmup-epochs=0", "decay-epochs")))
 
 
 def start(out, *arguments, before=(sys.executable, "-m", "validation.run")):

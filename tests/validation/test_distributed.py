@@ -10,14 +10,13 @@ import torch
 
 from validation.distributed import SINGLE
 
-from .running import ROOT, finish, same_files, start
+from .running import QUICK, ROOT, SIGNALLED, finish, same_files, start
 
-RUN = ("resnet8_digits", "--data.train-examples", "160", "--teacher.batch-size", "8", "--student.batch-size", "32",
+RUN = (*QUICK, "--data.train-examples", "160", "--teacher.batch-size", "8", "--student.batch-size", "32",
        "--teacher.epochs", "1", "--student.epochs", "1", "--teacher.learning-rate", "0.01",
-       "--student.learning-rate", "0.01", "--checkpoint-every", "10",
-       "--analysis.layers", "stem", "classifier.linear")
+       "--student.learning-rate", "0.01", "--checkpoint-every", "10")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1",
-            "--standalone", "-m")
+            "--standalone")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def test_one_process_has_all_the_work():
 
 def test_a_killed_process_costs_nothing_once_torchrun_starts_again(trained, tmp_path):
     _, folder = trained
-    process = start(tmp_path, *RUN, "--precision", "fp32", before=(*TORCHRUN, "tests.validation.dying", "15"))
+    process = start(tmp_path, *RUN, "--precision", "fp32", before=(*TORCHRUN, *SIGNALLED, "SIGKILL", "15"))
     code, err = finish(process)
     assert code == 0, err
     assert "teacher: goes on after step 10 " in err

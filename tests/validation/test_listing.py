@@ -39,3 +39,5 @@ def test_dry_run_of_an_image_setting_says_size_time_and_what_is_missing(command,
     assert plan["data"]["missing"] and plan["expected"]["measured"] == [] and plan["expected"]["gpu"] > 60
     # 60,000 logits of 100 classes for three networks, the student's weights; a teacher's; weights and momenta twice.
     assert plan["megabytes"] == {"run": 73, "teacher": 27, "checkpoints": 14} and not (tmp_path / "runs").exists()
+    _, out, _ = command("resnet56_resnet20_cifar100", "--dry-run", "--no-download", "--precision", "fp64", "--json")
+    assert json.loads(out)[0]["megabytes"] == {"run": 146, "teacher": 55, "checkpoints": 28}
