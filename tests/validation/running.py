@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,15 +26,6 @@ def finish(process, seconds=240):
     """Its exit code and what it said on standard error."""
     _, err = process.communicate(timeout=seconds)
     return process.returncode, err
-
-
-def wait_for(condition, seconds=120):
-    """What `condition` returns once that is true."""
-    give_up = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
-    return found
 
 
 def contents(out):

@@ -91,8 +91,3 @@ def mask(n, share, random):
 
 def _drawn(n, share, random):
     return torch.randperm(n, generator=random)[: round(share * n)].numpy()
-
-
-def interpolated(logits, labels):
-    """(n,) booleans: where the largest of a teacher's logits (n, classes) is that of the label (n,) trained on."""
-    return np.asarray(logits).argmax(axis=1) == np.asarray(labels)
