@@ -39,6 +39,7 @@ def contents(out):
         if path.name == "result.json":
             content = json.dumps(json.loads(content) | dict.fromkeys(("seconds", "commit", "dirty"))).encode()
         found[str(path.relative_to(out))] = hashlib.sha256(content).hexdigest()
+    assert found, f"nothing to compare in {out}"
     return found
 
 
