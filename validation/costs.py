@@ -50,13 +50,14 @@ def kept_bytes(setting, parameters):
     """Estimated bytes on the disk: of a run folder, of the last two checkpoints, of the teacher's folder.
 
     parameters: numbers of trained parameters, "trained" of the teacher and "student" of another student. Logits and
-    weights are float32.
+    weights are float32, or float64 with a precision of fp64.
     """
     pool, test = setting.data.set.examples
     train = min(count for count in (pool, setting.data.train_examples, setting.evaluation.saved_logits)
                 if count is not None)
-    logits = 4 * (train + test) * setting.data.set.classes
-    teacher, student = (4 * parameters.get(name, parameters["trained"]) for name in ("trained", "student"))
+    size = 8 if setting.precision == "fp64" else 4
+    logits = size * (train + test) * setting.data.set.classes
+    teacher, student = (size * parameters.get(name, parameters["trained"]) for name in ("trained", "student"))
     networks = 2 if setting.is_self_distillation else 3
     return {"run": networks * logits + student,
             "checkpoints": 2 * max(teacher * (1 + STATE[setting.teacher.optimiser]),

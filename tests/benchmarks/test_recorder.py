@@ -1,6 +1,6 @@
 """The benchmarks of the recorder and of the tangent kernel add up; no time is judged."""
 
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,22 +8,30 @@ import torch
 
 from benchmarks import recorder, tangent_kernel
 from validation.function_space.kernels import tangent_kernel as factored
+from validation.inputs import Fixed
 from validation.models.tangent_mlp import TangentMLP
+from validation.trajectory import Recorder
 
 
 @pytest.mark.parametrize("name", ["rf_noisy_mnist", "mlp_mnist"])
 def test_what_the_recorder_takes_is_the_records_and_not_the_steps(name, monkeypatch):
-    """Made slow by 0.2 s: so long is a record, and no step."""
-    class Slow(recorder.Recorder):
-        def __call__(self, step):
-            super().__call__(step)
-            time.sleep(0.2)
+    """By a clock on which a record takes 3 s and a step 2 s."""
+    clock = SimpleNamespace(now=0, perf_counter=lambda: clock.now)
+
+    def taking(seconds, work):
+        def timed(*arguments, **named):
+            clock.now += seconds
+            return work(*arguments, **named)
+
+        return timed
 
     monkeypatch.setattr(recorder, "MEASURED", 3)
-    monkeypatch.setattr(recorder, "Recorder", Slow)
+    monkeypatch.setattr(recorder, "time", clock)
+    monkeypatch.setattr(Recorder, "__call__", taking(3, Recorder.__call__))
+    monkeypatch.setattr(Fixed, "view", taking(2, Fixed.view))
     found = recorder.measured(name)
-    assert found["record"] >= 0.2 and 0 < found["step"] < 0.2
-    assert found["cost"] > 1 and found["least_every"] > 20
+    assert (found["record"], found["step"]) == (3, 2)
+    assert found["cost"] == 1.5 / found["every"] and found["least_every"] == 31
     lines = list(recorder.table({"recorder": {name: found}}))
     assert len(lines) == 2 and lines[1].startswith(f"{name}, 16 ")
 

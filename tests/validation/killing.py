@@ -1,7 +1,8 @@
-"""python -m tests.validation.killing OUT KILLS ARGUMENT...: kills runs of a setting with SIGKILL and goes on with them.
+"""python -m tests.validation.killing OUT KILLS ARGUMENT...: kills runs of a setting with SIGKILL and resumes them.
 
-Prints a JSON mapping: how many kills fell inside a save and how many elsewhere, and the files in which a run that was
-killed differs from one that was not. Forks for each run, so that PyTorch is loaded once.
+Every second kill comes at a random time. The others come at a random operation on a file, inside a save and outside of
+one in turn. Prints a JSON mapping: how many kills there were of each kind, and the files in which a run that was killed
+differs from one that was not. Forks for each run, so that PyTorch is loaded once.
 """
 
 import json
@@ -19,14 +20,16 @@ from validation.checkpoint import Checkpoints
 
 from .running import contents
 
-KINDS = ("timer", "operation")
+KINDS = ("timer", "inside a save", "timer", "outside a save")
 
 
 class Operations:
-    """Counts what is done to files, and dies at number `fatal`; `report` is told then whether inside a save."""
+    """Counts what is done to files inside a save and outside of one, and dies at `fatal`, a place and a number there;
+    `report` is told the counts, at the end or at death."""
 
     def __init__(self, report, fatal):
-        self.count, self.fatal, self.saving, self.report = 0, fatal, False, report
+        self.counts, self.fatal = {"inside a save": 0, "outside a save": 0}, fatal
+        self.saving, self.report = False, report
         for owner, names in ((durable, ["flush"]), (shutil, ["rmtree"]), (Path, ["rename", "replace", "mkdir"])):
             for name in names:
                 setattr(owner, name, self.counted(getattr(owner, name)))
@@ -56,13 +59,14 @@ class Operations:
         return wrapped
 
     def pass_by(self):
-        self.count += 1
-        if self.count == self.fatal:
+        place = "inside a save" if self.saving else "outside a save"
+        self.counts[place] += 1
+        if (place, self.counts[place]) == self.fatal:
             self.tell()
             os.kill(os.getpid(), signal.SIGKILL)
 
     def tell(self):
-        os.write(self.report, json.dumps({"count": self.count, "saving": self.saving}).encode())
+        os.write(self.report, json.dumps(self.counts).encode())
 
 
 def leg(arguments, out, *, fatal=None, seconds=None, log="log"):
@@ -100,25 +104,23 @@ def main(out, kills, *arguments):
     with (out / "log").open("w") as log, redirect_stdout(log), redirect_stderr(log):
         run.main([*arguments, "--out", str(out / "first")])  # loads and prepares what each run would for itself
     started = time.monotonic()
-    _, told = leg(arguments, out / "whole")
+    _, operations = leg(arguments, out / "whole")
     whole, seconds = contents(out / "whole"), time.monotonic() - started
-    tally = {f"{kind}, {where} a save": 0 for kind in KINDS for where in ("inside", "outside")}
-    chains, done, differing = 0, 0, set()
+    tally, chains, done, differing = dict.fromkeys(KINDS, 0), 0, 0, set()
     while done < kills:
         chains += 1
         place, killed = out / f"chain{chains}", True
         while killed:
-            kind = KINDS[done % 2] if done < kills else None
-            fatal = chance.randint(1, told["count"]) if kind == "operation" else None
-            killed, last = leg(arguments, place, fatal=fatal,
-                               seconds=chance.uniform(0, seconds) if kind == "timer" else None)
+            kind = KINDS[done % len(KINDS)] if done < kills else None
+            fatal = (kind, chance.randint(1, operations[kind])) if kind in operations else None
+            killed, _ = leg(arguments, place, fatal=fatal,
+                            seconds=chance.uniform(0, seconds) if kind == "timer" else None)
             if killed:
-                inside = last["saving"] if last else any(place.rglob("checkpoints/.*"))
-                tally[f"{kind}, {'inside' if inside else 'outside'} a save"] += 1
+                tally[kind] += 1
                 done += 1
         found = contents(place)
         differing |= {name for name in whole.keys() | found.keys() if whole.get(name) != found.get(name)}
-    print(json.dumps({"kills": tally, "chains": chains, "operations": told["count"], "seconds": round(seconds, 2),
+    print(json.dumps({"kills": tally, "chains": chains, "operations": operations, "seconds": round(seconds, 2),
                       "files": sorted(whole), "differing": sorted(differing)}))
 
 

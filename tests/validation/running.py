@@ -5,10 +5,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SIGNALLED = ("-m", "tests.validation.signalled")
+# Batch normalisation, augmentation, Nesterov's momentum; a layer seen from the start and one seen at the end.
+QUICK = ("resnet8_digits", "--analysis.layers", "stem", "classifier.linear",
+         *(f"--{role}.{value}" for role in ("teacher", "student")
+           for value in ("schedule=constant", "warmup-epochs=0", "decay-epochs")))
 
 
 def start(out, *arguments, before=(sys.executable, "-m", "validation.run")):
@@ -24,15 +28,6 @@ def finish(process, seconds=240):
     return process.returncode, err
 
 
-def wait_for(condition, seconds=120):
-    """What `condition` returns once that is true."""
-    give_up = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
-    return found
-
-
 def contents(out):
     """A digest of each file that finished runs leave, by its path, but for the seconds that they took and the commit
     that they ran at, which may change beside them."""
@@ -44,6 +39,7 @@ def contents(out):
         if path.name == "result.json":
             content = json.dumps(json.loads(content) | dict.fromkeys(("seconds", "commit", "dirty"))).encode()
         found[str(path.relative_to(out))] = hashlib.sha256(content).hexdigest()
+    assert found, f"nothing to compare in {out}"
     return found
 
 

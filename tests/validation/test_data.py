@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from validation.data import DATASETS, generated, mnist
-from validation.data.examples import draw, flip, interpolated, mask
+from validation.data.examples import draw, flip, mask
 from validation.data.idx import FILES
 from validation.data.published import Published
 from validation.errors import UsageError
@@ -232,8 +232,3 @@ def test_a_mask_has_its_share_and_is_uniform():
     assert (abs(masks.sum(axis=0) - 250) < 4 * 11.2).all() and masks.sum(axis=0).std() > 5
     np.testing.assert_array_equal(mask(40, 0.5, random(7)), masks[7])
     assert not mask(40, 0.0, random()).any() and mask(40, 1.0, random()).all()
-
-
-def test_a_teacher_interpolates_where_its_largest_logit_is_the_label():
-    logits = np.array([[0.0, 2.0, 1.0], [3.0, 1.0, 2.0], [0.0, 0.0, -1.0]])
-    np.testing.assert_array_equal(interpolated(logits, np.array([1, 2, 0])), [True, False, True])

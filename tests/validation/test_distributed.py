@@ -1,30 +1,54 @@
 """Two processes train what one trains, up to the order of sums; one that is killed costs nothing but time."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from validation import run
 from validation.distributed import SINGLE
 
-from .running import ROOT, finish, start, wait_for
+from .running import QUICK, ROOT, SIGNALLED, finish, same_files, start
+
+RUN = (*QUICK, "--data.train-examples", "160", "--teacher.batch-size", "8", "--student.batch-size", "32",
+       "--teacher.epochs", "1", "--student.epochs", "1", "--teacher.learning-rate", "0.01",
+       "--student.learning-rate", "0.01", "--checkpoint-every", "10")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1",
+            "--standalone")
 
 
-def test_two_processes_train_what_one_trains(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "tests.validation.two_processes", str(tmp_path)], cwd=ROOT,
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(largest differences of a small network, the folder of the runs), see tests.validation.two_processes."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = subprocess.run([sys.executable, "-m", "tests.validation.two_processes", str(folder), *RUN], cwd=ROOT,
                           timeout=300, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    differences = json.loads(done.stdout)
+    return json.loads(done.stdout), folder
+
+
+def test_two_processes_train_what_one_trains(trained):
+    differences, _ = trained
     assert differences.keys() >= {"0.weight", "1.running_mean", "1.running_var", "4.running_var", "losses", "logits"}
-    assert differences.pop("losses") < 1e-6  # summed up in single precision
     assert max(differences.values()) < 1e-12
+
+
+def test_two_processes_train_the_resnet_that_one_trains(trained):
+    """In double precision: in single precision the order of a sum decides on which side of a ReLU's kink an activation
+    is, and small differences grow."""
+    _, folder = trained
+    one, two = (dict(np.load(folder / name / "resnet8_digits/seed0/outputs.npz")) for name in ("one", "fp64"))
+    assert one.keys() == two.keys()
+    for name in ("train_labels", "test_labels"):
+        np.testing.assert_array_equal(one[name], two[name])
+    for name in ("teacher_train", "teacher_test", "student_train", "student_test"):
+        assert one[name].dtype == np.float64
+        assert np.abs(one[name] - two[name]).max() < 1e-9 * np.abs(one[name]).max(), name
+    for name in ("one", "fp64"):
+        lines = (folder / name / "resnet8_digits/seed0/metrics.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in lines] == [20, 5]
 
 
 def test_one_process_has_all_the_work():
@@ -33,38 +57,10 @@ def test_one_process_has_all_the_work():
     assert SINGLE.agree(True, 1) and not SINGLE.agree(False, 10)
 
 
-RUN = ("resnet8_digits", "--data.train-examples", "320", "--teacher.batch-size", "8", "--student.batch-size", "32",
-       "--teacher.epochs", "1", "--student.epochs", "1", "--scale-schedule", "--teacher.learning-rate", "0.01",
-       "--student.learning-rate", "0.01", "--checkpoint-every", "10")
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1",
-            "--standalone", "-m", "validation.run")
-
-
-def second_worker(torchrun):
-    """The process number of rank 1 among torchrun's children."""
-    children = Path(f"/proc/{torchrun}/task/{torchrun}/children").read_text().split()
-    (found,) = [child for child in children if b"RANK=1\0" in Path(f"/proc/{child}/environ").read_bytes().replace(
-        b"LOCAL_RANK=1\0", b"").replace(b"GROUP_RANK=1\0", b"")]
-    return int(found)
-
-
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to tell the workers apart")
-def test_a_killed_process_costs_nothing_once_torchrun_starts_again(tmp_path, capsys):
-    process = start(tmp_path / "two", *RUN, before=TORCHRUN)
-    wait_for(lambda: list(tmp_path.glob("two/teachers/*/checkpoints/0*")))
-    os.kill(second_worker(process.pid), signal.SIGKILL)
+def test_a_killed_process_costs_nothing_once_torchrun_starts_again(trained, tmp_path):
+    _, folder = trained
+    process = start(tmp_path, *RUN, "--precision", "fp32", before=(*TORCHRUN, *SIGNALLED, "SIGKILL", "15"))
     code, err = finish(process)
     assert code == 0, err
-    assert "teacher: goes on after step " in err
-    assert run.main([*RUN, "--out", str(tmp_path / "one")]) == 0
-    one, two = (dict(np.load(tmp_path / name / "resnet8_digits/seed0/outputs.npz")) for name in ("one", "two"))
-    capsys.readouterr()
-    assert one.keys() == two.keys()
-    for name in ("train_labels", "test_labels"):
-        np.testing.assert_array_equal(one[name], two[name])
-    for name in ("teacher_train", "teacher_test", "student_train", "student_test"):
-        scale = np.abs(one[name]).max()
-        assert np.abs(one[name] - two[name]).max() < 1e-3 * scale, name  # float32, 50 steps
-    for name in ("one", "two"):
-        lines = (tmp_path / name / "resnet8_digits/seed0/metrics.jsonl").read_text().splitlines()
-        assert [json.loads(line)["step"] for line in lines] == [40, 10]
+    assert "teacher: goes on after step 10 " in err
+    assert same_files(tmp_path, folder / "fp32") == []

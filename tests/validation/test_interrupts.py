@@ -1,15 +1,17 @@
-"""Signals: at once outside a training, at the next safe point within one; a real run is stopped and goes on."""
+"""Signals: at once outside a training, at the next safe point within one; a real run is stopped and resumed."""
 
 import json
 import os
 import signal
+import sys
 import threading
 
 import pytest
 
+from validation import run
 from validation.interrupts import Stopped, listening
 
-from .running import finish, same_files, start, wait_for
+from .running import QUICK, SIGNALLED, finish, same_files, start
 
 
 def send(number):
@@ -69,30 +71,25 @@ def test_outside_the_main_thread_none_is_set():
     assert inside == [(before, None)]
 
 
-RUN = ("resnet8_digits", "--teacher.epochs", "4", "--student.epochs", "4", "--scale-schedule",
-       "--data.train-examples", "400")
+RUN = (*QUICK, "--teacher.epochs", "4", "--student.epochs", "2", "--data.train-examples", "400")  # of 3 steps each
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The run folders of `RUN`, left alone."""
     out = tmp_path_factory.mktemp("undisturbed")
-    process = start(out, *RUN)
-    assert finish(process)[0] == 0
+    assert run.main([*RUN, "--out", str(out)]) == 0
     return out
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_has_a_checkpoint_and_goes_on_to_the_same_bits(tmp_path, undisturbed, number, code):
-    process = start(tmp_path, *RUN)
-    (metrics,) = wait_for(lambda: [path for path in tmp_path.glob("teachers/*/metrics.jsonl") if path.read_text()])
-    process.send_signal(number)
-    ended, err = finish(process, seconds=60)
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stopped_run_has_a_checkpoint_and_resumes_to_the_same_bits(tmp_path, undisturbed, capsys, name, code):
+    ended, err = finish(start(tmp_path, *RUN, before=(sys.executable, *SIGNALLED, name, "7")))
     assert ended == code and "Traceback" not in err
     assert err.splitlines()[-1] == ("interrupted: what was trained so far is kept; the same command goes on from there")
+    (metrics,) = tmp_path.glob("teachers/*/metrics.jsonl")
     (state,) = [json.loads(path.read_text()) for path in metrics.parent.glob("checkpoints/*/state.json")]
-    assert state["counters"]["step"] >= len(state["log"]) * 3 > 0  # of 400 examples three batches of 128 an epoch
-    process = start(tmp_path, *RUN)
-    ended, err = finish(process)
-    assert ended == 0 and f"goes on after step {state['counters']['step']} " in err
+    assert state["counters"]["step"] == 7 and len(state["log"]) == len(metrics.read_text().splitlines()) == 2
+    assert run.main([*RUN, "--out", str(tmp_path)]) == 0
+    assert "goes on after step 7 " in capsys.readouterr().err
     assert same_files(tmp_path, undisturbed) == []

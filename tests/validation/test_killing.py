@@ -1,4 +1,4 @@
-"""kill -9 at any moment: the run that is gone on with ends bit-identical to one that was left alone."""
+"""kill -9 at any moment: the run that is resumed ends in the same bits as one that was left alone."""
 
 import json
 import subprocess
@@ -6,20 +6,20 @@ import sys
 
 import pytest
 
-from .running import ROOT
+from .running import QUICK, ROOT
 
 EPOCHS = ("--teacher.epochs", "2", "--student.epochs", "2", "--scale-schedule")
 SETTINGS = {
     # Batch normalisation, Nesterov's momentum, augmentation, a switch of losses; and Adam, recorded paths.
     "resnet8_digits": ("--data.train-examples", "48", "--teacher.batch-size", "8", "--student.batch-size", "8",
-                       "--distillation.switch", "to_one_hot", "--distillation.switch-step", "4"),
+                       "--distillation.switch", "to_one_hot", "--distillation.switch-step", "4", *QUICK[1:]),
     "mlp_mnist": ("--data.train-examples", "64", "--model.hidden", "20"),
 }
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_killed_run_ends_as_one_that_was_left_alone(tmp_path, name):
-    """25 kills of each of two settings, half of them by the clock, half at an operation on a file, each at random."""
+    """25 kills of each of two settings."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.validation.killing", str(tmp_path / "runs"), "25", name, "--smoke", *EPOCHS,
          *SETTINGS[name], "--checkpoint-every", "2"], cwd=ROOT, capture_output=True, text=True, timeout=600)
@@ -27,5 +27,4 @@ def test_a_killed_run_ends_as_one_that_was_left_alone(tmp_path, name):
     report = json.loads(done.stdout)
     assert report["differing"] == []
     assert {path.split("/")[-1] for path in report["files"]} >= {"outputs.npz", "metrics.jsonl", "weights.safetensors"}
-    kills = report["kills"]
-    assert sum(kills.values()) == 25 and kills["operation, inside a save"] >= 3 and kills["timer, outside a save"] >= 1
+    assert report["kills"] == {"timer": 13, "inside a save": 6, "outside a save": 6}

@@ -44,6 +44,8 @@ def test_dry_run_of_an_image_setting_says_size_time_and_what_is_missing(command,
     assert plan["data"]["missing"] and plan["expected"]["measured"] == [] and plan["expected"]["gpu"] > 60
     # 60,000 logits of 100 classes for three networks, the student's weights; a teacher's; weights and momenta twice.
     assert plan["megabytes"] == {"run": 73, "teacher": 27, "checkpoints": 14} and not (tmp_path / "runs").exists()
+    _, out, _ = command("resnet56_resnet20_cifar100", "--dry-run", "--no-download", "--precision", "fp64", "--json")
+    assert json.loads(out)[0]["megabytes"] == {"run": 146, "teacher": 55, "checkpoints": 28}
 
 
 def test_dry_run_says_what_the_learning_rate_and_the_weight_are_over_the_training(command):
@@ -52,5 +54,5 @@ def test_dry_run_says_what_the_learning_rate_and_the_weight_are_over_the_trainin
     assert code == 0
     assert "  teacher's learning rate: rises from 0 to 1 by epoch 15, 1 to epoch 200, 0.1 to epoch 300, 0.01 to " in out
     assert "  student's learning rate: rises from 0 to 1 by epoch 1.5, 1 to epoch 20, 0.1 to epoch 30, 0.01 to " in out
-    assert "  distillation weight: 1 to epoch 31.25, falls from 1 to 0 by epoch 33.333, 0 to epoch 45" in out
+    assert "  student's weight of distilled: 1 to epoch 31.25, falls from 1 to 0 by epoch 33.333, 0 to epoch 45" in out
     assert "  steps: 21,600 of the teacher, 2,160 of the student" in out

@@ -10,9 +10,9 @@ from validation import durable, run, teachers
 from validation.checkpoint import Checkpoints
 from validation.lock import alone
 
-from .running import contents
+from .running import QUICK, contents
 
-SMALL = ("resnet8_digits", "--smoke", "--data.train-examples", 48, "--teacher.batch-size", 12,
+SMALL = (*QUICK, "--smoke", "--data.train-examples", 48, "--teacher.batch-size", 12,
          "--student.batch-size", 8)
 
 

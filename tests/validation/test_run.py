@@ -40,18 +40,29 @@ def test_the_paper_s_accuracies_stand_beside_ours(command, result_of):
     assert "(paper: 0.543 teacher, 0.563 distilled)" in line
 
 
-def test_bf16_trains_other_weights_and_logits_stay_float32(command, tmp_path):
+def test_networks_compute_in_the_precision_asked_for(command, tmp_path):
+    """Convolutions in bfloat16 while networks are trained, or in float64 throughout; the logits that are kept are
+    float32, or float64."""
     import numpy as np
+    import torch
 
-    stored = {}
-    for precision in ("fp32", "auto", "bf16"):
-        assert command("resnet8_digits", "--smoke", "--precision", precision)[0] == 0
+    stored, seen = {}, {}
+    for precision in ("fp32", "auto", "bf16", "fp64"):
+        convolved = seen[precision] = set()
+        watching = torch.nn.modules.module.register_module_forward_hook(
+            lambda module, _, output, convolved=convolved: convolved.add((module.training, output.dtype))
+            if isinstance(module, torch.nn.Conv2d) else None)
+        with watching:
+            assert command("resnet8_digits", "--smoke", "--precision", precision, "--analysis.layers")[0] == 0
         with np.load(tmp_path / "runs/resnet8_digits/seed0/outputs.npz") as arrays:
             stored[precision] = arrays["student_test"]
-    assert all(logits.dtype == np.float32 for logits in stored.values())
-    np.testing.assert_array_equal(stored["auto"], stored["fp32"])  # on a CPU
+    assert seen["fp32"] == seen["auto"] == {(True, torch.float32), (False, torch.float32)}  # on a CPU
+    assert seen["bf16"] == {(True, torch.bfloat16), (False, torch.bfloat16), (False, torch.float32)}
+    assert seen["fp64"] == {(True, torch.float64), (False, torch.float64)}
+    assert {name: logits.dtype for name, logits in stored.items()} == {
+        "fp32": np.float32, "auto": np.float32, "bf16": np.float32, "fp64": np.float64}
+    np.testing.assert_array_equal(stored["auto"], stored["fp32"])
     assert not np.array_equal(stored["bf16"], stored["fp32"])
-    np.testing.assert_allclose(stored["bf16"], stored["fp32"], atol=0.05)
 
 
 def test_layers_are_recorded_where_they_are_asked_for(result_of, tmp_path):

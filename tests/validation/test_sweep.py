@@ -8,7 +8,7 @@ from validation import sweep
 
 from .running import contents
 
-SMOKE = ("--smoke", "--data.train-examples", "64")
+SMOKE = ("--smoke", "--data.train-examples", "64", "--analysis.layers")
 
 
 @pytest.fixture

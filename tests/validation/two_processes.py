@@ -1,11 +1,16 @@
-"""python -m tests.validation.two_processes FOLDER: one training by two processes and by one, in double precision.
+"""python -m tests.validation.two_processes FOLDER ARGUMENT...: what two processes train, and what one trains.
 
-Prints a JSON mapping: the largest difference of weights, statistics, losses and logits between the two ways.
+FOLDER/small: one training of a small network in double precision; prints a JSON mapping, the largest difference of
+weights, statistics, losses and logits between the two ways. FOLDER/fp32, FOLDER/fp64 and FOLDER/one: the run folders of
+`validation.run ARGUMENT...` by two processes in either precision, and by one in double precision. Forks, so that
+PyTorch is loaded once.
 """
 
 import json
 import os
 import sys
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -13,6 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from validation import experiment, run  # noqa: F401 (experiment: loaded once, before the forks)
 from validation.distributed import SINGLE, Group
 from validation.inputs import Fixed
 from validation.settings.setting import Distillation, Training
@@ -37,7 +43,7 @@ def trained(group):
                                    "some": predict(network, examples, torch.tensor([20, 3, 7]), group=group)}
 
 
-def work(folder, rank):
+def small(folder, rank):
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=2)
     group = Group(torch.device("cpu"))
     assert group.on_first(lambda: {"from": "the first"}) == {"from": "the first"}
@@ -47,21 +53,41 @@ def work(folder, rank):
     dist.destroy_process_group()
 
 
-def main(folder):
-    torch.set_num_threads(1)
+def started_by_torchrun(arguments, port, rank):
+    """validation.run as one of two processes that meet in the store at `port`."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    assert run.main(arguments) == 0
+
+
+def twice(work):
+    """work(rank) in two processes."""
     children = []
     for rank in range(2):
         children.append(os.fork())
         if children[-1] == 0:
             code = 1
             try:
-                work(folder, rank)
+                work(rank)
                 code = 0
             finally:
                 sys.stderr.flush()
                 os._exit(code)
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
-    one, two = trained(SINGLE), [safetensors.torch.load_file(folder / f"{rank}.safetensors") for rank in range(2)]
+
+
+def main(folder, *arguments):
+    torch.set_num_threads(1)
+    (folder / "small").mkdir()
+    twice(partial(small, folder / "small"))
+    two = [safetensors.torch.load_file(folder / "small" / f"{rank}.safetensors") for rank in range(2)]
+    with redirect_stdout(sys.stderr):
+        for precision in ("fp32", "fp64"):
+            store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+            twice(partial(started_by_torchrun, [*arguments, "--precision", precision, "--out",
+                                                str(folder / precision)], store.port))
+        assert run.main([*arguments, "--precision", "fp64", "--out", str(folder / "one")]) == 0
+    one = trained(SINGLE)
     print(json.dumps({name: max(_difference(one[name], each[name]) for each in two) for name in one}))
 
 
@@ -70,4 +96,4 @@ def _difference(one, other):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -75,6 +75,7 @@ def test_several_students_are_seeds(capsys):
 
 def test_a_latex_table_can_be_pasted_as_a_whole(capsys):
     out = said(capsys, "teacher.npy", "run.npz:student", "--format", "latex")
+    assert out.count("\\begin{tabular}") == 1
     assert all(line.startswith(("%", "\\")) or line == "" or line.endswith("\\\\") for line in out.splitlines())
 
 

@@ -1,0 +1,29 @@
+"""python -m tests.validation.signalled SIGNAL STEP ARGUMENT...: validation.run, which sends itself a signal once.
+
+It does so after that step of the teacher's training. Of the processes of torchrun it is the second one, when it is
+started for the first time.
+"""
+
+import os
+import signal
+import sys
+
+from validation import run
+from validation.trainer import Fit
+
+
+def main(name, step, *arguments):
+    after_step = Fit._after_step
+
+    def signalled(self, at):
+        if (self.role, at) == ("teacher", int(step)):
+            os.kill(os.getpid(), signal.Signals[name])
+        after_step(self, at)
+
+    if os.environ.get("RANK", "1") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        Fit._after_step = signalled
+    return run.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
