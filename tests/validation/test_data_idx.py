@@ -4,7 +4,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from validation.data import digits, fashion_mnist
+from validation.data import Digits, FashionMNIST, fashion_mnist
 from validation.data.idx import FILES
 from validation.data.published import Published
 from validation.errors import UsageError
@@ -31,7 +31,7 @@ def clothes(archive, tmp_path, monkeypatch):
 
 def check(dataset, arrays, place):
     for split in ("train", "test"):
-        np.testing.assert_array_equal(getattr(dataset, f"{split}_images")[:, 0], arrays[split, "images"])
+        np.testing.assert_array_equal(getattr(dataset, f"{split}_inputs")[:, 0], arrays[split, "images"])
         np.testing.assert_array_equal(getattr(dataset, f"{split}_labels"), arrays[split, "labels"])
     assert (dataset.source.name, dataset.source.note) == ("fashion_mnist", f"Fashion-MNIST {place}")
 
@@ -39,16 +39,16 @@ def check(dataset, arrays, place):
 def test_debians_files_are_read_where_they_are(clothes, tmp_path):
     packed, arrays = clothes
     packed.rename(tmp_path / "debian")
-    check(fashion_mnist.load(tmp_path / "nowhere", False), arrays, "of Debian's package dataset-fashion-mnist")
+    check(FashionMNIST().load(tmp_path / "nowhere", False), arrays, "of Debian's package dataset-fashion-mnist")
     assert not (tmp_path / "nowhere").exists()
 
 
 @pytest.mark.skipif(not fashion_mnist.DEBIAN.is_dir(), reason="apt-get install dataset-fashion-mnist, 30 MB")
 def test_the_real_ones_are_whole_and_have_the_moments_that_they_are_normalised_with(tmp_path):
-    dataset = fashion_mnist.load(tmp_path, False)
+    dataset = FashionMNIST().load(tmp_path, False)
     assert dataset.train_inputs.shape == (60_000, 1, 28, 28) and dataset.test_inputs.shape == (10_000, 1, 28, 28)
-    assert dataset.train_inputs.mean() / 255 == pytest.approx(fashion_mnist.MEAN[0], abs=1e-4)
-    assert dataset.train_inputs.std() / 255 == pytest.approx(fashion_mnist.STD[0], abs=1e-4)
+    assert dataset.train_inputs.mean() / 255 == pytest.approx(FashionMNIST.mean[0], abs=1e-4)
+    assert dataset.train_inputs.std() / 255 == pytest.approx(FashionMNIST.std[0], abs=1e-4)
     np.testing.assert_array_equal(np.bincount(dataset.test_labels), np.full(10, 1000))
 
 
@@ -60,25 +60,25 @@ def test_files_in_the_data_folder_come_first(clothes, archive, tmp_path, form):
     (archive[0] / "MNIST" / "raw" if form == "unpacked" else packed).rename(raw)
     if form == "unpacked":
         packed.rename(tmp_path / "debian")
-    check(fashion_mnist.load(tmp_path / "data", None), arrays, f"from {raw}")
+    check(FashionMNIST().load(tmp_path / "data", None), arrays, f"from {raw}")
 
 
 @pytest.mark.parametrize("download", [True, None])
 def test_what_is_missing_is_fetched(clothes, tmp_path, download):
     _, arrays = clothes
-    before = fashion_mnist.locate(tmp_path / "data", download)
+    before = FashionMNIST().locate(tmp_path / "data", download)
     assert before.name == "fashion_mnist" and before.megabytes == pytest.approx(0.4) and not before.missing
     raw = tmp_path / "data" / "FashionMNIST" / "raw"
-    check(fashion_mnist.load(tmp_path / "data", download), arrays, f"from {raw}")
+    check(FashionMNIST().load(tmp_path / "data", download), arrays, f"from {raw}")
 
 
 def test_a_download_that_is_forbidden_says_how_to_get_it(clothes, tmp_path):
-    source = fashion_mnist.locate(tmp_path, False)
+    source = FashionMNIST().locate(tmp_path, False)
     for part in ("--no-download: expected Fashion-MNIST", str(tmp_path / "FashionMNIST" / "raw"),
                  "dataset-fashion-mnist", "train-images-idx3-ubyte.gz"):
         assert part in source.missing
     with pytest.raises(UsageError) as raised:
-        fashion_mnist.load(tmp_path, False)
+        FashionMNIST().load(tmp_path, False)
     assert str(raised.value) == source.missing
 
 
@@ -91,8 +91,8 @@ def test_one_of_four_files_missing_is_named_or_fetched(clothes, tmp_path):
     (raw / "train-labels-idx1-ubyte.gz").unlink()
     for download in (False, None):
         with pytest.raises(UsageError, match=r"Fashion-MNIST's four files in .*, got no train-labels-idx1-ubyte; give"):
-            fashion_mnist.load(tmp_path / "data", download)
-    check(fashion_mnist.load(tmp_path / "data", True), arrays, f"from {raw}")
+            FashionMNIST().load(tmp_path / "data", download)
+    check(FashionMNIST().load(tmp_path / "data", True), arrays, f"from {raw}")
 
 
 @pytest.mark.parametrize("harm", ["another", "truncated", "not packed"])
@@ -104,15 +104,15 @@ def test_a_corrupt_file_is_named(clothes, tmp_path, harm):
                       "not packed": content}[harm])
     packed.rename(tmp_path / "debian")
     with pytest.raises(UsageError, match=r"--data-dir: expected .*t10k-images-idx3-ubyte.gz is .*; delete it and"):
-        fashion_mnist.load(tmp_path / "data", None)
+        FashionMNIST().load(tmp_path / "data", None)
 
 
 def test_the_small_digits_are_those_of_scikit_learn():
     from sklearn.datasets import load_digits
 
     for download in (True, False, None):
-        assert digits.locate("nowhere", download).name == "scikit-learn"
-    dataset, bunch = digits.load("nowhere", False), load_digits()
+        assert Digits().locate("nowhere", download).name == "scikit-learn"
+    dataset, bunch = Digits().load("nowhere", False), load_digits()
     images = np.concatenate([dataset.train_inputs, dataset.test_inputs])
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     assert images.shape == (1797, 1, 8, 8) and images.max() == 255 and len(dataset.test_labels) == 359
@@ -122,4 +122,4 @@ def test_the_small_digits_are_those_of_scikit_learn():
     counts = np.bincount(dataset.test_labels)
     assert (abs(counts - np.bincount(bunch.target) / 5) <= 1).all()
     pixels = dataset.train_inputs / 255
-    assert (pixels.mean(), pixels.std()) == pytest.approx((digits.MEAN[0], digits.STD[0]), abs=1e-4)
+    assert (pixels.mean(), pixels.std()) == pytest.approx((Digits.mean[0], Digits.std[0]), abs=1e-4)

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from validation.data import imagenet
+from validation.data import ImageNet, imagenet
 from validation.data.decoded import decode
 from validation.errors import UsageError
 
@@ -35,14 +35,14 @@ def imagenets(train, test, layout):
 def test_imagenet_in_either_layout(large, tmp_path, layout):
     train, test = large
     write(tmp_path / "imagenet", imagenets(train, test, layout))
-    dataset = imagenet.load(tmp_path, False)
+    dataset = ImageNet().load(tmp_path, False)
     assert dataset.train_inputs.shape == (6, 3, 256, 256)
     np.testing.assert_array_equal(dataset.train_labels, [0, 0, 1, 1, 2, 2])
     of_picture = dict(zip((decoded(content).tobytes() for content in test.values()), (2, 0, 0)))
     assert [of_picture[image.tobytes()] for image in dataset.test_inputs] == dataset.test_labels.tolist()
     assert sorted(dataset.test_labels) == [0, 0, 2]
     shutil.rmtree(tmp_path / "imagenet")
-    assert imagenet.load(tmp_path, None).digests == dataset.digests
+    assert ImageNet().load(tmp_path, None).digests == dataset.digests
 
 
 def test_imagenet_without_labels_says_what_belongs_there(large, tmp_path):
@@ -51,16 +51,16 @@ def test_imagenet_without_labels_says_what_belongs_there(large, tmp_path):
     write(tmp_path / "imagenet", files)
     with pytest.raises(UsageError, match=r"expected a class of train in .*ILSVRC2012_val_00000001.JPEG, got .*"
                                          r"imagenet/val/\*.JPEG with imagenet/LOC_val_solution.csv"):
-        imagenet.load(tmp_path, None)
+        ImageNet().load(tmp_path, None)
 
 
 @pytest.mark.parametrize("download", [True, False, None])
 def test_imagenet_is_never_downloaded(tmp_path, download):
-    source = imagenet.locate(tmp_path, download)
+    source = ImageNet().locate(tmp_path, download)
     for part in ("--data-dir: expected ImageNet", str(tmp_path / "imagenet"), "image-net.org", "150 GB", "train/<cl"):
         assert part in source.missing
     with pytest.raises(UsageError) as raised:
-        imagenet.load(tmp_path, download)
+        ImageNet().load(tmp_path, download)
     assert str(raised.value) == source.missing
 
 

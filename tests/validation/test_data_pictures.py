@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from validation.data import tiny_imagenet
+from validation.data import TinyImageNet, tiny_imagenet
 from validation.data.folders import Listing
 from validation.errors import UsageError
 
@@ -92,17 +92,17 @@ def decodings(monkeypatch):
 
 def test_a_folder_is_decoded_once(tiny, tmp_path, decodings, capsys):
     write(tmp_path / "tiny-imagenet-200", tiny)
-    check(tiny_imagenet.load(tmp_path, False), tiny)
+    check(TinyImageNet().load(tmp_path, False), tiny)
     said = capsys.readouterr().err
     assert "decoding 12 pictures of Tiny-ImageNet (train) once" in said and "12/12" in said
-    check(tiny_imagenet.load(tmp_path, False), tiny)
+    check(TinyImageNet().load(tmp_path, False), tiny)
     assert len(decodings) == 17 and capsys.readouterr().err == ""
 
 
 def test_an_archive_is_read_without_being_unpacked(tiny, archived, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "tiny-imagenet-200.zip").write_bytes(archived)
-    dataset = tiny_imagenet.load(tmp_path / "data", False)
+    dataset = TinyImageNet().load(tmp_path / "data", False)
     check(dataset, tiny)
     assert dataset.source.note == f"Tiny-ImageNet from {tmp_path / 'data' / 'tiny-imagenet-200.zip'}"
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["cache", "tiny-imagenet-200.zip"]
@@ -112,17 +112,17 @@ def test_an_archive_is_read_without_being_unpacked(tiny, archived, tmp_path):
 def test_the_archive_is_fetched_where_nothing_is_there(tiny, archived, tmp_path, download):
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "tiny-imagenet-200.zip").write_bytes(archived)
-    before = tiny_imagenet.locate(tmp_path / "data", download)
+    before = TinyImageNet().locate(tmp_path / "data", download)
     assert before.megabytes == 248 and "248 MB to be fetched from" in before.note
-    check(tiny_imagenet.load(tmp_path / "data", download), tiny)
+    check(TinyImageNet().load(tmp_path / "data", download), tiny)
 
 
 def test_a_download_that_is_forbidden_says_how_to_get_it(tmp_path):
-    source = tiny_imagenet.locate(tmp_path, False)
+    source = TinyImageNet().locate(tmp_path, False)
     for part in ("--no-download: expected Tiny-ImageNet", "248 MB", tiny_imagenet.ARCHIVE.url, str(tmp_path)):
         assert part in source.missing
     with pytest.raises(UsageError) as raised:
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
     assert str(raised.value) == source.missing
 
 
@@ -131,16 +131,16 @@ def test_another_archive_is_refused(tiny, archived, tmp_path, decodings, harm):
     (tmp_path / "tiny-imagenet-200.zip").write_bytes({
         "another": zipped(dict(reversed(tiny.items()))), "truncated": archived[:-300], "not a zip": b"<html>"}[harm])
     with pytest.raises(UsageError, match=r"--data-dir: expected the archive of tiny-imagenet-200 as published.*delete"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
     assert not decodings
 
 
 def test_decoded_pictures_stand_alone(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
-    first = tiny_imagenet.load(tmp_path, False)
+    first = TinyImageNet().load(tmp_path, False)
     shutil.rmtree(tmp_path / "tiny-imagenet-200")
-    assert tiny_imagenet.locate(tmp_path, False).note.startswith("Tiny-ImageNet, decoded, from")
-    second = tiny_imagenet.load(tmp_path, False)
+    assert TinyImageNet().locate(tmp_path, False).note.startswith("Tiny-ImageNet, decoded, from")
+    second = TinyImageNet().load(tmp_path, False)
     check(second, tiny)
     assert second.digests == first.digests and second.source.name == first.source.name
 
@@ -149,7 +149,7 @@ def test_decoded_pictures_stand_alone(tiny, tmp_path):
 def test_other_pictures_are_decoded_anew(tiny, tmp_path, decodings, change):
     folder = tmp_path / "tiny-imagenet-200"
     write(folder, tiny)
-    first = tiny_imagenet.load(tmp_path, False)
+    first = TinyImageNet().load(tmp_path, False)
     picture = "train/n02/images/n02_1.JPEG"
     if change == "a picture":
         tiny[picture] = jpeg(200)
@@ -160,7 +160,7 @@ def test_other_pictures_are_decoded_anew(tiny, tmp_path, decodings, change):
     else:
         (folder / picture).rename(folder / "train/n02/images/n02_9.JPEG")
         tiny["train/n02/images/n02_9.JPEG"] = tiny.pop(picture)
-    second = tiny_imagenet.load(tmp_path, False)
+    second = TinyImageNet().load(tmp_path, False)
     if change == "a label":
         np.testing.assert_array_equal(second.test_labels, [2, 2, 1, 0, 2])
         assert len(decodings) == 17 + 5
@@ -174,7 +174,7 @@ def test_other_pictures_are_decoded_anew(tiny, tmp_path, decodings, change):
 @pytest.mark.parametrize("harm", ["manifest gone", "manifest torn", "images cut", "images of another size", "labels"])
 def test_a_cache_that_is_not_whole_is_made_anew(tiny, tmp_path, decodings, harm):
     write(tmp_path / "tiny-imagenet-200", tiny)
-    tiny_imagenet.load(tmp_path, False)
+    TinyImageNet().load(tmp_path, False)
     cache = tmp_path / "cache" / "tiny_imagenet-64"
     manifest, images, labels = (cache / f"train-{name}" for name in ("manifest.json", "images.npy", "labels.npy"))
     if harm == "manifest gone":
@@ -189,9 +189,9 @@ def test_a_cache_that_is_not_whole_is_made_anew(tiny, tmp_path, decodings, harm)
         labels.write_bytes(b"")
     shutil.move(tmp_path / "tiny-imagenet-200", tmp_path / "elsewhere")
     with pytest.raises(UsageError, match="--no-download"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
     shutil.move(tmp_path / "elsewhere", tmp_path / "tiny-imagenet-200")
-    check(tiny_imagenet.load(tmp_path, False), tiny)
+    check(TinyImageNet().load(tmp_path, False), tiny)
     assert len(decodings) == 17 + 12
 
 
@@ -202,18 +202,18 @@ def test_an_interrupted_decoding_leaves_nothing_that_is_used(tiny, tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(module, "decode", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            tiny_imagenet.load(tmp_path, False)
+            TinyImageNet().load(tmp_path, False)
     cache = tmp_path / "cache" / "tiny_imagenet-64"
     assert [path.name for path in cache.iterdir() if not path.name.endswith(".lock")] == []
     (cache / ".train-images.npy.partial").write_bytes(b"what a killed process left")
-    check(tiny_imagenet.load(tmp_path, False), tiny)
+    check(TinyImageNet().load(tmp_path, False), tiny)
     assert not (cache / ".train-images.npy.partial").exists()
 
 
 def test_new_pictures_never_go_with_an_old_manifest(tiny, tmp_path, monkeypatch):
     folder = tmp_path / "tiny-imagenet-200"
     write(folder, tiny)
-    tiny_imagenet.load(tmp_path, False)
+    TinyImageNet().load(tmp_path, False)
     write(folder, {"train/n02/images/n02_1.JPEG": jpeg(200)})
 
     def stop(*_):
@@ -221,17 +221,17 @@ def test_new_pictures_never_go_with_an_old_manifest(tiny, tmp_path, monkeypatch)
 
     monkeypatch.setattr("validation.durable.write", stop)  # between the images and what tells of them
     with pytest.raises(KeyboardInterrupt):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
     shutil.rmtree(folder)
     with pytest.raises(UsageError, match="--no-download"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
 
 
 def test_a_corrupt_picture_is_named(tiny, tmp_path):
     name = "train/n02/images/n02_3.JPEG"
     write(tmp_path / "tiny-imagenet-200", tiny | {name: tiny[name][:-200]})
     with pytest.raises(UsageError, match=rf"--data-dir: expected a picture, .*{name} is corrupt .*(?i:truncated)"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
 
 
 def test_an_incomplete_copy_is_named(tiny, tmp_path):
@@ -239,17 +239,17 @@ def test_an_incomplete_copy_is_named(tiny, tmp_path):
     write(folder, tiny)
     shutil.move(folder / "train" / "n03", folder / "train" / "n02" / "more")
     with pytest.raises(UsageError, match=r"expected 3 folders, one a class, in .*train, got 2; what belongs there"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
     (folder / "train" / "n02" / "more" / "images" / "n03_0.JPEG").unlink()
     with pytest.raises(UsageError, match=r"expected 12 pictures in .*train, got 11; what belongs there is tiny"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
 
 
 def test_no_room_is_told_before_the_work(tiny, tmp_path, monkeypatch, decodings):
     write(tmp_path / "tiny-imagenet-200", tiny)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("usage", (), {"free": 100_000}))
     with pytest.raises(UsageError, match=r"--data-dir: expected 0 MB of room for the decoded pictures of Tiny"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
     assert not decodings
 
 
@@ -257,29 +257,29 @@ def test_a_folder_that_cannot_be_written_to_is_told(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
     (tmp_path / "cache").write_text("a file in the way")
     with pytest.raises(UsageError, match=r"--data-dir: expected to write the decoded pictures of Tiny-ImageNet to"):
-        tiny_imagenet.load(tmp_path, False)
+        TinyImageNet().load(tmp_path, False)
 
 
 def test_two_processes_decode_once(tiny, tmp_path, decodings):
     write(tmp_path / "tiny-imagenet-200", tiny)
-    both = [threading.Thread(target=tiny_imagenet.load, args=(tmp_path, False)) for _ in range(2)]
+    both = [threading.Thread(target=TinyImageNet().load, args=(tmp_path, False)) for _ in range(2)]
     for thread in both:
         thread.start()
     for thread in both:
         thread.join()
-    check(tiny_imagenet.load(tmp_path, False), tiny)
+    check(TinyImageNet().load(tmp_path, False), tiny)
     assert len(decodings) == 17
 
 
 def test_what_is_written_to_the_images_stays_in_the_process(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
-    tiny_imagenet.load(tmp_path, False).train_inputs[0] = 7
-    check(tiny_imagenet.load(tmp_path, False), tiny)
+    TinyImageNet().load(tmp_path, False).train_inputs[0] = 7
+    check(TinyImageNet().load(tmp_path, False), tiny)
 
 
 def test_a_manifest_says_what_was_made(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
-    dataset = tiny_imagenet.load(tmp_path, False)
+    dataset = TinyImageNet().load(tmp_path, False)
     manifest = json.loads((tmp_path / "cache" / "tiny_imagenet-64" / "test-manifest.json").read_text())
     images = [hashlib.sha256(decoded(tiny[f"val/images/val_{i}.JPEG"]).tobytes()).digest() for i in range(5)]
     digest = hashlib.sha256(b"".join(images)).hexdigest()

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from validation import experiment
 from validation.errors import UsageError
 from validation.schedules import steps_per_epoch
-from validation.settings import SETTINGS, effect, find, sizes
+from validation.settings import SETTINGS, effect, find
+from validation.smoke import shortened
 
-TO_ONE_HOT = ("--distillation.switch", "to_one_hot")
+TO_ONE_HOT = "resnet_cifar100 --student.loss.terms distilled~to~one_hot~at~"  # a blank is ~
 LATE = "epochs before the end of the training after 80, got 200 300 400; pass earlier ones"
 
 
@@ -38,23 +38,21 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("mlp_mnist --student.momentum 0.9", "--student.optimiser: expected sgd with a momentum, got adam"),
     ("resnet_cifar100 --student.optimiser adam", "pass --student.momentum 0 --student.no-nesterov too"),
     # the switch of losses: 21,600 steps
-    ("resnet_cifar100 --distillation.switch to_one_hot --distillation.switch-epoch 450",
-     "--distillation.switch-epoch: expected a start before the end of the student's training (450 epochs, 21600 steps"),
-    ("resnet_cifar100 --distillation.switch to_one_hot --distillation.switch-step 21600",
-     "--distillation.switch-step: expected a start before the end"),
+    (TO_ONE_HOT + "epoch~450", "--student.loss.terms: expected a switch that starts and is complete before the end of "
+     "the training (450 epochs, 21600 steps), not from step 21600 to 21600, got 'distilled to one_hot at epoch 450'"),
+    (TO_ONE_HOT + "step~21600", "--student.loss.terms: expected a switch that starts and is complete before the end"),
     ("resnet_cifar100_to_one_hot --student.epochs 300 --student.decay-epochs 200",
-     "--distillation.switch-step: expected a start before the end of the student's training (300 epochs, 14400 steps), "
-     "got 15000; pass an earlier one, or --scale-schedule"),
-    ("resnet_cifar100 --distillation.switch to_one_hot --distillation.switch-step 21500",
-     "--distillation.switch-window: expected a switch that is complete by the end of the student's training (450 "
-     "epochs, 21600 steps), which leaves 100 steps from its start on, got 1000"),
-    ("resnet8_mnist --distillation.switch to_distillation --distillation.switch-step 0",
-     "--distillation.switch-step: expected a start after 0, or a --distillation.switch-window, got 0"),
-    ("resnet8_mnist --distillation.switch-window 10", "--distillation.switch-window: expected it with --distillation."),
-    ("resnet8_mnist --distillation.weight 0 --student.loss.temperature 2",
-     "--student.loss.temperature: expected it with a positive --distillation.weight"),
-    ("resnet8_mnist --distillation.weight 0 --distillation.switch to_one_hot --distillation.switch-step 5",
-     "--distillation.switch: expected it with a positive --distillation.weight"),
+     "complete before the end of the training (300 epochs, 14400 steps), not from step 15000 to 16000, got 'distilled "
+     "to one_hot at step 15000 over 1000 steps'; let it start earlier or take less time, or --scale-schedule"),
+    (TO_ONE_HOT + "step~21500~over~1000~steps", "not from step 21500 to 22500"),
+    (TO_ONE_HOT + "step~0", "--student.loss.terms: expected a switch that starts after 0 or takes some time"),
+    (TO_ONE_HOT + "50%~to~distilled~at~25%", "--student.loss.terms: expected switches one after another, this one fro"),
+    (TO_ONE_HOT + "10%~over~50%~to~distilled~at~25%", "expected switches one after another, this one from step 12960"),
+    ("mlp_mnist --teacher.loss.terms distilled", "--teacher.loss.terms: expected terms of labels, one_hot and squared"),
+    ("resnet8_mnist --student.loss.terms one_hot --student.loss.temperature 2",
+     "--student.loss.temperature: expected it with distilled in --student.loss.terms"),
+    ("resnet8_mnist --student.loss.smoothing 0.1", "--student.loss.smoothing: expected it with one_hot in --student.lo"),
+    ("resnet8_mnist --teacher.loss.confidence-weight 1", "--teacher.loss.confidence-weight: expected it with distilled"),
     # examples
     ("resnet8_mnist --teacher.batch-size 9999", "--teacher.batch-size: expected at most the 4000 training examples, a"),
     ("resnet8_mnist --student.batch-size 9999", "--student.batch-size: expected at most the 4000 training examples, a"),
@@ -63,11 +61,10 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("mlp_mnist --data.train-examples 4001", "--data.train-examples: expected at most the 4000 examples of the traini"),
     ("mlp_mnist --data.label-noise 0.003", "--data.label-noise: expected a share of at least one of the 128 examples"),
     ("mlp_mnist --data.flip-to any", "--data.flip-to: expected it with --data.label-noise, as it has no effect otherw"),
-    ("mlp_mnist --data.teacher-fraction 0.003", "--data.teacher-fraction: expected a share that gives the teacher some of the"),
-    ("mlp_mnist --data.teacher-fraction 0.999", "--data.teacher-fraction: expected a share that gives the teacher some of the"),
-    ("mlp_mnist --data.flip", "--data.normalise: expected it with augmented images, got False; pass it, or leave"),
-    ("mlp_mnist --evaluation.evaluated 129", "--evaluation.evaluated: expected at most the 128 training examples, as it h"),
-    ("mlp_mnist --evaluation.saved_logits 129", "--evaluation.saved_logits: expected at most the 128 training examples, as it has no"),
+    ("mlp_mnist --data.teacher-fraction 0.003", "--data.teacher-fraction: expected a fraction that gives t"),
+    ("mlp_mnist --data.teacher-fraction 0.999", "--data.teacher-fraction: expected a fraction that gives t"),
+    ("mlp_mnist --evaluation.evaluated 129", "--evaluation.evaluated: expected at most the 128 training examples"),
+    ("mlp_mnist --evaluation.saved-logits 129", "--evaluation.saved-logits: expected at most the 128 training examples"),
     # records: 20 epochs of 8 steps
     ("mlp_mnist --analysis.every 161", "--analysis.every: expected at most the 160 steps of the teacher's training, g"),
     ("mlp_mnist --student.epochs 2 --analysis.every 17", "at most the 16 steps of the student's training, got 17"),
@@ -78,7 +75,7 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
 ])
 def test_a_value_without_effect_is_refused_with_the_fix(command, tmp_path, arguments, message):
     for more in (["--dry-run"], ["--no-download"]):
-        code, out, err = command(*arguments.split(), *more)
+        code, out, err = command(*(word.replace("~", " ") for word in arguments.split()), *more)
         assert code == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1 and message in err
     assert not (tmp_path / "runs").exists()
 
@@ -87,28 +84,30 @@ def test_a_value_without_effect_is_refused_with_the_fix(command, tmp_path, argum
     "resnet_cifar100 --student.schedule constant --student.epochs 80",  # which carries decay epochs
     "resnet_cifar100 --student.epochs 80 --student.decay-epochs 30 60",
     "resnet_cifar100 --teacher.decay-epochs 15 200 449",
-    "resnet_cifar100 --distillation.switch to_one_hot --distillation.switch-step 0 --distillation.switch-window 21600",
-    "resnet_cifar100 --distillation.switch to_one_hot --distillation.switch-step 21599 --distillation.switch-window 0",
-    "resnet20_digits --data.label-noise 0.1",  # of which 10,000 are watched
-    "mlp_mnist --data.train-examples 4000 --evaluation.evaluated 4000 --evaluation.saved_logits 1",
+    TO_ONE_HOT + "step~0~over~21600~steps",
+    TO_ONE_HOT + "step~21599",
+    TO_ONE_HOT + "25%~over~25%~to~distilled~at~50%",
+    "resnet20_digits --data.label-noise 0.1",  # of which 10,000 are evaluated
+    "mlp_mnist --data.train-examples 4000 --evaluation.evaluated 4000 --evaluation.saved-logits 1",
     "mlp_mnist --student.epochs 2 --analysis.every 16",
     "mlp_mnist --teacher.batch-size 9999",  # all in one batch
     "rf_noisy_mnist --data.train-examples 1",  # which carries label noise
-    "mobilenet_cifar10 --data.no-flip",
+    "mobilenet_cifar10 --data.view.no-flip",
     "resnet20_resnet8_mnist --analysis.layers stem --analysis.every 3",  # for its teacher's other students
-    "resnet8_mnist --distillation.weight 0",
+    "resnet8_mnist --student.loss.terms one_hot",
 ])
 def test_what_takes_effect_and_what_a_setting_carries_is_not(command, arguments):
-    code, _, err = command(*arguments.split(), "--dry-run")
+    code, _, err = command(*(word.replace("~", " ") for word in arguments.split()), "--dry-run")
     assert code == 0, err
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_passes_and_every_smoke_run_has_steps(name):
-    setting, pool = find(name), sizes.EXAMPLES[find(name).data.name][0]
+    setting = find(name)
+    pool = setting.data.set.examples[0]
     effect.check(setting, pool)
-    short = experiment.shortened(setting)
-    for role, count in sizes.trained_on(short.data, pool).items():
+    short = shortened(setting)
+    for role, count in short.data.counts(pool).items():
         recipe, before = getattr(short, role), getattr(setting, role)
         assert steps_per_epoch(count, recipe) >= 2 and recipe.epochs == 1
         assert recipe.warmup_epochs == pytest.approx(before.warmup_epochs / before.epochs, rel=1e-5)
@@ -119,7 +118,7 @@ def test_every_setting_passes_and_every_smoke_run_has_steps(name):
     ("resnet8_digits", "--data.teacher-fraction", "0.09"),  # 129 of 1438; of a smoke run's 64 more than none
     ("mlp_mnist", "--teacher.drop-last", "--teacher.batch-size", "128"),
     ("resnet8_digits", "--evaluation.evaluated", "500", "--analysis.every", "300"),
-    ("resnet_imagenet", *TO_ONE_HOT, "--distillation.switch-epoch", "89"),
+    ("resnet_imagenet", "--student.loss.terms", "distilled to one_hot at epoch 89"),
 ])
 def test_what_a_whole_run_can_have_a_smoke_run_tries_out(command, arguments):
     code, _, err = command(*arguments, "--smoke")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from validation.assembly import build
 from validation.device import choose
 from validation.engine import Engine
 from validation.errors import UsageError
-from validation.experiment import build
 from validation.settings import find
 
 

@@ -10,24 +10,29 @@ import safetensors.torch
 import torch
 
 from eigenkd import deviation, projection
-from validation import experiment, fitting
+from validation import experiment, trainer
+from validation.assembly import build
 from validation.data import generated
 from validation.data.examples import draw
 from validation.device import threads
 from validation.eigenspace import DEFINITIONS
 from validation.engine import Engine
 from validation.inputs import Inputs
+from validation.plans import plan_of
 from validation.progress import Progress
-from validation.record import RunFolder
 from validation.settings import find
+from validation.smoke import shortened
 
 
 def run(out, name="rf_noisy_mnist", seed=0):
-    folder = RunFolder(out, name, seed)
+    return run_setting(out, find(name), seed)
+
+
+def run_setting(out, setting, seed=0):
+    plan = plan_of(setting, seed, out=out, data_dir=out / "data", smoke=True)
     with threads(1):
-        result = experiment.run(experiment.shortened(find(name)), seed, folder, engine=Engine(torch.device("cpu")),
-                                data_dir=out / "data", download=None, smoke=True, progress=Progress())
-    return folder.path, result
+        result = experiment.run(plan, engine=Engine(torch.device("cpu")), progress=Progress())
+    return plan.folder.path, result
 
 
 def arrays(path):
@@ -110,20 +115,17 @@ def test_the_mislabelled_are_fitted_by_what_the_arrays_say(tmp_path):
 
 
 def test_where_all_labels_are_wrong_there_is_nothing_to_compare(tmp_path):
-    setting = experiment.shortened(find("rf_noisy_mnist"))
-    setting = replace(setting, data=replace(setting.data, label_noise=1.0))
-    folder = RunFolder(tmp_path, "rf_noisy_mnist", 0)
-    result = experiment.run(setting, 0, folder, engine=Engine(torch.device("cpu")), data_dir=tmp_path / "data",
-                            download=None, smoke=True, progress=Progress())
-    assert result["mislabelled"] == {} and not (folder.path / "mislabelled.npz").exists()
+    setting = find("rf_noisy_mnist")
+    path, result = run_setting(tmp_path, replace(setting, data=replace(setting.data, label_noise=1.0)))
+    assert result["mislabelled"] == {} and not (path / "mislabelled.npz").exists()
 
 
 def test_a_deeper_layer_is_seen_as_the_finished_teacher_sees_it(tmp_path):
     """And a teacher that is found has the path that it had when it was trained."""
     path, result = run(tmp_path, "mlp_mnist")
     paths = arrays(path / "trajectory.npz")
-    setting = experiment.shortened(find("mlp_mnist"))
-    _, networks = experiment.build(setting, 0)
+    setting = shortened(find("mlp_mnist"))
+    _, networks = build(setting, 0)
     made = generated.load((1, 28, 28), 10, 256, 256)
     inputs = Inputs(draw(made, setting.data, 0), setting, torch.nn.Flatten(), torch.device("cpu"), seed=0)
     (folder,) = (tmp_path / "teachers").iterdir()
@@ -165,20 +167,21 @@ def test_a_run_leaves_global_state_as_it_was(tmp_path):
 
 
 def test_the_student_learns_from_its_teachers_logits(tmp_path, monkeypatch):
-    calls, real = [], fitting.train
-    monkeypatch.setattr(fitting, "train", lambda *a, **named: (calls.append(named), real(*a, **named))[1])
+    calls, real = [], trainer.train
+    monkeypatch.setattr(trainer, "train", lambda *given, **named: (calls.append((given[2], named)),
+                                                                   real(*given, **named))[1])
     path, _ = run(tmp_path)
-    teacher, student = calls
-    assert (teacher["role"], student["role"]) == ("teacher", "student") and "teacher" not in teacher
-    answered = student["teacher"](None, torch.arange(128)).numpy()
+    (teacher, of_teacher), (student, of_student) = calls
+    assert (teacher.name, student.name) == ("teacher", "student") and of_teacher["teacher"] is None
+    answered = of_student["teacher"](None, torch.arange(128)).numpy()
     np.testing.assert_array_equal(answered, arrays(path / "outputs.npz")["teacher_train"])
-    assert student["distillation"] == find("rf_noisy_mnist").distillation
+    assert student.recipe.loss == find("rf_noisy_mnist").student.loss
 
 
 def test_inputs_are_pixels_from_0_to_1_through_the_embedding():
     setting, dataset = find("rf_noisy_mnist"), generated.load((1, 28, 28), 10)
     examples = draw(dataset, setting.data, 0)
-    embed, _ = experiment.build(setting, 0)
+    embed, _ = build(setting, 0)
     data = Inputs(examples, setting, embed, torch.device("cpu"), seed=0)
     pixels = torch.from_numpy(examples.train_inputs).float() / 255
     assert 0 <= pixels.min() < 0.1 and 0.9 < pixels.max() <= 1
@@ -191,20 +194,20 @@ def test_inputs_are_pixels_from_0_to_1_through_the_embedding():
 def test_teacher_and_student_share_their_start_only_where_the_setting_says_so(name):
     setting = find(name)
     assert_same_start(setting, "teacher", True)
-    apart = replace(setting, distillation=replace(setting.distillation, share_initialisation=False))
+    apart = replace(setting, share_initialisation=False)
     assert_same_start(apart, "teacher", False)
 
 
 def test_a_student_of_another_network_starts_where_its_one_hot_training_does():
     setting = find("resnet20_resnet8_mnist")
     assert_same_start(setting, "one_hot", True)
-    _, networks = experiment.build(setting, 0)
-    _, of_its_own = experiment.build(find("resnet8_mnist"), 0)
+    _, networks = build(setting, 0)
+    _, of_its_own = build(find("resnet8_mnist"), 0)
     assert all(torch.equal(a, b) for a, b in zip(networks["one_hot"].parameters(), of_its_own["teacher"].parameters()))
 
 
 def assert_same_start(setting, role, same):
     """Whether the student's weights, but for constant ones, are those of `role`, in memory of their own."""
-    _, networks = experiment.build(setting, 0)
+    _, networks = build(setting, 0)
     pairs = [(a, b) for a, b in zip(networks[role].parameters(), networks["student"].parameters()) if a.std() > 0]
     assert pairs and all(torch.equal(a, b) == same and a is not b for a, b in pairs)

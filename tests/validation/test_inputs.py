@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from validation.data import DATASETS, generated
+from validation.data import CIFAR100, Digits, ImageNet, generated
 from validation.data.examples import draw
 from validation.inputs import Inputs, Pictures, spread
 from validation.settings import find
@@ -18,15 +18,15 @@ CPU = torch.device("cpu")
 def inputs(name="resnet_cifar100", examples=20, seed=0, **changes):
     setting = find(name)
     setting = replace(setting, data=replace(setting.data, train_examples=examples, **changes))
-    kind = DATASETS[setting.data.set.name]
-    drawn = draw(generated.load(kind.SHAPE, kind.CLASSES, 40, 30), setting.data, 0)
+    kind = setting.data.set
+    drawn = draw(generated.load(kind.shape, kind.classes, 40, 30), setting.data, 0)
     return drawn, Inputs(drawn, setting, nn.Identity(), CPU, seed=seed)
 
 
 def test_evaluation_sees_normalised_images_in_their_order():
     drawn, made = inputs()
-    kind = DATASETS["cifar100"]
-    mean, std = (np.array(values).reshape(1, 3, 1, 1) for values in (kind.MEAN, kind.STD))
+    kind = CIFAR100()
+    mean, std = (np.array(values).reshape(1, 3, 1, 1) for values in (kind.mean, kind.std))
     for split, images in ((made.train, drawn.train_inputs), (made.test, drawn.test_inputs)):
         expected = (images / 255 - mean) / std
         np.testing.assert_allclose(split.plain(torch.arange(len(images))).numpy(), expected, rtol=1e-5, atol=1e-6)
@@ -45,11 +45,11 @@ def test_a_view_depends_on_seed_role_epoch_and_index_alone():
 
 def test_a_view_is_a_crop_of_the_padded_image_mirrored_or_not():
     drawn, made = inputs("resnet8_digits", padding=1, flip=True)
-    view = made.train.view(torch.arange(20), seed=0, role="teacher", epoch=1).numpy()
-    kind = DATASETS["digits"]
+    view = made.train.view(torch.arange(20), seed=0, stream="teacher", epoch=1).numpy()
+    kind = Digits()
     seen = set()
     for image, found in zip(drawn.train_inputs, view):
-        padded = (np.pad(image, ((0, 0), (1, 1), (1, 1))) / 255 - kind.MEAN[0]) / kind.STD[0]
+        padded = (np.pad(image, ((0, 0), (1, 1), (1, 1))) / 255 - kind.mean[0]) / kind.std[0]
         crops = {(i, j, m): padded[:, i : i + 8, j : j + 8][:, :, ::m]
                  for i in range(3) for j in range(3) for m in (1, -1)}
         (match,) = [place for place, crop in crops.items() if np.allclose(crop, found, atol=1e-5)]
@@ -61,17 +61,18 @@ def test_without_augmentation_training_sees_what_evaluation_sees():
     _, made = inputs(padding=0, flip=False)
     indices = torch.arange(20)
     assert not made.train.augmented
-    assert torch.equal(made.train.view(indices, seed=0, role="teacher", epoch=1), made.train.plain(indices))
+    assert torch.equal(made.train.view(indices, seed=0, stream="teacher", epoch=1), made.train.plain(indices))
 
 
 def test_a_resized_crop_is_seen_at_the_size_of_the_network():
-    kind, data = DATASETS["imagenet"], find("resnet_imagenet").data
+    kind, data = ImageNet(), find("resnet_imagenet").data
     images = np.random.default_rng(0).integers(0, 256, (3, 3, 256, 256)).astype(np.uint8)
-    split = Pictures(images, torch.zeros(3), kind, data, nn.Identity(), CPU, channels_last=True)
+    split = Pictures(images, torch.zeros(3), kind.shape, (kind.mean, kind.std), data.view, nn.Identity(), CPU,
+                     channels_last=True, dtype=torch.float32)
     indices = torch.arange(3)
-    view, plain = split.view(indices, seed=0, role="teacher", epoch=1), split.plain(indices)
+    view, plain = split.view(indices, seed=0, stream="teacher", epoch=1), split.plain(indices)
     assert view.shape == plain.shape == (3, 3, 224, 224) and plain.is_contiguous(memory_format=torch.channels_last)
-    middle = (images[:, :, 16:240, 16:240] / 255 - np.reshape(kind.MEAN, (3, 1, 1))) / np.reshape(kind.STD, (3, 1, 1))
+    middle = (images[:, :, 16:240, 16:240] / 255 - np.reshape(kind.mean, (3, 1, 1))) / np.reshape(kind.std, (3, 1, 1))
     np.testing.assert_allclose(plain.numpy(), middle, rtol=1e-5, atol=1e-5)
 
 
@@ -79,9 +80,10 @@ def test_images_mapped_from_the_disk_are_read_where_they_lie(tmp_path, monkeypat
     monkeypatch.setattr("validation.inputs.BYTES_ON_DEVICE", 100)
     array = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (6, 1, 8, 8))
     array[:] = np.random.default_rng(0).integers(0, 256, array.shape)
-    kind, data, indices = DATASETS["digits"], find("resnet8_digits").data, torch.tensor([4, 0])
+    kind, data, indices = Digits(), find("resnet8_digits").data, torch.tensor([4, 0])
     images = np.load(tmp_path / "images.npy", mmap_mode="r"), np.array(array)
-    mapped, held = (Pictures(where, torch.zeros(6), kind, data, nn.Identity(), CPU, False) for where in images)
+    mapped, held = (Pictures(where, torch.zeros(6), kind.shape, (kind.mean, kind.std), data.view, nn.Identity(), CPU, False,
+                              torch.float32) for where in images)
     assert mapped.on_disk and not held.on_disk
     assert torch.equal(mapped.plain(indices), held.plain(indices))
     where = {"seed": 0, "role": "student", "epoch": 3}

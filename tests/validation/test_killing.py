@@ -12,7 +12,7 @@ EPOCHS = ("--teacher.epochs", "2", "--student.epochs", "2", "--scale-schedule")
 SETTINGS = {
     # Batch normalisation, Nesterov's momentum, augmentation, a switch of losses; and Adam, recorded paths.
     "resnet8_digits": ("--data.train-examples", "48", "--teacher.batch-size", "8", "--student.batch-size", "8",
-                       "--distillation.switch", "to_one_hot", "--distillation.switch-step", "4", *QUICK[1:]),
+                       "--student.loss.terms", "distilled to one_hot at step 4", *QUICK[1:]),
     "mlp_mnist": ("--data.train-examples", "64", "--model.hidden", "20"),
 }
 

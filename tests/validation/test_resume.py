@@ -4,11 +4,11 @@ import json
 import signal
 
 import pytest
-from validation.trainer import Fit
 
 from validation import durable, run, teachers
 from validation.checkpoint import Checkpoints
 from validation.lock import alone
+from validation.trainer import Trainer
 
 from .running import QUICK, contents
 
@@ -30,14 +30,14 @@ def runs(tmp_path, capsys):
 @pytest.fixture
 def stop_at(monkeypatch):
     """stop_at(role, step): SIGTERM comes in after that step of that role's training, or never again."""
-    after_step, when = Fit._after_step, {}
+    after_step, when = Trainer._after_step, {}
 
     def patched(self, step):
-        if (self.role, step) == when.get("at"):
+        if (self.role.name, step) == when.get("at"):
             self.engine.interrupts.received = signal.SIGTERM
         after_step(self, step)
 
-    monkeypatch.setattr(Fit, "_after_step", patched)
+    monkeypatch.setattr(Trainer, "_after_step", patched)
     return lambda role=None, step=None: when.update(at=(role, step))
 
 
@@ -56,7 +56,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(runs, stop_at, tmp_path, role, s
     assert state["counters"]["step"] == step and state["role"] == role
     stop_at()
     code, err = runs("stopped")
-    assert code == 0 and f"{role}: goes on after step {step} " in err
+    assert code == 0 and f"{role}: resumes after step {step} " in err
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
@@ -83,7 +83,7 @@ def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, st
     newest.write_bytes(content if harm == "flipped" else content[:5000])
     stop_at()
     code, err = runs("harmed")
-    assert code == 0 and f"WARNING: the checkpoint {newest.parent} is broken" in err and "goes on after step 3" in err
+    assert code == 0 and f"WARNING: the checkpoint {newest.parent} is broken" in err and "resumes after step 3" in err
     assert contents(tmp_path / "harmed") == contents(tmp_path / "whole")
 
 
@@ -105,7 +105,7 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, mo
     assert kept == ["000001", "000002"]  # the third of the student's, after the teacher's four, was the one
     monkeypatch.undo()
     code, err = runs("full")
-    assert code == 0 and "student: goes on after step 2 " in err
+    assert code == 0 and "student: resumes after step 2 " in err
     assert contents(tmp_path / "full") == contents(tmp_path / "whole")
 
 

@@ -32,21 +32,22 @@ def test_decay_epochs_and_warm_up_keep_their_share_of_the_training():
 def test_what_the_command_line_gives_is_not_scaled():
     student = parsed("resnet_cifar100", "--student.epochs", "45", "--student.decay-epochs", "30", "40").student
     assert (student.warmup_epochs, student.decay_epochs) == (1.5, (30, 40))
-    distillation = parsed("resnet_cifar100_to_one_hot", "--student.epochs", "45", "--distillation.switch-step", "1500",
-                          ).distillation
-    assert (distillation.switch_step, distillation.switch_window) == (1500, 100)
+    student = parsed("resnet_cifar100_to_one_hot", "--student.epochs", "45", "--student.loss.terms",
+                     "distilled to one_hot at step 1500 over 100 steps").student
+    assert student.loss.terms == "distilled to one_hot at step 1500 over 100 steps" and student.warmup_epochs == 1.5
+    student = parsed("resnet_cifar100_to_one_hot", "--student.epochs", "45", "--student.loss.temperature", "2").student
+    assert (student.loss.terms, student.loss.temperature) == ("distilled to one_hot at step 1500 over 100 steps", 2)
 
 
-@pytest.mark.parametrize(("name", "epochs", "switch"), [
-    ("resnet_cifar100_to_one_hot", 45, (None, 1500, 100)),
-    ("resnet_imagenet_late", 45, (22.5, None, 0)),
-    ("resnet_imagenet_late", 30, (15, None, 0)),
-    ("resnet_cifar100", 45, (None, None, 1000)),  # no switch, nothing to scale
+@pytest.mark.parametrize(("name", "epochs", "terms"), [
+    ("resnet_cifar100_to_one_hot", 45, "distilled to one_hot at step 1500 over 100 steps"),
+    ("resnet_imagenet_late", 45, "one_hot to 0.9 one_hot + 0.1 distilled at epoch 22.5"),
+    ("resnet_imagenet_late", 30, "one_hot to 0.9 one_hot + 0.1 distilled at epoch 15"),
+    ("resnet_cifar100", 45, "distilled"),  # no switch, nothing to scale
 ])
-def test_a_loss_switch_goes_with_the_student(name, epochs, switch):
-    student = parsed(name, "--student.epochs", str(epochs)).distillation
-    assert (student.switch_epoch, student.switch_step, student.switch_window) == switch
-    assert parsed(name, "--teacher.epochs", str(epochs)).distillation == find(name).distillation
+def test_a_loss_switch_is_scaled_with_its_own_training(name, epochs, terms):
+    assert parsed(name, "--student.epochs", str(epochs)).student.loss.terms == terms
+    assert parsed(name, "--teacher.epochs", str(epochs)).student.loss == find(name).student.loss
 
 
 def test_scaling_needs_other_epochs():

@@ -1,4 +1,4 @@
-"""Learning rates, distillation weights and SGD against what is worked out by hand."""
+"""Learning rates, the weights of losses and SGD against what is worked out by hand."""
 
 import math
 from dataclasses import replace
@@ -11,15 +11,18 @@ from torch import nn
 
 from validation.inputs import Fixed
 from validation.schedules import (
-    distillation_weight,
     in_words,
     learning_rate,
     learning_rate_pieces,
     steps_per_epoch,
     weight_pieces,
 )
-from validation.settings.setting import Distillation, Training
+from validation.settings.loss import Loss
+from validation.settings.setting import Training
+from validation.settings.terms import Terms
 from validation.train import train
+
+from .roles import role
 
 STEPS = Training(epochs=10, batch_size=4, learning_rate=2.0, warmup_epochs=2, schedule="steps", decay_epochs=(4, 7),
                  decay_factor=0.5)
@@ -63,20 +66,29 @@ def test_the_last_batch_counts_or_not():
     assert [steps_per_epoch(8, replace(STEPS, drop_last=drop)) for drop in (False, True)] == [2, 2]
 
 
-@pytest.mark.parametrize(("switch", "expected"), [
-    ("to_one_hot", [0.8, 0.8, 0.8, 0.8, 0.6, 0.4, 0.2, 0, 0]),
-    ("to_distillation", [0, 0, 0, 0, 0.2, 0.4, 0.6, 0.8, 0.8]),
+@pytest.mark.parametrize(("terms", "distilled", "one_hot"), [
+    ("0.8 distilled to one_hot", [0.8, 0.8, 0.8, 0.8, 0.6, 0.4, 0.2, 0, 0], [0, 0, 0, 0, 0.25, 0.5, 0.75, 1, 1]),
+    ("one_hot to 0.8 distilled", [0, 0, 0, 0, 0.2, 0.4, 0.6, 0.8, 0.8], [1, 1, 1, 1, 0.75, 0.5, 0.25, 0, 0]),
 ])
-@pytest.mark.parametrize("start", [{"switch_step": 3}, {"switch_epoch": 1.5}])
-def test_a_gradual_switch_is_linear_over_its_window(switch, expected, start):
-    distillation = Distillation(4.0, 0.8, switch=switch, switch_window=4, **start)
-    assert [distillation_weight(distillation, step, 2) for step in range(9)] == pytest.approx(expected)
+@pytest.mark.parametrize("when", ["step 3 over 4 steps", "epoch 1.5 over 2 epochs", "30% over 40%"])  # 5 epochs of 2
+def test_a_gradual_switch_is_linear_over_its_window(terms, distilled, one_hot, when):
+    weights = [Terms.parse(f"{terms} at {when}").weights(step, 2, 5) for step in range(9)]
+    assert [found["distilled"] for found in weights] == pytest.approx(distilled)
+    assert [found["one_hot"] for found in weights] == pytest.approx(one_hot)
 
 
 def test_a_switch_without_a_window_is_a_jump_and_none_is_none():
-    jump = Distillation(4.0, switch="to_one_hot", switch_step=2)
-    assert [distillation_weight(jump, step, 5) for step in range(4)] == [1, 1, 0, 0]
-    assert {distillation_weight(Distillation(4.0, 0.3, switch_window=7), step, 5) for step in range(20)} == {0.3}
+    jump = Terms.parse("distilled to one_hot at step 2")
+    assert [jump.weights(step, 5, 1)["distilled"] for step in range(4)] == [1, 1, 0, 0]
+    assert all(Terms.parse("0.3 distilled").weights(step, 5, 4) == {"distilled": 0.3} for step in range(20))
+
+
+def test_several_switches_follow_each_other():
+    back = Terms.parse("distilled to one_hot at 25% to distilled + squared at 75% over 2 steps")
+    weights = [back.weights(step, 4, 2) for step in range(8)]
+    assert [found["distilled"] for found in weights] == [1, 1, 0, 0, 0, 0, 0, 0.5]
+    assert [found["squared"] for found in weights] == [0, 0, 0, 0, 0, 0, 0, 0.5]
+    assert [found["one_hot"] for found in weights] == [0, 0, 1, 1, 1, 1, 1, 0.5]
 
 
 def at(pieces, epoch):
@@ -101,15 +113,16 @@ def test_the_pieces_of_a_learning_rate_are_what_training_takes(recipe):
         assert rate == pytest.approx(at(pieces[:1] if warming else pieces, epoch))
 
 
-@pytest.mark.parametrize("distillation", [
-    Distillation(4.0, 0.3), Distillation(4.0, 0.8, switch="to_one_hot", switch_step=3, switch_window=4),
-    Distillation(4.0, 0.8, switch="to_distillation", switch_epoch=1.5),
-    Distillation(4.0, switch="to_one_hot", switch_step=0, switch_window=20)])
-def test_the_pieces_of_a_weight_are_what_training_takes(distillation):
-    pieces = weight_pieces(distillation, 10, 2)
-    assert (pieces[0].first, pieces[-1].last) == (0, 10)
-    for step in range(20):
-        assert distillation_weight(distillation, step, 2) == pytest.approx(at(pieces, step / 2))
+@pytest.mark.parametrize("terms", [
+    "0.3 distilled", "0.8 distilled to one_hot at step 3 over 4 steps", "one_hot to 0.8 distilled at epoch 1.5",
+    "distilled to one_hot at step 0 over 20 steps", "distilled to one_hot at 10% to squared at 50% over 3 epochs"])
+def test_the_pieces_of_a_weight_are_what_training_takes(terms):
+    terms = Terms.parse(terms)
+    for name, pieces in weight_pieces(terms, 10, 2).items():
+        assert (pieces[0].first, pieces[-1].last) == (0, 10)
+        assert all(one.last == other.first for one, other in pairwise(pieces))
+        for step in range(20):
+            assert terms.weights(step, 2, 10)[name] == pytest.approx(at(pieces, step / 2), abs=1e-6)
 
 
 def test_pieces_in_words():
@@ -119,8 +132,8 @@ def test_pieces_in_words():
     assert in_words(learning_rate_pieces(replace(recipe, schedule="cosine"))) == (
         "rises from 0 to 1 by epoch 2, falls along a cosine from 1 to 0 by epoch 10")
     assert in_words(learning_rate_pieces(Training(3, 4, 0.1))) == "0.1 throughout"
-    switched = Distillation(4.0, 0.8, switch="to_one_hot", switch_step=3, switch_window=4)
-    assert in_words(weight_pieces(switched, 10, 2)) == (
+    switched = Terms.parse("0.8 distilled to one_hot at step 3 over 4 steps")
+    assert in_words(weight_pieces(switched, 10, 2)["distilled"]) == (
         "0.8 to epoch 1.5, falls from 0.8 to 0 by epoch 3.5, 0 to epoch 10")
 
 
@@ -137,7 +150,7 @@ def test_sgd_by_hand(nesterov):
                       weight_decay=0.01, warmup_epochs=2, schedule="steps", decay_epochs=(4,))
     network = nn.Linear(3, 2, bias=False).double()
     network.weight.data.copy_(torch.from_numpy(w))
-    train(network, Fixed(torch.from_numpy(x), torch.from_numpy(y)), recipe, seed=0, role="teacher")
+    train(network, Fixed(torch.from_numpy(x), torch.from_numpy(y)), role(recipe), seed=0)
     v = np.zeros_like(w)
     for rate in (0.15, 0.3, 0.3, 0.3, 0.03, 0.03):
         p = np.exp(x @ w.T) / np.exp(x @ w.T).sum(axis=1, keepdims=True)
@@ -154,14 +167,14 @@ def test_a_switched_student_descends_each_loss_in_its_turn():
     answers = torch.from_numpy(rng.normal(size=(8, 2)))
     recipe, examples = Training(4, 8, 0.1, "sgd"), Fixed(x, y)
 
-    def student(epochs, **switch):
+    def student(epochs, terms="distilled"):
         torch.manual_seed(0)
         network = nn.Linear(3, 2).double()
-        train(network, examples, replace(recipe, epochs=epochs), seed=0, role="student",
-              teacher=lambda _, indices: answers[indices], distillation=Distillation(2.0, **switch))
+        train(network, examples, role(replace(recipe, epochs=epochs, loss=Loss(terms, temperature=2.0)), "student"),
+              seed=0, teacher=lambda _, indices: answers[indices])
         return network
 
-    switched, halfway = student(4, switch="to_one_hot", switch_epoch=2), student(2)
-    train(halfway, examples, replace(recipe, epochs=2), seed=0, role="student")
+    switched, halfway = student(4, "distilled to one_hot at epoch 2"), student(2)
+    train(halfway, examples, role(replace(recipe, epochs=2), "student"), seed=0)
     torch.testing.assert_close(switched.weight, halfway.weight, rtol=1e-13, atol=0)
     assert not torch.allclose(switched.weight, student(4).weight)

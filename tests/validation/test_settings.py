@@ -4,9 +4,11 @@ import sys
 
 import pytest
 
-from validation.data import DATASETS
+from validation import costs
+from validation.data import MNIST, Images, Rows
 from validation.errors import UsageError
-from validation.settings import SETTINGS, find, images, sizes
+from validation.settings import SETTINGS, find, images
+from validation.settings.loss import Loss
 from validation.settings.setting import Data
 
 RF, MLP = find("rf_noisy_mnist"), find("mlp_mnist")
@@ -25,7 +27,7 @@ def test_table_7_random_features():
     assert (RF.model.features, RF.data.train_examples, RF.data.label_noise) == (5000, 128, 0.25)
     for recipe in (RF.teacher, RF.student):
         assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.optimiser) == (40, 16, 1e-3, "adam")
-    assert (RF.student.loss.temperature, RF.distillation.weight, RF.share_initialisation) == (5, 1, True)
+    assert (RF.student.loss.temperature, RF.student.loss.terms, RF.share_initialisation) == (5, "distilled", True)
     assert (RF.analysis.pairs, RF.analysis.top, RF.analysis.bottom) == (15, (0, 15), (20, 60))
 
 
@@ -33,8 +35,7 @@ def test_table_7_mlp():
     assert (MLP.model.hidden, MLP.model.layers, MLP.data.train_examples, MLP.data.label_noise) == (1000, 2, 128, 0)
     for recipe in (MLP.teacher, MLP.student):
         assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.optimiser) == (20, 16, 1e-4, "adam")
-    distillation = MLP.distillation
-    assert (student.loss.temperature, distillation.weight, share_initialisation) == (4, 1, True)
+    assert (MLP.student.loss.temperature, MLP.student.loss.terms, MLP.share_initialisation) == (4, "distilled", True)
     assert (MLP.analysis.pairs, MLP.analysis.top, MLP.analysis.bottom) == (15, (0, 15), (20, 60))
 
 
@@ -98,7 +99,9 @@ def test_a_row_of_table_2(name):
         for recipe in (setting.teacher, setting.student):
             assert {key: getattr(recipe, key) for key in TABLE_1[setting.data.set.name]} == TABLE_1[setting.data.set.name]
     assert setting.student.loss.temperature == 4
-    assert setting.distillation.weight == (0.1 if setting.data.set.name == "imagenet" else 1.0)
+    if "early" not in name and "late" not in name:
+        imagenet = setting.data.set.name == "imagenet"
+        assert setting.student.loss.terms == ("0.9 one_hot + 0.1 distilled" if imagenet else "distilled")
 
 
 def test_table_1_cifar100_v2():
@@ -108,8 +111,9 @@ def test_table_1_cifar100_v2():
 
 
 def test_early_distils_first_and_late_distils_afterwards():
-    switches = {name: find(f"resnet_imagenet{name}").distillation.switch for name in ("", "_early", "_late")}
-    assert switches == {"": "none", "_early": "to_one_hot", "_late": "to_distillation"}
+    both = "0.9 one_hot + 0.1 distilled"
+    terms = {name: find(f"resnet_imagenet{name}").student.loss.terms for name in ("", "_early", "_late")}
+    assert terms == {"": both, "_early": f"{both} to one_hot at epoch 45", "_late": f"one_hot to {both} at epoch 45"}
 
 
 GUESSED = {
@@ -119,8 +123,8 @@ GUESSED = {
     "resnet50_resnet18_tiny_imagenet": {"model.stem", "student_model.stem"},
     "resnet_imagenet": {f"{role}.{field}" for role in ("teacher", "student") for field in (
         "epochs", "batch_size", "learning_rate", "weight_decay", "warmup_epochs")} | {
-        "distillation.weight", "student.loss.temperature"},
-    "resnet_imagenet_early": {"distillation.switch", "distillation.switch_epoch"},
+        "student.loss.terms", "student.loss.temperature"},
+    "resnet_imagenet_early": {"student.loss.terms"},
     "resnet_fashion_mnist": {"teacher.epochs", "student.epochs"},
 }
 
@@ -131,9 +135,10 @@ def test_what_the_facts_leave_open_is_marked_as_a_guess(name):
 
 
 def test_sizes_are_known_of_every_data_set():
-    assert sizes.EXAMPLES.keys() == DATASETS.keys()
     for setting in SETTINGS.values():
-        assert setting.expected.cpu > 0 and set(setting.expected.measured) <= {"cpu", "gpu"}
+        expected = costs.expected(setting)
+        assert expected.cpu > 0 and set(expected.measured) <= {"cpu", "gpu"}
+        assert min(setting.data.set.examples) > 0 and setting.data.set.megabytes > 0 and setting.data.set.licence
 
 
 @pytest.mark.parametrize("network", ["RESNET8", "RESNET20", "RESNET56", "MOBILENET", "RESNET18", "RESNET50",
@@ -143,36 +148,29 @@ def test_the_work_that_expected_times_rest_on_is_counted(network):
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    entry = getattr(images, network)
+    model = getattr(images, network)
+    side = model.cost.side
     with torch.device("meta"):
-        _, module = entry.model.build((3, entry.side, entry.side), 100)
+        _, module = model.build((3, side, side), 100)
         with FlopCounterMode(display=False) as counter:
-            module.eval()(torch.empty(1, 3, entry.side, entry.side))
-    assert 3 * counter.get_total_flops() / 1e9 == pytest.approx(entry.gflop, rel=0.1)
+            module.eval()(torch.empty(1, 3, side, side))
+    assert 3 * counter.get_total_flops() / 1e9 == pytest.approx(model.cost.gflop, rel=0.1)
 
 
 @pytest.mark.parametrize(("part", "field", "value", "flag"), [
-    ("data", "name", "cifra10", "--data.name"),
     ("data", "train_examples", 0, "--data.train-examples"),
     ("data", "label_noise", 1.5, "--data.label-noise"),
     ("model", "hidden", 0, "--model.hidden"),
     ("teacher", "epochs", 0, "--teacher.epochs"),
     ("student", "batch_size", 0, "--student.batch-size"),
     ("student", "learning_rate", float("nan"), "--student.learning-rate"),
-    ("distillation", "temperature", 0.0, "--student.loss.temperature"),
-    ("distillation", "weight", -0.1, "--distillation.weight"),
-    ("data", "padding", -1, "--data.view.padding"),
-    ("data", "flip", True, "--data.normalise"),
     ("data", "teacher_fraction", 0.0, "--data.teacher-fraction"),
     ("teacher", "momentum", 0.9, "--teacher.optimiser"),
     ("student", "weight_decay", -1e-4, "--student.weight-decay"),
     ("student", "warmup_epochs", -1, "--student.warmup-epochs"),
     ("teacher", "decay_factor", 0.0, "--teacher.decay-factor"),
     ("teacher", "decay_epochs", (3, 2), "--teacher.decay-epochs"),
-    ("distillation", "switch_window", -1, "--distillation.switch-window"),
-    ("distillation", "switch_step", 5, "--distillation.switch"),
-    ("distillation", "switch", "to_one_hot", "--distillation.switch-epoch"),
-    ("evaluation", "watched", 0, "--evaluation.evaluated"),
+    ("evaluation", "evaluated", 0, "--evaluation.evaluated"),
     ("analysis", "every", 0, "--analysis.every"),
     ("analysis", "pairs", 0, "--analysis.pairs"),
     ("analysis", "top", (0, 14), "--analysis.top"),
@@ -182,6 +180,29 @@ def test_a_value_that_no_experiment_can_have_is_refused_by_its_flag(part, field,
     changed = dataclasses.replace(getattr(MLP, part), **{field: value})
     with pytest.raises(UsageError, match=f"^{flag}: expected .*got"):
         dataclasses.replace(MLP, **{part: changed})
+
+
+@pytest.mark.parametrize(("loss", "flag"), [
+    ({"temperature": 0.0}, "--student.loss.temperature"), ({"temperature": float("inf")}, "--student.loss.temperature"),
+    ({"smoothing": 1.0}, "--student.loss.smoothing"), ({"smoothing": -0.1}, "--student.loss.smoothing"),
+    ({"confidence_weight": float("nan")}, "--student.loss.confidence-weight"),
+    ({"confidence_temperature": float("inf")}, "--student.loss.confidence-temperature"),
+])
+def test_a_value_that_no_loss_can_have_is_refused_by_its_flag(loss, flag):
+    with pytest.raises(UsageError, match=f"^{flag}: expected .*got"):
+        dataclasses.replace(MLP, student=dataclasses.replace(MLP.student, loss=Loss("distilled", **loss)))
+
+
+def test_a_teacher_has_no_teacher():
+    with pytest.raises(UsageError, match=r"^--teacher.loss.terms: expected terms of labels"):
+        dataclasses.replace(MLP, teacher=MLP.student)
+
+
+def test_images_are_padded_or_cropped_to_size_and_rows_are_no_images():
+    with pytest.raises(UsageError, match=r"^--data.view.padding: expected 0 or more pixels, got -1"):
+        Images(padding=-1)
+    with pytest.raises(UsageError, match=r"^--data.view.padding: expected 0 with --data.view.resized-crop, got 2"):
+        Images(padding=2, resized_crop=True)
 
 
 def test_settings_are_frozen():
@@ -201,7 +222,8 @@ def test_a_setting_that_is_retrained_differs_in_its_training_alone_and_says_whos
         setting = find(name)
         there, here = base.configuration(), setting.configuration()
         changed = {part for part in there if there[part] != here[part]}
-        assert changed == {"setting", "teacher", "student"} and setting.teacher == setting.student
+        assert changed == {"setting", "teacher", "student"}
+        assert setting.teacher == dataclasses.replace(setting.student, loss=setting.teacher.loss)
         for value in ("optimiser", "learning_rate"):
             different = getattr(setting.teacher, value) != getattr(base.teacher, value)
             assert setting.guesses.get(f"student.{value}", "").startswith("ours: Table 7 has") == different
@@ -210,7 +232,7 @@ def test_a_setting_that_is_retrained_differs_in_its_training_alone_and_says_whos
 
 def test_the_cnn_says_of_each_value_that_table_7_lost_that_it_is_a_guess():
     setting = find("cnn_cifar10")
-    assert (setting.teacher.optimiser, setting.distillation.weight) == ("adam", 1.0)  # all that is known of it
+    assert (setting.teacher.optimiser, setting.student.loss.terms) == ("adam", "distilled")  # all that is known of it
     assert setting.guesses.keys() >= {
         "data.train_examples", "model.channels", "model.kernel", "model.pool", "teacher.epochs", "teacher.batch_size",
         "teacher.learning_rate", "student.loss.temperature"}
@@ -223,6 +245,6 @@ def test_resnets_are_recorded_about_two_hundred_times():
         blocks = (setting.model.depth - 2) // 6
         assert setting.analysis.layers == ("stem", "stage1.0.conv1", f"stage2.{blocks // 2}.conv1",
                                            f"stage3.{blocks - 1}.conv2", "classifier.linear")
-        steps = setting.teacher.epochs * (sizes.EXAMPLES[setting.data.set.name][0] // setting.teacher.batch_size)
+        steps = setting.teacher.epochs * (setting.data.set.examples[0] // setting.teacher.batch_size)
         assert 150 < steps / setting.analysis.every < 250
     assert not find("mobilenet_cifar10").analysis.layers and not find("resnet_imagenet").analysis.layers

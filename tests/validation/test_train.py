@@ -8,8 +8,12 @@ from torch import nn
 
 from validation.errors import UsageError
 from validation.inputs import Fixed
-from validation.settings.setting import Distillation, Training
-from validation.train import objective, predict, train
+from validation.losses import objective
+from validation.settings.loss import Loss
+from validation.settings.setting import Training
+from validation.train import predict, train
+
+from .roles import role
 
 
 def linear(weight):
@@ -46,7 +50,7 @@ def problem():
 def test_teacher_steps_by_hand(problem):
     x, y, weight, _ = problem
     network = linear(weight)
-    steps = train(network, examples(x, y), Training(5, 6, 0.1), seed=0, role="teacher")
+    steps = train(network, examples(x, y), role(Training(5, 6, 0.1)), seed=0)
     expected = adam_by_hand(weight, lambda W: (softmax(x @ W.T) - np.eye(3)[y]).T @ x / 6, 0.1, 5)
     assert steps == 5
     np.testing.assert_allclose(network.weight.detach().numpy(), expected, rtol=1e-10)
@@ -57,9 +61,9 @@ def test_student_steps_by_hand(problem):
     tau, alpha = 3.0, 0.7
     network = linear(weight)
     teacher_logits = torch.from_numpy(teacher)
-    train(network, examples(x, y), Training(4, 6, 0.1), seed=0, role="student",
-          teacher=lambda _, indices: teacher_logits[indices],
-          distillation=Distillation(temperature=tau, weight=alpha))
+    loss = Loss(f"{alpha} distilled + {1 - alpha} one_hot", temperature=tau)
+    train(network, examples(x, y), role(Training(4, 6, 0.1, loss=loss), "student"), seed=0,
+          teacher=lambda _, indices: teacher_logits[indices])
 
     def gradient(W):
         z = x @ W.T
@@ -74,7 +78,7 @@ def test_distillation_loss_value_by_hand():
     # Two classes, temperature 2: teacher logits (log 9, 0) soften to (3/4, 1/4), the student's (0, 0) to (1/2, 1/2).
     teacher, student = torch.tensor([[math.log(9), 0]], dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64)
     kl = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
-    loss = objective(student, torch.tensor([1]), teacher, temperature=2.0, weight=0.4)
+    loss = objective(Loss(temperature=2.0), {"distilled": 0.4, "one_hot": 0.6}, student, torch.tensor([1]), teacher)
     assert loss.item() == pytest.approx(0.4 * 4 * kl + 0.6 * math.log(2), rel=1e-12)
 
 
@@ -82,13 +86,13 @@ def test_loss_limits(problem):
     _, y, _, teacher = problem
     teacher, y = torch.from_numpy(teacher), torch.from_numpy(y)
     student = torch.zeros(6, 3, dtype=torch.float64)
-    assert objective(student, y).item() == pytest.approx(math.log(3))
-    assert objective(student, y, teacher, 4.0, 0.0).item() == pytest.approx(math.log(3))
-    assert objective(teacher, y, teacher, 4.0, 1.0).item() == pytest.approx(0, abs=1e-15)
+    distilled = {"distilled": 1.0}
+    assert objective(Loss(), {"one_hot": 1.0, "distilled": 0.0}, student, y).item() == pytest.approx(math.log(3))
+    assert objective(Loss(temperature=4.0), distilled, teacher, y, teacher).item() == pytest.approx(0, abs=1e-15)
     # Hot, and scaled by its square, distillation matches centred logits: KL -> mean square difference / 2.
     centred = teacher - teacher.mean(dim=1, keepdim=True)
     expected = ((centred**2).mean(dim=1) / 2).mean().item()
-    assert objective(student, y, teacher, 1e4, 1.0).item() == pytest.approx(expected, rel=1e-3)
+    assert objective(Loss(temperature=1e4), distilled, student, y, teacher).item() == pytest.approx(expected, rel=1e-3)
 
 
 class Spy(nn.Module):
@@ -103,10 +107,10 @@ class Spy(nn.Module):
         return x @ self.weight.T
 
 
-def batches(seed=0, role="teacher", epochs=2, n=10, size=4, drop_last=False):
+def batches(seed=0, stream="teacher", epochs=2, n=10, size=4, drop_last=False):
     spy = Spy()
     train(spy, Fixed(torch.arange(n, dtype=torch.float32)[:, None], torch.zeros(n, dtype=torch.long)),
-          Training(epochs, size, 1e-3, drop_last=drop_last), seed=seed, role=role)
+          role(Training(epochs, size, 1e-3, drop_last=drop_last), stream), seed=seed)
     return spy.batches
 
 
@@ -126,14 +130,14 @@ def test_the_order_depends_on_seed_role_and_epoch_alone():
     assert batches() == batches()
     torch.rand(7)
     assert batches(epochs=1) == batches(epochs=3)[:3]
-    assert batches() != batches(seed=1) and batches() != batches(role="student")
+    assert batches() != batches(seed=1) and batches() != batches(stream="student")
 
 
 def test_callbacks_see_every_step_and_the_mean_loss(problem):
     x, y, weight, _ = problem
     steps, epochs = [], []
     network = linear(weight)
-    train(network, examples(x, y), Training(2, 4, 1e-12), seed=0, role="teacher",
+    train(network, examples(x, y), role(Training(2, 4, 1e-12)), seed=0,
           on_step=steps.append, on_epoch=lambda *entry: epochs.append(entry))
     assert steps == [0, 1, 2, 3, 4]
     loss = -np.log(softmax(x @ weight.T)[np.arange(6), y]).mean()
@@ -145,7 +149,7 @@ def test_a_loss_that_is_not_finite_names_the_learning_rate():
     x = torch.full((4, 1), 1e30)
     network = nn.Linear(1, 2, bias=False)
     with pytest.raises(UsageError, match=r"--student.learning-rate: expected a finite loss"):
-        train(network, Fixed(x, torch.tensor([0, 1, 0, 1])), Training(3, 4, 1e30), seed=0, role="student")
+        train(network, Fixed(x, torch.tensor([0, 1, 0, 1])), role(Training(3, 4, 1e30), "student"), seed=0)
 
 
 def test_predict_is_in_evaluation_mode_and_in_order():

@@ -21,11 +21,15 @@ from torch import nn
 from validation import experiment, run  # noqa: F401 (experiment: loaded once, before the forks)
 from validation.distributed import SINGLE, Group
 from validation.inputs import Fixed
-from validation.settings.setting import Distillation, Training
+from validation.settings.loss import Loss
+from validation.settings.setting import Training
 from validation.train import predict, train
 
+from .roles import role
+
 RECIPE = Training(epochs=3, batch_size=8, learning_rate=0.2, optimiser="sgd", momentum=0.9, nesterov=True,
-                  weight_decay=1e-3, warmup_epochs=1, schedule="cosine")  # 21 examples: batches of 8, 8 and 5
+                  weight_decay=1e-3, warmup_epochs=1, schedule="cosine",
+                  loss=Loss("0.6 distilled + 0.4 one_hot", temperature=2.0))  # 21 examples: batches of 8, 8 and 5
 
 
 def trained(group):
@@ -35,8 +39,8 @@ def trained(group):
                             nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 3)).double()
     examples = Fixed(torch.randn(21, 2, 6, 6, dtype=torch.float64) * 2 + 1, torch.arange(21) % 3)
     answers, losses = torch.randn(21, 3, dtype=torch.float64), []
-    train(network, examples, RECIPE, seed=0, role="student", teacher=lambda _, indices: answers[indices],
-          distillation=Distillation(temperature=2.0, weight=0.6), group=group, forward=group.wrap(network),
+    train(network, examples, role(RECIPE, "student"), seed=0, teacher=lambda _, indices: answers[indices], group=group,
+          forward=group.wrap(network),
           on_epoch=lambda *entry: losses.append(entry[-1]))
     return network.state_dict() | {"losses": torch.tensor(losses, dtype=torch.float64),
                                    "logits": predict(network, examples, group=group),

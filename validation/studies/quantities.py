@@ -27,7 +27,8 @@ def gain(split="test"):
 
 def slope(split="train", side="low"):
     """Of the student's on the teacher's confidence, over the quarter of the points at that side."""
-    return Quantity(f"{side} slope, {split}", lambda result: result["deviation"][split][f"slope_{side}"][QUARTER]["value"])
+    return Quantity(f"{side} slope, {split}",
+                    lambda result: result["deviation"][split][f"slope_{side}"][QUARTER]["value"])
 
 
 def underfit(split="train"):
