@@ -10,20 +10,20 @@ import numpy as np
 import torch
 
 from eigenkd import deviation
+from eigenkd.torch import Recorder, basis_of, is_fixed
 from validation import teachers
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import described
 from validation.eigenspace import DECOMPOSED, draw_pairs, exaggerated_pairs, fit_shares
-from validation.errors import UsageError
+from validation.errors import UsageError, blaming
 from validation.fitting import Fit, accuracy
 from validation.inputs import Inputs, batches
-from validation.layers import basis_of, is_fixed
 from validation.provenance import provenance
 from validation.seeding import local_default
 from validation.train import predict
-from validation.trajectory import Recorder
 
+LAYERS = "--analysis.layers; alone it records none"
 SMOKE_PIXELS = 2**14  # of each channel, in the examples of a smoke run with images that are trained on as such
 
 
@@ -104,10 +104,12 @@ def eigenbases(setting, inputs, network):
     first = inputs.train.plain(torch.arange(min(2, len(inputs.train)), device=inputs.train.device))
 
     def of(name, network):
-        return basis_of(network, name, batches(inputs.train), directions=setting.analysis.bottom[1])
+        with blaming(LAYERS):
+            return basis_of(network, name, batches(inputs.train), directions=setting.analysis.bottom[1])
 
-    return {name: of(name, network) if is_fixed(network, name, first) else partial(of, name)
-            for name in setting.analysis.layers}
+    with blaming(LAYERS):
+        fixed = {name: is_fixed(network, name, first) for name in setting.analysis.layers}
+    return {name: of(name, network) if fixed[name] else partial(of, name) for name in fixed}
 
 
 def logits_before(setting, examples, inputs, networks, engine):

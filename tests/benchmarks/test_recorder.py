@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import recorder, tangent_kernel
-from validation.function_space.kernels import tangent_kernel as factored
+from eigenkd.torch import tangent_kernel as factored
 from validation.models.tangent_mlp import TangentMLP
 
 

@@ -9,10 +9,11 @@ from torch import nn
 
 from eigenkd import kernel_flow
 from eigenkd.projection import gains
+from eigenkd.torch import last_hidden, tangent_kernel
 from validation.errors import UsageError
 from validation.function_space import study as studies
 from validation.function_space.__main__ import main
-from validation.function_space.kernels import change, gram, last_hidden, tangent_kernel
+from validation.function_space.kernels import change, gram
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
 from validation.function_space.study import Study, compare, exaggerated, trained
 from validation.models.tangent_mlp import TangentMLP

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from validation.errors import UsageError
-from validation.layers import basis_of, find, is_fixed, matrix
+from eigenkd.torch import basis_of, is_fixed
+from eigenkd.torch.layers import find
 
 
 def network():
@@ -40,7 +40,7 @@ def test_a_convolution_sees_patches_of_its_group_as_far_apart_as_it_takes_them()
                for group in (0, 2) for row in range(1) for column in range(1)]
     expected = np.mean([np.outer(patch, patch) for patch in patches], axis=0)
     np.testing.assert_allclose(second_moment(basis, 10_000), expected, atol=0.05 * np.abs(expected).max())
-    assert matrix(net[4]).shape == (6, 18)
+    assert find(net, "4").matrix().shape == (6, 18)
 
 
 @pytest.mark.parametrize("padding", [1, "same", "valid"])
@@ -71,7 +71,7 @@ def test_an_embedding_sees_one_hot_tokens():
     basis = basis_of(net, "0", [tokens])
     np.testing.assert_array_equal(basis.values, [3, 2, 1])
     expected = net[0].weight[[3, 1, 0]].detach().norm(dim=1)
-    np.testing.assert_allclose((matrix(net[0]) @ basis.vectors).norm(dim=0), expected)
+    np.testing.assert_allclose((find(net, "0").matrix() @ basis.vectors).norm(dim=0), expected)
     rows = net[0].weight[tokens.flatten()].detach().double()
     np.testing.assert_allclose(second_moment(basis_of(net, "1", [tokens]), 1), rows.T @ rows, rtol=1e-5, atol=1e-6)
 
@@ -137,13 +137,13 @@ def test_sequences_of_features_are_rows_of_features():
     ("once", [torch.randn(3, 4)], 0, r"directions: expected 1 or more, got 0"),
 ])
 def test_what_cannot_be_seen_is_refused(name, batches, directions, words):
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(ValueError, match=words):
         basis_of(Keywords(), name, batches, directions)
 
 
 def test_single_images_and_names_without_a_matrix_are_refused():
     net = network()
-    with pytest.raises(UsageError, match=r"has 0, 4, 7, got '1', a BatchNorm2d; pass names of these"):
+    with pytest.raises(ValueError, match=r"has 0, 4, 7, got '1', a BatchNorm2d; pass names of these"):
         find(net, "1")
-    with pytest.raises(UsageError, match=r"batches: expected '0' to take in 4 dimensions, .* got shape \(2, 10, 10\)"):
+    with pytest.raises(ValueError, match=r"batches: expected '0' to take in 4 dimensions, .* got shape \(2, 10, 10\)"):
         basis_of(net, "0", [torch.randn(2, 10, 10)])

@@ -6,9 +6,7 @@ import torch
 from torch import nn
 
 from eigenkd import linear_flow, projection
-from validation.errors import UsageError
-from validation.layers import basis_of
-from validation.trajectory import Recorder
+from eigenkd.torch import Recorder, basis_of
 
 
 @pytest.fixture
@@ -134,14 +132,14 @@ def test_a_linear_network_in_small_steps_goes_where_linear_flow_says(inputs):
 def test_recorder_refuses_what_it_cannot_project(inputs):
     network = two_layers()
     basis = basis_of(network, "0", [inputs])
-    with pytest.raises(UsageError, match=r"layers: expected linear .* has 0, 2, got 'first'; pass names"):
+    with pytest.raises(ValueError, match=r"layers: expected linear .* has 0, 2, got 'first'; pass names"):
         Recorder(network, {"first": basis})
-    with pytest.raises(UsageError, match=r"bases: expected a layer on the basis's 5 inputs, got '2' on 3"):
+    with pytest.raises(ValueError, match=r"bases: expected a layer on the basis's 5 inputs, got '2' on 3"):
         Recorder(network, {"2": basis})
-    with pytest.raises(UsageError, match="every: expected 1 step or more between records, got 0"):
+    with pytest.raises(ValueError, match="every: expected 1 step or more between records, got 0"):
         Recorder(network, {"0": basis}, every=0)
     recorder = Recorder(network, {"0": basis})
     assert recorder.paths() == {}  # it was never called
     network[0].weight.data[0, 0] = torch.nan
-    with pytest.raises(UsageError, match="learning rate: expected finite weights, got others in 0 after step 4"):
+    with pytest.raises(ValueError, match="learning rate: expected finite weights, got others in 0 after step 4"):
         recorder(4)
