@@ -25,7 +25,7 @@ NAMED = 12  # layers that a message has room for
 class Layer:
     """A weight W (outputs, fan-in) that acts on each row of what comes in.
 
-    module: that has the weight, under the name `tensor`, of which the rows from `rows[0]` to `rows[1]` are this layer's.
+    module: that has the weight, under the name `tensor`, whose rows from `rows[0]` to `rows[1]` are this layer's.
     called: the module that is called with what the layer takes in; taken: (called, arguments, named) -> that.
     """
 
