@@ -142,13 +142,15 @@ def _only_inputs(batch):
     """The one entry of the batch that is no label."""
     if isinstance(batch, torch.Tensor):
         return batch
-    if isinstance(batch, Mapping) and len(rest := [key for key in batch if key not in LABELS]) == 1:
+    keyed = isinstance(batch, Mapping)
+    if keyed and len(rest := [key for key in batch if key not in LABELS]) == 1:
         return batch[rest[0]]
     if isinstance(batch, tuple | list) and len(batch) in (1, 2):
         return _only_inputs(batch[0])
     raise ValueError(f"batches: expected tensors, (inputs, labels), or dictionaries with one entry beside labels, got "
-                     f"{_described(batch)}; pass inputs=, a key or a function of the batch that returns a tensor, a "
-                     "tuple of arguments or a dictionary of keyword arguments")
+                     f"{_described(batch)}; pass inputs=, a key such as {next(iter(batch), 0) if keyed else 0!r}, or a "
+                     "function of the batch that returns a tensor, a tuple of arguments or a dictionary of keyword "
+                     "arguments")
 
 
 def _described(batch):

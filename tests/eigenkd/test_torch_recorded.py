@@ -1,6 +1,7 @@
 """Training that is recorded is bit-identical to training that is not, for every kind of weight, and what is recorded is
 the weight that the next pass uses."""
 
+import random
 import warnings
 from contextlib import nullcontext
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from eigenkd.torch import Recorder, basis_of
+from eigenkd.torch import Recorder, basis_of, is_fixed, layer_names
 
 STEPS = 5
 x = torch.from_numpy(np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32))
@@ -124,7 +125,8 @@ KINDS = {
     "old weight_norm": (lambda: linear(nn.utils.weight_norm), "2", x, (4, 6), flat),
     "old weight_norm of a convolution": (lambda: convolution(nn.utils.weight_norm), "0", images, (3, 1, 2, 2), flat),
     "old spectral_norm": (lambda: linear(nn.utils.spectral_norm), "2", x, (4, 6), flat),
-    "old spectral_norm of a convolution": (lambda: convolution(nn.utils.spectral_norm), "0", images, (3, 1, 2, 2), flat),
+    "old spectral_norm of a convolution": (lambda: convolution(nn.utils.spectral_norm), "0", images, (3, 1, 2, 2),
+                                           flat),
     "weight_norm": (lambda: linear(parametrizations.weight_norm), "2", x, (4, 6), flat),
     "spectral_norm": (lambda: linear(parametrizations.spectral_norm), "2", x, (4, 6), flat),
     "orthogonal": (lambda: linear(parametrizations.orthogonal), "2", x, (4, 6), flat),
@@ -132,7 +134,8 @@ KINDS = {
                    "2", x, (4, 6), flat),
     "custom": (lambda: linear(custom), "2", x, (4, 6), flat),
     "pruned": (lambda: linear(pruned), "2", x, (4, 6), flat),
-    "lazy": (lambda: initialised(nn.Sequential(nn.LazyLinear(6), nn.ReLU(), nn.LazyLinear(4)), x), "2", x, (4, 6), flat),
+    "lazy": (lambda: initialised(nn.Sequential(nn.LazyLinear(6), nn.ReLU(), nn.LazyLinear(4)), x), "2", x, (4, 6),
+             flat),
     "bfloat16": (lambda: linear().bfloat16(), "2", x.bfloat16(), (4, 6), flat),
     "float16": (lambda: linear().half(), "2", x.half(), (4, 6), flat),
     "GPT-2": (lambda: nn.Sequential(nn.Linear(5, 6), Conv1D(4, 6)), "1", x, (6, 4), transposed),
@@ -216,3 +219,82 @@ def check(make, name, inputs, shape, matrix, monkeypatch, around=nullcontext):
     assert len(W) == len(path) == STEPS + 1 and path.dtype == V.numpy().dtype == np.float32
     np.testing.assert_allclose(path, expected, rtol=1e-4, atol=1e-5 * expected.max())
     assert expected[-1, 1].max() > 1e-3 * expected.max()
+
+
+def test_networks_wrapped_for_several_processes_are_recorded_as_they_are():
+    """One process here; names with and without the wrappers' own part."""
+    distributed = torch.distributed
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        def make():
+            return nn.parallel.DistributedDataParallel(linear(parametrizations.spectral_norm))
+
+        def record(network):
+            return Recorder(network, {name: basis_of(network, name, [x]) for name in ("2", "module.2")})
+
+        (_, plain, _), (_, recorded, recorder) = trained(make, x), trained(make, x, record)
+    finally:
+        distributed.destroy_process_group()
+    paths = recorder.paths()
+    assert recorded == plain and paths.keys() == {"2", "module.2"}
+    np.testing.assert_array_equal(paths["2"], paths["module.2"])
+
+
+def test_names_inside_of_compiled_modules_may_be_written_either_way():
+    network = nn.Sequential(torch.compile(nn.DataParallel(linear()), backend="eager"))
+    assert layer_names(network) == ("0.0", "0.2")
+    Recorder(network, {name: basis_of(linear(), "2", [x]) for name in ("0.2", "0._orig_mod.module.2", "0._orig_mod.2")})
+
+
+def test_a_child_that_is_called_module_is_no_wrapper():
+    network = nn.Sequential()
+    network.add_module("module", nn.Linear(5, 2))
+    assert layer_names(nn.DataParallel(network)) == ("module",)
+    Recorder(nn.DataParallel(network), {name: basis_of(network, "module", [x]) for name in ("module", "module.module")})
+
+
+def test_a_weight_that_is_drawn_in_training_is_recorded_as_evaluation_has_it():
+    class Dropped(nn.Module):
+        def forward(self, weight):
+            return nn.functional.dropout(weight, 0.5, self.training)
+
+    def make():
+        return linear(lambda layer: parametrize.register_parametrization(layer, "weight", Dropped()))
+
+    def record(network):
+        return Recorder(network, {"2": basis_of(network, "2", [x])})
+
+    (_, plain, _), (network, recorded, recorder) = trained(make, x), trained(make, x, record)
+    weight, V = network[2].parametrizations.weight.original.detach(), recorder.seen_in["2"][0]
+    assert recorded == plain
+    np.testing.assert_allclose(recorder.paths()["2"][-1, 0], (weight @ V).norm(dim=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("generator", [None, torch.Generator()], ids=["torch's generator", "its own"])
+def test_what_a_loader_and_a_network_draw_while_a_basis_is_computed_is_drawn_again(generator):
+    """The loader shuffles, the network draws in evaluation mode, the data from NumPy and Python."""
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return x + torch.randn_like(x)
+
+    class Drawn(torch.utils.data.Dataset):
+        def __len__(self):
+            return 12
+
+        def __getitem__(self, index):
+            return x[index] * random.random() * np.float32(np.random.rand()), 0  # noqa: NPY002
+
+    def states():
+        own = torch.get_rng_state() if generator is None else generator.get_state()
+        return (own.tolist(), torch.get_rng_state().tolist(), random.getstate(),
+                np.random.get_state()[1].tolist(), np.random.get_state()[2])  # noqa: NPY002
+
+    loader = torch.utils.data.DataLoader(Drawn(), batch_size=4, shuffle=True, generator=generator)
+    network = nn.Sequential(nn.Linear(5, 5), Noisy(), nn.Linear(5, 2))
+    before = states()
+    basis_of(network, "2", loader)
+    assert states() == before
+    is_fixed(network, "2", [x, 0])
+    assert states() == before
+    next(iter(loader))
+    assert states()[0] != before[0]
