@@ -129,7 +129,7 @@ def test_sequences_of_features_are_rows_of_features():
 
 
 @pytest.mark.parametrize("name, batches, directions, words", [
-    ("idle", [torch.randn(3, 4)], None, r"layers: .* once, twice, never, attention.q_proj, .*out_proj, got 'idle'; pass"),
+    ("idle", [torch.randn(3, 4)], None, r"layers: .* once, twice, never, attention.q_proj, .*out_proj, got 'idle'"),
     ("volume", [torch.randn(3, 4)], None, r"got 'volume', a Conv3d; pass names of these"),
     ("never", [torch.randn(3, 4)], None, "layers that the network calls as modules, got 'never', which it does not"),
     ("once", [], None, r"batches: expected one or more, got none"),

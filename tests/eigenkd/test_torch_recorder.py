@@ -216,7 +216,7 @@ def test_a_late_basis_that_fails_loses_nothing(inputs):
     network, found = two_layers(), [None]
     recorder = Recorder(network, {"0": lambda trained: found[0]})
     recorder(0)
-    with pytest.raises(ValueError, match="bases: expected an Eigenbasis for '0', or a function .*, got a NoneType"):
+    with pytest.raises(ValueError, match=r"bases: expected an Eigenbasis for '0', or a function .*, got a NoneType"):
         recorder.paths()
     found[0] = basis_of(network, "0", [inputs])
     assert recorder.paths()["0"].shape == (1, 2, 5)
