@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -39,8 +40,8 @@ def basis_of(network, name, batches, directions=None, inputs=None):
     no batch, for batches whose inputs are not clear, and for directions below 1.
     """
     layer, seen = find(network, name), []
-    if directions is not None and directions < 1:
-        raise ValueError(f"directions: expected 1 or more, got {directions}; leave it out for all")
+    if directions is not None and not (isinstance(directions, Integral) and directions >= 1):
+        raise ValueError(f"directions: expected a whole number, 1 or more, got {directions!r}; leave it out for all")
     if isinstance(batches, torch.Tensor | Mapping):
         got = f"one tensor of shape {tuple(batches.shape)}" if isinstance(batches, torch.Tensor) else "one dictionary"
         raise ValueError(f"batches: expected an iterable of what the network takes in, got {got}; pass [it], or a "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import count
+from numbers import Integral
 
 import torch
 
@@ -29,8 +30,8 @@ class Recorder:
     """
 
     def __init__(self, network, bases, every=1):
-        if every != int(every) or every < 1:
-            raise ValueError(f"every: expected 1 step or more between records, got {every}; pass 1 for each step")
+        if not isinstance(every, Integral) or every < 1:
+            raise ValueError(f"every: expected 1 step or more between records, got {every!r}; pass 1 for each step")
         if not isinstance(bases, Mapping):
             raise ValueError(f"bases: expected a dictionary, layer's name -> Eigenbasis, got a {type(bases).__name__}; "
                              "pass {name: basis_of(network, name, batches)}")

@@ -134,7 +134,8 @@ def test_sequences_of_features_are_rows_of_features():
     ("never", [torch.randn(3, 4)], None, "layers that the network calls as modules, got 'never', which it does not"),
     ("once", [], None, r"batches: expected one or more, got none"),
     ("once", torch.randn(3, 4), None, r"batches: expected an iterable .*, got one tensor of shape \(3, 4\); pass"),
-    ("once", [torch.randn(3, 4)], 0, r"directions: expected 1 or more, got 0"),
+    ("once", [torch.randn(3, 4)], 0, r"directions: expected a whole number, 1 or more, got 0; leave it out"),
+    ("once", [torch.randn(3, 4)], 2.5, r"directions: expected a whole number, 1 or more, got 2.5; leave it out"),
 ])
 def test_what_cannot_be_seen_is_refused(name, batches, directions, words):
     with pytest.raises(ValueError, match=words):

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+import torch.distributed.tensor
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
@@ -221,20 +222,30 @@ def check(make, name, inputs, shape, matrix, monkeypatch, around=nullcontext):
     assert expected[-1, 1].max() > 1e-3 * expected.max()
 
 
-def test_networks_wrapped_for_several_processes_are_recorded_as_they_are():
-    """One process here; names with and without the wrappers' own part."""
+@pytest.fixture
+def one_process():
     distributed = torch.distributed
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    try:
-        def make():
-            return nn.parallel.DistributedDataParallel(linear(parametrizations.spectral_norm))
+    yield
+    distributed.destroy_process_group()
 
-        def record(network):
-            return Recorder(network, {name: basis_of(network, name, [x]) for name in ("2", "module.2")})
 
-        (_, plain, _), (_, recorded, recorder) = trained(make, x), trained(make, x, record)
-    finally:
-        distributed.destroy_process_group()
+def test_networks_whose_weights_are_sharded_are_refused(one_process):
+    mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+    network = torch.distributed.tensor.distribute_module(linear(), mesh)
+    with pytest.raises(ValueError, match=r"Linear '2', whose weight is a DTensor of .*; record layers that"):
+        Recorder(network, {"2": lambda trained: None})
+
+
+def test_networks_wrapped_for_several_processes_are_recorded_as_they_are(one_process):
+    """One process here; names with and without the wrappers' own part."""
+    def make():
+        return nn.parallel.DistributedDataParallel(linear(parametrizations.spectral_norm))
+
+    def record(network):
+        return Recorder(network, {name: basis_of(network, name, [x]) for name in ("2", "module.2")})
+
+    (_, plain, _), (_, recorded, recorder) = trained(make, x), trained(make, x, record)
     paths = recorder.paths()
     assert recorded == plain and paths.keys() == {"2", "module.2"}
     np.testing.assert_array_equal(paths["2"], paths["module.2"])
@@ -250,7 +261,8 @@ def test_a_child_that_is_called_module_is_no_wrapper():
     network = nn.Sequential()
     network.add_module("module", nn.Linear(5, 2))
     assert layer_names(nn.DataParallel(network)) == ("module",)
-    Recorder(nn.DataParallel(network), {name: basis_of(network, "module", [x]) for name in ("module", "module.module")})
+    basis = basis_of(network, "module", [x])
+    Recorder(nn.DataParallel(network), {"module": basis, "module.module": basis})
 
 
 def test_a_weight_that_is_drawn_in_training_is_recorded_as_evaluation_has_it():

@@ -136,8 +136,9 @@ def test_recorder_refuses_what_it_cannot_project(inputs):
         Recorder(network, {"first": basis})
     with pytest.raises(ValueError, match=r"bases: expected a layer on the basis's 5 inputs, got '2' on 3"):
         Recorder(network, {"2": basis})
-    with pytest.raises(ValueError, match="every: expected 1 step or more between records, got 0"):
-        Recorder(network, {"0": basis}, every=0)
+    for every in (0, 2.5, "ten"):
+        with pytest.raises(ValueError, match=f"every: expected 1 step or more between records, got {every!r}; pass 1"):
+            Recorder(network, {"0": basis}, every=every)
     recorder = Recorder(network, {"0": basis})
     assert recorder.paths() == {}  # it was never called
     network[0].weight.data[0, 0] = torch.nan

@@ -91,6 +91,7 @@ def by_plain_derivatives(network, inputs):
     return torch.stack(rows) @ torch.stack(rows).T
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("memory", [1, 2**31])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_tangent_kernel_is_made_of_all_derivatives(name, memory):
