@@ -7,6 +7,7 @@ from statistics import median
 import torch
 
 from benchmarks.timing import machine
+from eigenkd.torch import Recorder
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import threads
@@ -16,7 +17,6 @@ from validation.inputs import Inputs
 from validation.settings import SETTINGS
 from validation.settings.images import SETTINGS as IMAGES
 from validation.train import train
-from validation.trajectory import Recorder
 
 WATCHED = {"rf_noisy_mnist": 128, "mlp_mnist": 128, "cnn_fashion_mnist": 512, "resnet8_mnist": 512,
            "resnet56_digits": 512, "resnet_cifar10": 1024}  # examples, made up, of the data set's shape

@@ -3,8 +3,8 @@
 import torch
 
 from benchmarks.timing import machine, side_by_side
+from eigenkd.torch import tangent_kernel
 from validation.device import threads
-from validation.function_space.kernels import tangent_kernel
 from validation.models.tangent_mlp import TangentMLP
 
 EXAMPLES, WIDTH, SHAPE, CLASSES = 64, 256, (1, 28, 28), 10
@@ -16,7 +16,7 @@ def run():
     _, network = TangentMLP(hidden=WIDTH).build(SHAPE, CLASSES)
     inputs, seen = torch.rand(EXAMPLES, 784), {}
     with threads(1):
-        seconds = side_by_side({"validation.function_space": lambda: tangent_kernel(network, inputs),
+        seconds = side_by_side({"eigenkd.torch": lambda: tangent_kernel(network, inputs),
                                 "torch.func: jacrev, vmap, contraction": lambda: by_all_derivatives(network, inputs)},
                                rounds=5, seen=seen.__setitem__)
     _, theirs = seen.values()

@@ -15,7 +15,7 @@ from eigenkd.flow import Fit, LinearFlow, kernel_flow, linear_flow
 __version__ = "0.1.0"
 __all__ = ["Fit", "LinearFlow", "cross_entropy", "deviation", "filters", "kernel_flow", "krylov", "linear_flow", "plot",
            "projection", "risk", "theorem"]
-_ON_FIRST_USE = ("cross_entropy", "deviation", "krylov", "plot", "projection", "risk", "theorem")
+_ON_FIRST_USE = ("cross_entropy", "deviation", "krylov", "plot", "projection", "risk", "theorem", "torch")
 
 
 def __getattr__(name):

@@ -57,18 +57,60 @@ projection.eigenbasis(X)
     assert done.returncode == 0, done.stderr
 
 
+def test_the_wheel_alone_records_a_training_loop(wheel, tmp_path):
+    """Imported from the wheel, away from the repository: what docs/eigenspace.md tells a user to import is in it."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(wheel)!r})
+import torch, eigenkd
+from torch import nn
+from eigenkd.torch import Recorder, basis_of, tangent_kernel
+assert {str(wheel)!r} in eigenkd.__file__ and eigenkd.torch.Recorder is Recorder
+network, x = nn.Linear(3, 2), torch.eye(3)
+optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+recorder = Recorder(network, {{"": basis_of(network, "", [x])}})
+recorder.follow(optimiser)
+network(x).square().sum().backward()
+optimiser.step()
+assert recorder.paths()[""].shape == (2, 2, 3) and tangent_kernel(network, x).shape == (6, 6)
+print(*{{"validation", "jax", "matplotlib"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd=tmp_path,
+                          env={"PATH": ""})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_without_pytorch_its_part_says_what_to_install():
+    done = python("import sys; sys.modules['torch'] = None; import eigenkd; eigenkd.torch")
+    assert "ImportError: eigenkd.torch: expected PyTorch, which is missing; pip install 'eigenkd[torch]'" in done.stderr
+
+
+def test_everything_that_eigenkd_offers_by_name_leaves_torch_the_library():
+    done = python("from eigenkd import *\nimport sys; print('torch' in sys.modules, 'torch' in globals())")
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
 def test_an_unknown_name_is_an_attribute_error():
     import eigenkd
 
     with pytest.raises(AttributeError, match="module 'eigenkd' has no attribute 'linear_flows'"):
         eigenkd.linear_flows  # noqa: B018
-    assert {"linear_flow", "kernel_flow", "filters", "theorem", "deviation", "projection", "plot"} <= set(dir(eigenkd))
+    names = {"linear_flow", "kernel_flow", "filters", "theorem", "deviation", "projection", "plot", "torch"}
+    assert names <= set(dir(eigenkd))
 
 
-def test_the_wheel_holds_the_package_alone(tmp_path):
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The path of the wheel, built now."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"eigenkd"}
     assert {"eigenkd/flow.py", "eigenkd/theorem/__init__.py", "eigenkd/deviation/page.js"} <= set(names)

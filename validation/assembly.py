@@ -8,16 +8,18 @@ from functools import partial
 
 import torch
 
+from eigenkd.torch import basis_of, is_fixed
 from validation.data import generated
 from validation.data.dataset import Splits
 from validation.data.examples import Examples, draw
-from validation.errors import UsageError
+from validation.errors import UsageError, blaming
 from validation.inputs import Inputs, batches
-from validation.layers import basis_of, is_fixed
 from validation.roles import roles
 from validation.seeding import local_default
 from validation.settings import effect
 from validation.smoke import smoke_examples
+
+LAYERS = "--analysis.layers; alone it records none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +88,12 @@ def eigenbases(setting, inputs, network):
     first = inputs.train.plain(torch.arange(min(2, len(inputs.train)), device=inputs.train.device))
 
     def of(name, network):
-        return basis_of(network, name, batches(inputs.train), directions=setting.analysis.bottom[1])
+        with blaming(LAYERS):
+            return basis_of(network, name, batches(inputs.train), directions=setting.analysis.bottom[1])
 
-    return {name: of(name, network) if is_fixed(network, name, first) else partial(of, name)
-            for name in setting.analysis.layers}
+    with blaming(LAYERS):
+        fixed = {name: is_fixed(network, name, first) for name in setting.analysis.layers}
+    return {name: of(name, network) if fixed[name] else partial(of, name) for name in fixed}
 
 
 def answers(teacher, inputs, engine):

@@ -1,6 +1,7 @@
 """What a user can mend."""
 
 import difflib
+from contextlib import contextmanager
 
 SEVERAL = 12  # names that a message has room for
 
@@ -16,3 +17,12 @@ def unknown(what, name, known):
         return UsageError(f"{what}: expected a name of --list, got {name!r}; did you mean {', '.join(close)}?")
     hint = f" did you mean {close[0]}?" if close else ""
     return UsageError(f"{what}: expected one of {', '.join(sorted(known))}; got {name!r};{hint or ' see --list'}")
+
+
+@contextmanager
+def blaming(flag):
+    """Makes a `UsageError` of a ValueError that is raised inside, and names the flag to change."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(f"{error} ({flag})") from error

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from eigenkd.torch import Recorder
 from validation import findings, teachers
 from validation.assembly import answers, assemble
 from validation.device import described
@@ -11,7 +12,6 @@ from validation.inputs import batches
 from validation.provenance import provenance
 from validation.train import predict
 from validation.trainer import Trainer
-from validation.trajectory import Recorder
 
 
 def run(plan, *, engine, progress, renewed=None):

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from eigenkd.torch import Recorder
 from validation.engine import Clock
-from validation.errors import UsageError
+from validation.errors import UsageError, blaming
 from validation.interrupts import Stopped
 from validation.seeding import local_default
 from validation.state import TrainingState
 from validation.train import predict, train
-from validation.trajectory import Recorder
 
 RECORDED = "recorded/"  # in a checkpoint
 
@@ -101,7 +101,8 @@ class Trainer:
                                         "seconds": self.clock.seconds()})
 
     def _after_step(self, step):
-        self.recorder(step)
+        with blaming(f"{self.role.flag}.learning-rate"):
+            self.recorder(step)
         received = self.engine.interrupts.received is not None
         steps, seconds = step - self.saved[0], self.clock.seconds() - self.saved[1]
         if self.group.agree(received or self.engine.interval.is_over(steps, seconds), step):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from benchmarks import recorder, tangent_kernel
-from validation.function_space.kernels import tangent_kernel as factored
+from eigenkd.torch import Recorder
+from eigenkd.torch import tangent_kernel as factored
 from validation.inputs import Fixed
 from validation.models.tangent_mlp import TangentMLP
-from validation.trajectory import Recorder
 
 
 @pytest.mark.parametrize("name", ["rf_noisy_mnist", "mlp_mnist"])

@@ -211,7 +211,7 @@ def test_published_hashes_are_whole():
 
 def test_python_versions_have_the_hashes_and_places_of_torchvision():
 
-    for kind, theirs in zip(KINDS, (theirs10, theirs100)):
+    for kind, theirs in zip(KINDS, (datasets.CIFAR10, datasets.CIFAR100)):
         ours = kind.versions[1]
         assert (ours.folder, ours.archive.name, ours.archive.digest) == (
             theirs.base_folder, theirs.filename, f"md5:{theirs.tgz_md5}")

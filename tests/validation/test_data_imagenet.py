@@ -13,7 +13,7 @@ from .test_data_pictures import CLASSES, decoded, jpeg, write
 @pytest.fixture
 def large(monkeypatch):
     """Two pictures of each of three classes and three others, by name, in the layouts of ImageNet."""
-    monkeypatch.setattr(imagenet, "CLASSES", 3)
+    monkeypatch.setattr(ImageNet, "classes", 3)
     monkeypatch.setattr(imagenet, "COUNTS", {"train": 6, "test": 3})
     train = {f"train/{name}/{name}_{i}.JPEG": jpeg(100 + 50 * i + 20 * c, 300 + 40 * i, 280)
              for c, name in enumerate(CLASSES) for i in range(2)}

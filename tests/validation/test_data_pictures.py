@@ -41,7 +41,7 @@ def write(folder, files):
 @pytest.fixture
 def tiny(monkeypatch):
     """Four training pictures of each of three classes and five others, by name, in the layout of Tiny-ImageNet."""
-    monkeypatch.setattr(tiny_imagenet, "CLASSES", 3)
+    monkeypatch.setattr(TinyImageNet, "classes", 3)
     monkeypatch.setattr(tiny_imagenet, "COUNTS", {"train": 12, "test": 5})
     files = {f"train/{name}/images/{name}_{i}.JPEG": jpeg(60 * i + 10 * c + 20)
              for c, name in enumerate(CLASSES) for i in range(4)}

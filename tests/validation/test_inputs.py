@@ -1,4 +1,4 @@
-"""What networks are fed: normalised, augmented by (seed, role, epoch, index) alone, and which of it is kept."""
+"""What networks are fed: normalised, augmented by (seed, stream, epoch, index) alone, and which of it is kept."""
 
 from dataclasses import replace
 
@@ -33,12 +33,12 @@ def test_evaluation_sees_normalised_images_in_their_order():
     np.testing.assert_array_equal(made.train.labels.numpy(), drawn.train_labels)
 
 
-def test_a_view_depends_on_seed_role_epoch_and_index_alone():
+def test_a_view_depends_on_seed_stream_epoch_and_index_alone():
     _, made = inputs()
-    where = {"seed": 0, "role": "teacher", "epoch": 1}
+    where = {"seed": 0, "stream": "teacher", "epoch": 1}
     whole = made.train.view(torch.arange(20), **where)
     assert torch.equal(made.train.view(torch.tensor([7, 3]), **where), whole[[7, 3]])
-    for changed in ({"seed": 1}, {"role": "student"}, {"epoch": 2}):
+    for changed in ({"seed": 1}, {"stream": "student"}, {"epoch": 2}):
         assert not torch.equal(made.train.view(torch.arange(20), **where | changed), whole)
     assert made.train.augmented and not torch.equal(whole, made.train.plain(torch.arange(20)))
 
@@ -86,13 +86,13 @@ def test_images_mapped_from_the_disk_are_read_where_they_lie(tmp_path, monkeypat
                               torch.float32) for where in images)
     assert mapped.on_disk and not held.on_disk
     assert torch.equal(mapped.plain(indices), held.plain(indices))
-    where = {"seed": 0, "role": "student", "epoch": 3}
+    where = {"seed": 0, "stream": "student", "epoch": 3}
     assert torch.equal(mapped.view(indices, **where), held.view(indices, **where))
 
 
 def test_a_teacher_of_a_part_sees_its_examples_as_the_whole_does():
     _, made = inputs(teacher_fraction=0.25)
-    where = {"seed": 0, "role": "teacher", "epoch": 2}
+    where = {"seed": 0, "stream": "teacher", "epoch": 2}
     assert len(made.taught) == made.taught_mask.sum() == 5
     chosen = torch.from_numpy(made.taught_mask.nonzero()[0])
     assert torch.equal(made.taught.view(torch.tensor([4, 1]), **where), made.train.view(chosen[[4, 1]], **where))

@@ -233,6 +233,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(command, arguments, message, tmp_
     assert folders(tmp_path) == []
 
 
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_a_training_that_diverges_names_its_own_learning_rate(role, command):
+    """Adam's first step is the learning rate over 1 - 0.9, more than float32 holds."""
+    code, _, err = command(*SMOKE, f"--{role}.learning-rate", "1e38")
+    assert code == 2 and err.splitlines()[-1] == (
+        "error: learning rate: expected finite weights, got others in head after step 1; try a smaller one "
+        f"(--{role}.learning-rate)")
+
+
 def test_places_that_cannot_be_used_are_named(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert run.main([*SMOKE, "--out", str(tmp_path / "file")]) == 2

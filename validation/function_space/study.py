@@ -8,12 +8,13 @@ import torch
 
 from eigenkd import kernel_flow
 from eigenkd.projection import exaggeration, gains, sign_test
+from eigenkd.torch import last_hidden, tangent_kernel
 from validation.data import DATASETS, Rows
 from validation.data.examples import draw
 from validation.device import described
 from validation.eigenspace import draw_pairs
 from validation.errors import UsageError
-from validation.function_space.kernels import change, gram, last_hidden, tangent_kernel
+from validation.function_space.kernels import change, gram
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
 from validation.models.tangent_mlp import TangentMLP
 from validation.provenance import provenance

@@ -6,9 +6,7 @@ import torch
 from torch import nn
 
 from eigenkd import linear_flow, projection
-from validation.errors import UsageError
-from validation.layers import basis_of
-from validation.trajectory import Recorder
+from eigenkd.torch import Recorder, basis_of
 
 
 @pytest.fixture
@@ -134,14 +132,115 @@ def test_a_linear_network_in_small_steps_goes_where_linear_flow_says(inputs):
 def test_recorder_refuses_what_it_cannot_project(inputs):
     network = two_layers()
     basis = basis_of(network, "0", [inputs])
-    with pytest.raises(UsageError, match=r"layers: expected linear .* has 0, 2, got 'first'; pass names"):
+    with pytest.raises(ValueError, match=r"layers: expected linear .* has 0, 2, got 'first'; pass names"):
         Recorder(network, {"first": basis})
-    with pytest.raises(UsageError, match=r"bases: expected a layer on the basis's 5 inputs, got '2' on 3"):
+    with pytest.raises(ValueError, match=r"bases: expected a layer on the basis's 5 inputs, got '2' on 3"):
         Recorder(network, {"2": basis})
-    with pytest.raises(UsageError, match="every: expected 1 step or more between records, got 0"):
-        Recorder(network, {"0": basis}, every=0)
+    for every in (0, 2.5, "ten"):
+        with pytest.raises(ValueError, match=f"every: expected 1 step or more between records, got {every!r}; pass 1"):
+            Recorder(network, {"0": basis}, every=every)
     recorder = Recorder(network, {"0": basis})
     assert recorder.paths() == {}  # it was never called
     network[0].weight.data[0, 0] = torch.nan
-    with pytest.raises(UsageError, match="learning rate: expected finite weights, got others in 0 after step 4"):
+    with pytest.raises(ValueError, match="learning rate: expected finite weights, got others in 0 after step 4"):
         recorder(4)
+
+
+class Own(nn.Linear):
+    def forward(self, x):
+        return super().forward(x / 2)
+
+
+class Random(nn.Module):
+    def forward(self, weight):
+        return weight + torch.randn_like(weight)
+
+
+class Quantised(nn.Module):
+    """As torch.ao.nn.quantized.Linear, no linear layer of torch.nn."""
+
+    def weight(self):
+        return torch.zeros(3, 5)
+
+
+def made_elsewhere():
+    layer = nn.Linear(5, 3)
+    weight = nn.Parameter(layer.weight.detach().clone())
+    del layer._parameters["weight"]
+    layer.register_parameter("stored", weight)
+    layer.weight = weight * 2
+    return layer
+
+
+def with_weight(weight):
+    layer = nn.Linear(5, 3)
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    return layer
+
+
+@pytest.mark.parametrize("layer, words", [
+    (lambda: nn.LazyLinear(3), "whose size is known, got '0', a LazyLinear that has not seen an input; call the"),
+    (lambda: nn.Linear(5, 3, device="meta"), r"got Linear '0', whose weight is .* on meta; record layers that are not"),
+    (lambda: with_weight(torch.zeros(8, 1, dtype=torch.uint8)), r"weight is a Tensor of torch.uint8, .*, \(8, 1\)"),
+    (lambda: with_weight(torch.zeros(3, 5).to(torch.float8_e4m3fn)), "whose weight is a Tensor of torch.float8_e4m3fn"),
+    (lambda: with_weight(torch.zeros(3, 5).to_sparse()), "of torch.float32, torch.sparse_coo"),
+    (lambda: with_weight(torch.zeros(15)), r"torch.strided, \(15,\), on cpu"),
+    (lambda: nn.utils.parametrize.register_parametrization(nn.Linear(5, 3), "weight", Random()),
+     r"layers: expected a weight that is a function of parameters, .* \(Random\) draws random numbers in evaluation"),
+    (made_elsewhere, "got Linear.weight, a plain tensor that is made elsewhere; register what makes it with torch.nn"),
+    (Quantised, "the network has none, got '0', a .*Quantised; pass names of these"),
+    (lambda: nn.Bilinear(5, 5, 3), "the network has none, got '0', a Bilinear; pass names of these"),
+])
+def test_layers_that_cannot_be_recorded_are_refused_before_the_training(layer, words):
+    network = nn.Sequential(layer())
+    for refused in (lambda: Recorder(network, {"0": lambda trained: None}), lambda: basis_of(network, "0", [])):
+        with pytest.raises(ValueError, match=words):
+            refused()
+
+
+def test_a_forward_of_its_own_is_said_to_be_out_of_sight(inputs):
+    network = nn.Sequential(Own(5, 3))
+    with pytest.warns(UserWarning, match=r"'0', a .*Own, has a forward\(\) of its own; its weight is recorded"):
+        Recorder(network, {"0": basis_of(nn.Sequential(nn.Linear(5, 3)), "0", [inputs])})
+
+
+@pytest.mark.parametrize("bases, words", [
+    (["0"], r"bases: expected a dictionary, layer's name -> Eigenbasis, got a list; pass \{name: basis_of"),
+    ({"0": torch.eye(5)}, "bases: expected an Eigenbasis for '0', or a function .*, got a Tensor; pass basis_of"),
+])
+def test_bases_of_other_types_are_refused(bases, words):
+    with pytest.raises(ValueError, match=words):
+        Recorder(two_layers(), bases)
+
+
+def test_a_late_basis_that_fails_loses_nothing(inputs):
+    network, found = two_layers(), [None]
+    recorder = Recorder(network, {"0": lambda trained: found[0]})
+    recorder(0)
+    with pytest.raises(ValueError, match=r"bases: expected an Eigenbasis for '0', or a function .*, got a NoneType"):
+        recorder.paths()
+    found[0] = basis_of(network, "0", [inputs])
+    assert recorder.paths()["0"].shape == (1, 2, 5)
+
+
+def test_bases_of_numpy_and_networks_that_change_their_precision_are_projected_all_the_same(inputs):
+    network = two_layers()
+    basis = projection.eigenbasis(inputs.double().numpy())
+    recorder = Recorder(network, {"0": basis})
+    for step, kind in enumerate((torch.float64, torch.float32, torch.bfloat16)):
+        network.to(kind)
+        recorder(step)
+    expected = norms(network[0].weight.detach().double().numpy(), basis.vectors)
+    np.testing.assert_allclose(recorder.paths()["0"][:, 0], [expected] * 3, rtol=0.01)
+    np.testing.assert_allclose(recorder.paths()["0"][2, 0], expected, rtol=1e-5)
+
+
+def test_records_inside_of_autocast_have_all_their_digits(inputs):
+    network = two_layers()
+    recorder = Recorder(network, {"0": basis_of(network, "0", [inputs])})
+    recorder(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        recorder(1)
+    path = recorder.paths()["0"]
+    np.testing.assert_array_equal(path[0], path[1])
+    assert path.dtype == np.float32

@@ -1,0 +1,22 @@
+"""What a PyTorch training loop of your own needs to measure its layers and its function space.
+
+    basis_of(network, name, batches)            the eigenbasis of what a layer takes in
+    Recorder(network, bases)                    ||W v_k|| of layers while they are trained, Eq. (62)
+    layer_names(network), is_fixed(...)         which layers can be recorded; whether what one takes in stays as it is
+    tangent_kernel(network, inputs), last_hidden(network, inputs)
+
+It loads torch and is therefore not imported with eigenkd: `from eigenkd.torch import Recorder, basis_of`. The
+measurements themselves, for arrays of any library, are in `eigenkd.projection`.
+"""
+
+try:
+    import torch  # noqa: F401 (absolute: the library, not this package)
+except ImportError as error:
+    raise ImportError("eigenkd.torch: expected PyTorch, which is missing; pip install 'eigenkd[torch]'") from error
+
+from eigenkd.torch.bases import basis_of, is_fixed
+from eigenkd.torch.layers import layer_names
+from eigenkd.torch.recorder import Recorder
+from eigenkd.torch.tangent import last_hidden, tangent_kernel
+
+__all__ = ["Recorder", "basis_of", "is_fixed", "last_hidden", "layer_names", "tangent_kernel"]
