@@ -201,8 +201,8 @@ def analysis(inputs, fitted, pairs):
         "epochs": {name: teachers.ends(training.log) for name, training in named.items()},
         "eigenspace": {name: exaggerated_pairs(teacher.paths[name], student.paths[name], those)
                        for name, those in pairs.items()},
-        "deviation": {split: deviation.compare(getattr(teacher, split), getattr(student, split), y, inputs="logits"
-                                               ).summary() for split, y in labels.items()},
+        "deviation": {split: deviation.compare(getattr(teacher, split), getattr(student, split), y, inputs="logits",
+                                                masked="keep").summary() for split, y in labels.items()},
     }
 
 

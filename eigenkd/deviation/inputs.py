@@ -142,10 +142,9 @@ def first_block(name, rows):
 
 def whole_columns(values):
     """(columns,) bool: different whole numbers in (rows, columns) beside columns of fractions: ids, labels, folds."""
-    values = np.where(np.isfinite(values), values, 0)
-    whole = (values == np.floor(values)).all(axis=0)
+    whole = ((values == np.floor(values)) & np.isfinite(values)).all(axis=0) & (values.min(axis=0) >= NO_LABEL)
     varied = values.min(axis=0) < values.max(axis=0)
-    return whole & varied & (len(values) >= ENOUGH) & bool((~whole).any())
+    return whole & varied & (len(values) >= ENOUGH) & bool((values != np.floor(values)).any())
 
 
 def refuse_ids(name, first):

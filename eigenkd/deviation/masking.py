@@ -86,4 +86,4 @@ def _same(role, alone, other, names):
         which = f"{role}_logits[:, {columns[0] if columns.size == 1 else columns[:5].tolist()}]"
         raise ValueError(f"{role}_logits: expected the classes that the {other} has, got {called(columns, names)} of "
                          f"probability zero in all rows (masked) of the {role} only; drop {which} and the same of the "
-                         f"{other}, mask both, or pass masked='keep' to take the model at its word")
+                         f"{other}, mask both, or pass masked='keep' (--masked keep) to take the model at its word")

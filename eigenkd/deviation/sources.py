@@ -20,6 +20,7 @@ class Sources:
     def __init__(self, teacher, students, ids=None, drop=(), classes=None):
         self._drop, self._models = tuple(drop), (teacher, *students)
         self._column, self._ids = _ids(ids, self._models)
+        self._notes = []  # on labels and masks
         for column in self._drop:
             if not any(_has(path, column) for path in self._models):
                 raise ValueError(f"--drop {column}: expected a column of the CSV files, got none of that name or "
@@ -37,7 +38,7 @@ class Sources:
                 and len(set(teacher.names)) == len(teacher.names)):
             values = values[:, [student.names.index(name) for name in teacher.names]]
             notes.append(f"{path}: the columns are put in the teacher's order by their names.")
-        return teacher.values, values, (*notes, *said)
+        return teacher.values, values, (*notes, *said, *self._notes)
 
     def labels(self, path):
         """The labels in the teacher's order, None for no path."""
@@ -58,7 +59,8 @@ class Sources:
         return masks
 
     def _column_of(self, path):
-        values, _ = self._ordered(path, self._read(path))
+        values, notes = self._ordered(path, self._read(path))
+        self._notes += notes
         return np.asarray(values)
 
     def _ordered(self, path, table):
@@ -69,8 +71,8 @@ class Sources:
         try:
             at = order(f"{path}: ids", table.ids, expected)
         except ValueError:
-            if table.unnamed and self._teacher.unnamed:  # an index that was numbered anew for each file names no points
-                return table.values, []
+            if table.unnamed or self._teacher.unnamed:  # an index that was numbered anew for a file names no points
+                return table.values, [f"{path}: the ids are not those of {self.teacher}; the rows are taken in order."]
             raise
         return np.asarray(table.values)[at], [f"{path}: the rows are put in the teacher's order by their ids."]
 
