@@ -153,7 +153,8 @@ def _is_header(first, second):
     if not numbers and not below:  # text over text: a column of class names
         return first[0].lower() in ("label", "labels", "class", "classes", "target", "targets", "name", "y") or (
             any(_is_id(cell) for cell in first))
-    return below and (not numbers or (counted and len(numbers) > 1))
+    naming = any(_INDEX.fullmatch(cell) or _is_id(cell) for cell in first)
+    return (below and not numbers) or ((below or naming) and bool(counted) and len(numbers) > 1)
 
 
 def _find(column, names, width):

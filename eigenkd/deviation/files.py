@@ -3,10 +3,10 @@
 A pickle runs the code of whoever wrote it, so .pt, .pth and .pkl files and arrays of objects are refused.
 """
 
-import ast
 import csv
 import json
 import re
+import warnings
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -171,8 +171,11 @@ def _bfloat16_header(file):
     text = file.read(min(length, _NPY_HEADER_LIMIT))
     if not re.search(rb"'descr':\s*'([<|=]?V2|bfloat16)'", text):
         return None
-    header = ast.literal_eval(text.decode("latin1"))
-    return tuple(map(int, header["shape"])), bool(header["fortran_order"])
+    shape, order = (re.search(pattern, text) for pattern in (rb"'shape':\s*\(([\d,\s]*)\)",
+                                                             rb"'fortran_order':\s*(True|False)"))
+    if shape is None or order is None:
+        raise ValueError("a header without a shape")
+    return tuple(map(int, re.findall(rb"\d+", shape[1]))), order[1] == b"True"
 
 
 def _widened(bits):
@@ -242,7 +245,9 @@ def _clear_csv(path):
 def _clear(path, expected, mend=MEND):
     """What goes wrong inside comes out as one ValueError: file, expected, came, mend."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's on damaged headers
+            yield
     except (ValueError, TypeError, KeyError, EOFError, OverflowError, AttributeError, RuntimeError, SyntaxError,
             zlib.error, zipfile.BadZipFile, csv.Error) as error:
         came = " ".join(str(error).split()).split("; use ")[0].rstrip(".")

@@ -103,7 +103,7 @@ def test_probabilities_of_zero_in_a_column_are_a_masked_class():
     assert d.left_out == (1,) and d.inputs == "probabilities"
     np.testing.assert_allclose(numbers(d), numbers(compare(np.delete(TEACHER, 1, 1), np.delete(STUDENT, 1, 1))),
                                rtol=1e-9)
-    with pytest.raises(ValueError, match="student_logits: .* got column 1 of probability zero"):
+    with pytest.raises(ValueError, match=r"student_logits: .* got column 1 of probability zero"):
         compare(softmax(TEACHER), student)
     assert compare(softmax(TEACHER), student, masked="keep").clipped == 200
 
