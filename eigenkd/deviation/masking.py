@@ -22,8 +22,8 @@ class Depths:
     @classmethod
     def of(cls, rows, kind):
         """Those of a block of rows (m, classes), NumPy; rows that hold NaN or no finite entry say nothing."""
-        rows = rows.astype(float)
         with np.errstate(all="ignore"):
+            rows = rows.astype(float)
             logits = np.log(np.maximum(rows, 0)) if kind == "probabilities" else rows
             depth = np.max(logits, axis=1, keepdims=True) - logits
         depth[np.isnan(depth).any(axis=1)] = 0

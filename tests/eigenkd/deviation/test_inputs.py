@@ -180,8 +180,8 @@ def test_tensors_on_meta_have_no_values():
 @pytest.mark.parametrize("kind", [tuple, list])
 def test_several_outputs_are_refused_in_words(kind):
     heads = kind(torch.tensor(STUDENT, requires_grad=True) for _ in range(2))
-    with pytest.raises(TypeError, match=rf"student_logits: expected one array, got a {kind.__name__} of 2 \(\(120, 4\), \("
-                       r"120, 4\)\); join batches .* distilled DeiT in training, pass one head or their mean"):
+    with pytest.raises(TypeError, match=rf"student_logits: expected one array, got a {kind.__name__} of 2 \(\(120, 4"
+                       r"\), \(120, 4\)\); join batches .* distilled DeiT in training, pass one head or their mean"):
         compare(TEACHER, heads)
     with pytest.raises(TypeError, match=r"student_logits: expected one array, got a \w+ of 3"):
         compare(TEACHER, kind([*heads, None]))
@@ -223,6 +223,7 @@ def damaged(rng, content):
     return bytes(data)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("ending", [".npy", ".npz", ".csv", ".safetensors"])
 def test_a_damaged_file_is_one_line_and_code_2(ending, tmp_path, monkeypatch, capsys):
     from safetensors.numpy import save
@@ -238,6 +239,9 @@ def test_a_damaged_file_is_one_line_and_code_2(ending, tmp_path, monkeypatch, ca
     elif ending == ".csv":
         np.savetxt(stream, np.c_[np.arange(25), rows], delimiter=",", header="id,a,b,c,d", comments="", fmt="%.4g")
     whole = save({"logits": rows}) if ending == ".safetensors" else stream.getvalue()
+    (tmp_path / f"s{ending}").write_bytes(whole)
+    assert main(["t.npy", f"s{ending}"]) == 0
+    capsys.readouterr()
     rng = np.random.default_rng(0)
     for _ in range(60):
         (tmp_path / f"s{ending}").write_bytes(damaged(rng, whole))
@@ -245,3 +249,15 @@ def test_a_damaged_file_is_one_line_and_code_2(ending, tmp_path, monkeypatch, ca
         out, err = capsys.readouterr()
         assert (code, err) == (0, "") or (code == 2 and err.startswith("error: ") and err.count("\n") == 1), err
         assert "nan" not in out
+
+
+@pytest.mark.parametrize("shape", ["(MW²25, 4)", "(25, 4", "((25, 4),", "'" * 40])
+def test_a_header_that_makes_its_parser_fail_in_other_ways(shape, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("t.npy", TEACHER[:25])
+    for descr in ("<f8", "<V2"):
+        text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+        header = text.encode("latin1").ljust(117) + b"\n"
+        (tmp_path / "s.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        assert main(["t.npy", "s.npy"]) == 2
+        assert capsys.readouterr().err.startswith("error: s.npy: expected an array as numpy.save writes it, got ")
