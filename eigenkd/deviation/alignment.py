@@ -38,8 +38,8 @@ def spelled(ids):
 
 
 def _whole(text):
-    if re.fullmatch(r"[+-]?\d+", text):
-        return text  # all digits, of which a float would lose some
+    if re.fullmatch(r"[+-]?\d+|.*_.*", text):
+        return text  # all digits, of which a float would lose some, or what only Python takes for a number
     try:
         return str(int(float(text))) if float(text).is_integer() else text
     except ValueError:

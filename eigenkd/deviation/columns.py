@@ -65,9 +65,9 @@ def has(path, column):
 
 def _begun(file):
     """(names, [] without a header; the first lines under it, one or two; the others), lines as (number, cells)."""
-    lines = ([cell.strip() for cell in line] for line in csv.reader(file, skipinitialspace=True))
-    lines = ((k, line) for k, line in enumerate(lines, start=1) if any(line))
-    rows = [line for line in (next(lines, None), next(lines, None)) if line is not None]
+    lines = enumerate(csv.reader(file, skipinitialspace=True), start=1)
+    lines = ((k, line) for k, line in lines if any(line) and not (len(line) == 1 and line[0].isspace()))
+    rows = [(line[0], [cell.strip() for cell in line[1]]) for line in (next(lines, None), next(lines, None)) if line]
     names = []
     if rows and _is_header(rows[0][1], rows[1][1] if len(rows) > 1 else None):
         names = rows.pop(0)[1]
@@ -85,12 +85,15 @@ def _cells(lines, width, numeric, text, names):
         if len(line) != width:
             raise ValueError(f"the number of columns changed from {width} to {len(line)} in line {k}")
         try:
-            numbers.append(np.array([line[c] for c in numeric], dtype=float))
+            numbers.append(np.array([float(line[c]) for c in numeric]))
         except ValueError:
-            c = next(c for c in numeric if not _is_number(line[c]))
-            raise _no_number(line[c], k, c, names) from None
+            wrong = True
+        else:
+            wrong = "_" in "".join(line)  # which Python's numbers may hold, but nobody's
+        if wrong and (c := next((c for c in numeric if not _is_number(line[c])), None)) is not None:
+            raise _no_number(line[c], k, c, names)
         for c in text:
-            cells[c].append(line[c])
+            cells[c].append(line[c].strip())
     return np.array(numbers), cells
 
 
@@ -184,4 +187,4 @@ def _is_number(cell):
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell

@@ -174,6 +174,7 @@ def test_ids_that_do_not_match_are_named(ids, expected, message):
 
 def test_ids_are_matched_however_they_are_written():
     np.testing.assert_array_equal(order("ids", ["3", " 1", "2.0"], np.array([1.0, 2, 3])), [1, 2, 0])
+    np.testing.assert_array_equal(order("ids", ["12_34", "1_234"], ["1_234", "12_34"]), [1, 0])
     large = [12345678901234567891, 12345678901234567892]
     np.testing.assert_array_equal(order("ids", large[::-1], list(map(str, large))), [1, 0])
 

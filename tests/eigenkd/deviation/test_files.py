@@ -195,6 +195,8 @@ def test_a_dtype_without_a_counterpart_is_named(tmp_path):
 @pytest.mark.parametrize(("text", "came"), [
     ("", "no line of numbers"), ("a,b\n", "no line of numbers"), ("1;2\n3;4\n", "could not convert string"),
     ("1,2\n1,2,3\n", "the number of columns changed from 2 to 3"), ("1,x\n3,4\n", "could not convert string 'x'"),
+    ("1,2\n3,4_5\n", "could not convert string '4_5' to a number in line 2, column 1"),
+    ("a,b\n1,2\n3,\n", "could not convert string '' to a number in line 3, column 'b'"),
     ("\x00\x01", "could not convert|no line of numbers"),
 ])
 def test_a_csv_that_is_none_is_named(text, came, tmp_path):
