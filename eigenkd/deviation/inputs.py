@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_torch_array
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd.arrays import library, real_array, to_numpy
 from eigenkd.deviation.pointwise import TOLERANCE, rows_at_once
 
 KINDS = ("auto", "logits", "probabilities")
@@ -165,10 +165,7 @@ def _array(name, value, numeric=True):
     Raises ValueError for a tensor without values, TypeError for a model's output and for several arrays.
     """
     if is_torch_array(value):
-        if value.device.type == "meta":
-            raise ValueError(f"{name}: expected numbers, got a tensor on the device 'meta', which has a shape and no "
-                             f"values; build the model on a real device, load its weights and call it again")
-        return value.detach()
+        return _plain(name, value)
     if hasattr(value, "logits") and not is_array_api_obj(value):
         raise TypeError(f"{name}: expected an array, got {type(value).__name__}, the output of a model; pass its "
                         ".logits")
@@ -193,10 +190,24 @@ def _is_text(value):
     return isinstance(value, np.ndarray) and value.dtype.kind in "US" and value.ndim > 0
 
 
+def _plain(name, tensor):
+    """A tensor with values of its own: dense, out of its graph, with no sign or scale to be applied yet."""
+    if tensor.device.type == "meta":
+        raise ValueError(f"{name}: expected numbers, got a tensor on the device 'meta', which has a shape and no "
+                         "values; build the model on a real device, load its weights and call it again")
+    if tensor.is_nested:
+        raise TypeError(f"{name}: expected one array, got a nested tensor; pad it (torch.nested.to_padded_tensor) or "
+                        "join its parts")
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    return real_array(name, tensor.detach().resolve_conj().resolve_neg(), values=False)
+
+
 def _stacked(name, parts):
     """One array of a list of rows. Raises TypeError for several arrays of rows, of which none is meant more."""
     shapes = {tuple(part.shape) for part in parts if is_array_api_obj(part)}
-    if all(is_array_api_obj(part) and part.ndim == 1 for part in parts) and len(shapes) == 1:
+    if all(is_array_api_obj(part) and part.ndim == 1 for part in parts) and len(shapes) == 1 and (
+            len({library(part) for part in parts}) == 1):
         parts = [_array(name, part) for part in parts]
         return array_namespace(*parts).stack(parts)
     came = ", ".join(str(tuple(part.shape)) if is_array_api_obj(part) else type(part).__name__ for part in parts[:3])

@@ -204,6 +204,19 @@ def test_a_list_of_rows_with_gradients_is_an_array():
     assert compare(TEACHER, STUDENT, labels).summary() == compare(TEACHER, STUDENT, LABELS).summary()
 
 
+def test_tensors_of_every_layout():
+    expected = leaves(compare(torch.asarray(TEACHER), torch.asarray(STUDENT)).summary())
+    for same in (torch._neg_view(torch.asarray(-STUDENT)), torch.asarray(STUDENT + 0j).conj().real,
+                 torch.nn.Parameter(torch.asarray(STUDENT))):
+        np.testing.assert_allclose(leaves(compare(TEACHER, same).summary()), expected, rtol=1e-9)
+    quantised = torch.quantize_per_tensor(torch.asarray(STUDENT).float(), 0.1, 0, torch.qint8)
+    assert compare(TEACHER, quantised).kl == pytest.approx(compare(TEACHER, quantised.dequantize()).kl)
+    with pytest.raises(TypeError, match=r"student_logits: expected a dense array, .* pass student_logits\.to_dense"):
+        compare(TEACHER, torch.asarray(STUDENT).to_sparse())
+    with pytest.raises(TypeError, match=r"student_logits: expected one array, got a nested tensor; pad it"):
+        compare(TEACHER, torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.strided))
+
+
 # --- nothing ends in a traceback ---
 
 def damaged(rng, content):

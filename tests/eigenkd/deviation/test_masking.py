@@ -237,7 +237,8 @@ def test_what_is_no_probability_is_refused(bad, message):
 
 # --- against arbitrary precision ---
 
-EXTREMES = {"float16": [-65504.0, 65504.0, -6e4, 1e3], "float32": [-3.4028234663852886e38, 3e38, -1e9, 1e30, -1e4],
+# None lies 1e3 or 1e6 beside the others, where the definitions change over.
+EXTREMES = {"float16": [-65504.0, 65504.0, -6e4, 2e3], "float32": [-3.4028234663852886e38, 3e38, -1e9, 1e30, -1e4],
             "float64": [-1.7976931348623157e308, 1e308, -1e9, 1e30, -1e4, -1e5]}
 
 
@@ -258,7 +259,7 @@ def exact(row, y=None):
 def exact_divergence(t, s):
     terms = []
     for a, b in zip(t, s):
-        if a <= -1000 or a == -mpmath.inf:
+        if a <= -1000:
             continue  # zero in every precision
         if b == -mpmath.inf:
             return mpmath.inf
