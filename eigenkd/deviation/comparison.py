@@ -46,16 +46,8 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     Raises TypeError or ValueError for other shapes, NaN and +inf, classes masked in one model only, probabilities that
     do not sum to one, and labels that are no classes. Sec. 3 of the paper, Eq. (61).
     """
-    teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
+    teacher, student = _pair(teacher_logits, student_logits)
     n, classes = teacher.shape
-    if classes < 2:
-        raise ValueError(f"teacher_logits: expected two classes or more, got shape {tuple(teacher.shape)}; a single "
-                         "logit f of two classes is the pair (0, f)")
-    if tuple(student.shape) != (n, classes):
-        for name, rows in (("teacher_logits", teacher), ("student_logits", student)):
-            refuse_ids(name, first_block(name, rows))
-        raise ValueError(f"student_logits: expected shape {(n, classes)} like teacher_logits, got "
-                         f"{tuple(student.shape)}; pass the logits of the same points and classes")
     names = names_of(class_names, classes)
     if labels is not None:
         labels = labels_of(labels, n, classes, names)
@@ -80,3 +72,18 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
         clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
         left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=n - numbers.size, rows=numbers,
         doubt=doubt(*predicted, labels, classes), scores=found)
+
+
+def _pair(teacher_logits, student_logits):
+    """Both as `rows_of` takes them, of one shape (n, classes)."""
+    teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
+    n, classes = teacher.shape
+    if classes < 2:
+        raise ValueError(f"teacher_logits: expected two classes or more, got shape {tuple(teacher.shape)}; a single "
+                         "logit f of two classes is the pair (0, f)")
+    if tuple(student.shape) != (n, classes):
+        for name, rows in (("teacher_logits", teacher), ("student_logits", student)):
+            refuse_ids(name, first_block(name, rows))
+        raise ValueError(f"student_logits: expected shape {(n, classes)} like teacher_logits, got "
+                         f"{tuple(student.shape)}; pass the logits of the same points and classes")
+    return teacher, student
