@@ -41,12 +41,14 @@ def view(deviation, name, ax=None, highlight=None, label="points"):
     """The scatter of one pair of axes of Fig. 16, with the line y = x where both measure the same.
 
     deviation, highlight, label: as for `confidence`. name: one of `eigenkd.deviation.VIEWS`. Raises ValueError for
-    another name, and for a mask of other points.
+    another name, and for a mask of other points. Points with an infinite coordinate are counted in the legend.
     """
     x, y, xlabel, ylabel = deviation.view(name)
     masks = _masks(highlight, x.shape)
     ax = _axes(ax)
-    others = ~np.any([np.zeros(x.shape, dtype=bool), *masks.values()], axis=0)
+    shown = np.isfinite(x) & np.isfinite(y)
+    masks = {called: mask & shown for called, mask in masks.items()}
+    others = shown & ~np.any([np.zeros(x.shape, dtype=bool), *masks.values()], axis=0)
     size = float(np.clip(4000 / x.size, 3, 24))
     ax.scatter(x[others], y[others], s=size, color=POINTS, alpha=0.55, linewidths=0, label=label)
     for k, (called, mask) in enumerate(masks.items()):
@@ -54,6 +56,8 @@ def view(deviation, name, ax=None, highlight=None, label="points"):
         if mask.any():
             ax.scatter(x[mask], y[mask], s=1.5 * size, color=color, marker=marker, edgecolors="black", linewidths=0.4,
                        label=called)
+    if hidden := int((~shown).sum()):
+        ax.plot([], [], linestyle="none", label=f"not drawn: {hidden:,} infinite")
     if not name.endswith("-kl"):
         ax.axline((0, 0), slope=1, color=GUIDE, linestyle="--", linewidth=1, label="student = teacher")
     ax.set_xlabel(xlabel)

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from html import escape
+from math import isinf, isnan
 
 FORMATS = ("text", "markdown", "latex")
 NONE = "–"  # in place of a number that the data do not have
+INFINITE = "∞"
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,11 @@ class Cells:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+
+
+def number(value, format=".3f"):
+    """A number in a cell: "∞" and "-∞" for infinite ones, a dash for NaN."""
+    return NONE if isnan(value) else f"{'-' * (value < 0)}{INFINITE}" if isinf(value) else f"{value:{format}}"
 
 
 def written(content, format="text"):
@@ -57,7 +64,7 @@ def _markdown(content):
 
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
           "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "‖": r"$\|$", NONE: "--", "†": r"$^{\dagger}$",
-          "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+          INFINITE: r"$\infty$", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
 
 
 def _latex(content):

@@ -23,7 +23,7 @@ def draw(runs, seed=None):
     figure = Figure(figsize=(11, 6.2), layout="constrained")
     for ax, run in zip(figure.subplots(1, len(found)), found):
         teacher, student, wrong = run.arrays("outputs.npz", "teacher_train", "student_train", "mislabelled")
-        compared = deviation.compare(teacher, student)
+        compared = deviation.compare(teacher, student, inputs="logits", masked="keep")
         label = "correctly labelled" if wrong.any() else "training point"
         plot.confidence(compared, ax=ax, highlight=(wrong, "mislabelled"), label=label)
         ax.set_title(f"{SETTINGS[run.field('setting')]}\n{compared.underfit():.0%} of the teacher's least confident "

@@ -57,7 +57,7 @@ def _panel(ax, setting, run, split):
     """The scatter of one split under the setting's title."""
     names = {model.title for model in (setting.model, setting.student_model or setting.model)}
     teacher, student = run.arrays("outputs.npz", f"teacher_{split}", f"student_{split}")
-    compared = deviation.compare(teacher, student)
+    compared = deviation.compare(teacher, student, inputs="logits", masked="keep")
     plot.confidence(compared, ax=ax, label="example").get_legend().remove()
     for points in ax.collections:
         points.set_rasterized(len(teacher) > RASTERISED)

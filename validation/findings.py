@@ -43,7 +43,7 @@ def of(folder):
         "epochs": {name: ends([entry for entry in log if entry["role"] == role]) for name, role in names.items()},
         "eigenspace": layers(folder.arrays("trajectory")) if folder.has("trajectory.npz") else {},
         "deviation": {split: deviation.compare(logits[split]["teacher"], logits[split]["distilled"], labels[split],
-                                               inputs="logits").summary() for split in SPLITS},
+                                               inputs="logits", masked="keep").summary() for split in SPLITS},
         "mislabelled": carried(analysis, folder.arrays("mislabelled")) if folder.has("mislabelled.npz") else {},
     }
 

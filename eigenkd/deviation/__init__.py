@@ -8,7 +8,8 @@ slope above 1 there. Sec. 3 and App. C.3, C.4 of the paper; Eq. (61), docs/theor
 """
 
 from eigenkd.deviation.calibration import Calibration, Calibrations, Group, Groups
-from eigenkd.deviation.comparison import VIEWS, Deviation, compare
+from eigenkd.deviation.comparison import compare
+from eigenkd.deviation.measured import VIEWS, Deviation
 from eigenkd.deviation.seeds import Seeds, over_seeds
 from eigenkd.deviation.slope import Slope
 from eigenkd.deviation.verdict import Side, Verdict

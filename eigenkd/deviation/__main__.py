@@ -6,13 +6,17 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from eigenkd.deviation import compare, files, over_seeds
+from eigenkd.deviation import compare, over_seeds
 from eigenkd.deviation.inputs import KINDS
+from eigenkd.deviation.masking import MASKED
+from eigenkd.deviation.measured import finite
+from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.table import table
 from eigenkd.table import FORMATS
 
@@ -42,6 +46,14 @@ def parser():
     result.add_argument("--reference", choices=("teacher", "label"), default="teacher",
                         help="whose class confidence is taken on: the one the teacher predicts (default) or the label")
     result.add_argument("--inputs", choices=KINDS, default="auto", help="what the arrays hold (default: auto)")
+    result.add_argument("--masked", choices=MASKED, default="refuse", help="what to do with a class that is masked (of "
+                        "probability zero in all rows) in one model only: refuse it (default), keep it as it stands")
+    result.add_argument("--classes", metavar="NAME", nargs="+", help="the classes' names in the order of the columns, "
+                        "or a file of them, where labels are names; a CSV's header says them as well")
+    result.add_argument("--ids", metavar="ID", nargs="+", help="what names the points, to put the rows in one order: "
+                        "a column of all the CSV files, or a file for the teacher and one for each student")
+    result.add_argument("--drop", metavar="COLUMN", nargs="+", action="extend", default=[],
+                        help="columns of the CSV files, by name or number, that are no logits")
     result.add_argument("--format", choices=FORMATS, default="text", help="of the table (default: text)")
     result.add_argument("--out", metavar="HTML", type=Path, help="write a page for the browser, complete in one file")
     result.add_argument("--title", default="Student and teacher", help="of that page")
@@ -68,19 +80,20 @@ def run(options):
     """What `main` does, with exceptions for mistakes: those in the outputs before anything is read."""
     for name in WRITES:
         check_output(name, getattr(options, name))
-    labels = None if options.labels is None else np.asarray(files.read(options.labels))
-    masks = read_masks(options.mask)
-    if options.reference == "label" and labels is None:
+    if options.reference == "label" and options.labels is None:
         raise ValueError("--reference label: expected --labels, got none; name the file of the labels")
+    sources = Sources(options.teacher, options.students, options.ids, options.drop, options.classes)
+    labels, masks = sources.labels(options.labels), sources.masks(options.mask)
     deviations = []
     for path in options.students:
-        teacher, student = files.read(options.teacher), files.read(path)
+        teacher, student, notes = sources.pair(path)
         try:
             with progress(path, student) as report:
-                deviations.append(compare(teacher, student, labels, reference=options.reference, inputs=options.inputs,
-                                          masks=masks, progress=report))
+                found = compare(teacher, student, labels, reference=options.reference, inputs=options.inputs,
+                                masks=masks, masked=options.masked, class_names=sources.class_names, progress=report)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}" if len(options.students) > 1 else str(error)) from error
+        deviations.append(replace(found, notes=notes))
     measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
     verdict = measured.verdict
     comment = "% " if options.format == "latex" else ""
@@ -90,7 +103,7 @@ def run(options):
     if options.json:
         content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
         if len(deviations) == 1:
-            content["per_class"] = measured.per_class
+            content["per_class"] = [finite(row) for row in measured.per_class]
         write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
     if options.png:
         write(options.png, picture(deviations, options.students))
@@ -98,20 +111,6 @@ def run(options):
         from eigenkd.deviation.page import page
 
         write(options.out, page(measured, options.title, (options.teacher, *options.students)).encode())
-
-
-def read_masks(paths):
-    """name -> mask. A mask is called what its array is, or else what its file is. Raises what `files.read` does."""
-    masks = {}
-    for given in paths:
-        path, name = files.split(given)
-        many = name is None and path.suffix.lower() in (".npz", ".safetensors")
-        readers = files.read_all(path) if many else {name or path.stem: lambda given=given: files.read(given)}
-        for called, reader in readers.items():
-            if called in masks:
-                raise ValueError(f"--mask: expected different names, got {called!r} twice; rename one of the arrays")
-            masks[called] = np.asarray(reader())
-    return masks
 
 
 def check_output(name, path):

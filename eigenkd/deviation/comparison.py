@@ -1,245 +1,29 @@
-"""A student beside its teacher: `compare`, and the `Deviation` that it returns."""
+"""A student set beside its teacher: `compare`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from math import isfinite
-from numbers import Real
-from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from eigenkd.arrays import to_numpy
-from eigenkd.deviation.calibration import Calibrations, calibrate, group
-from eigenkd.deviation.inputs import kind_of, labels_of, mask_of, rows_of
-from eigenkd.deviation.pointwise import CLIP, points
-from eigenkd.deviation.slope import fit
-from eigenkd.deviation.verdict import FRACTION, as_mapping, judge, wilson
-
-FRACTIONS = (0.1, 0.25, 0.5)  # what a summary reports, since the paper's own percentile is not known
-VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Deviation:
-    """A student beside its teacher, point by point; made by `compare`.
-
-    teacher_confidence, student_confidence: (n,) phi on the reference class. teacher_class, student_class: (n,)
-    predicted classes. divergence: (n,) KL(teacher || student); teacher_entropy, student_entropy: (n,); all in nats and
-    in the library of the logits. classes: how many. reference: "teacher" or "label". inputs: what was given. clipped:
-    how many points have a probability that was clipped. labels: (n,) NumPy, or None. masks: name -> (n,) NumPy bool.
-    """
-
-    teacher_confidence: Any
-    student_confidence: Any
-    teacher_class: Any
-    student_class: Any
-    divergence: Any
-    teacher_entropy: Any
-    student_entropy: Any
-    classes: int
-    reference: str
-    inputs: str
-    clipped: int
-    labels: Any
-    masks: dict
-    _scores: dict = field(default_factory=dict)
-    _slopes: dict = field(default_factory=dict)  # those that were fitted already
-
-    @property
-    def points(self):
-        """How many points there are."""
-        return int(self.teacher_confidence.shape[0])
-
-    def slope(self, side="low", fraction=0.25):
-        """The least-squares slope of student on teacher confidence over the teacher's least or most confident points.
-
-        side: "low" or "high". fraction: of all points, in (0, 1], to the nearest whole number of points; points tied
-        with the last one belong to them. With a 95% bootstrap interval, see `slope.fit`. NaN, with a reason, for fewer
-        than 3 points or a teacher that is equally confident on all of them.
-
-        Raises ValueError for another side or fraction. App. C.4.
-        """
-        if side not in ("low", "high"):
-            raise ValueError(f"side: expected 'low' or 'high', got {side!r}; 'low' is where the teacher is unsure")
-        if (side, fraction) in self._slopes:
-            return self._slopes[side, fraction]
-        x, y = self._selected(side, fraction)
-        # Equal confidences may still differ by the rounding of the precision that they were computed in.
-        rounding = 16 * array_namespace(self.teacher_confidence).finfo(self.teacher_confidence.dtype).eps
-        return self._slopes.setdefault((side, fraction), fit(x, y, rounding))
-
-    def underfit(self, fraction=0.25):
-        """The share of the teacher's least confident points on which the student is strictly less confident still.
-
-        fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
-        """
-        x, y = self._selected("low", fraction)
-        return float(np.mean(y < x))
-
-    def overfit(self, fraction=0.25):
-        """The share of the teacher's most confident points on which the student is strictly more confident still.
-
-        fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
-        """
-        x, y = self._selected("high", fraction)
-        return float(np.mean(y > x))
-
-    @property
-    def agreement(self):
-        """The share of points on which student and teacher predict the same class."""
-        return float(np.mean(to_numpy(self.teacher_class) == to_numpy(self.student_class)))
-
-    @property
-    def kl(self):
-        """The mean of KL(teacher || student) over the points, in nats."""
-        return float(np.mean(to_numpy(self.divergence), dtype=float))
-
-    @property
-    def groups(self):
-        """Who is right, and how that overlaps with the points where the student is less confident. App. C.3.
-
-        Raises ValueError where no labels were given.
-        """
-        x, y = self._confidences()
-        return group(*self._right("groups"), y < x)
-
-    @property
-    def calibration(self):
-        """Accuracy, expected calibration error, NLL and Brier score of both. Raises ValueError without labels."""
-        right = dict(zip(("teacher", "student"), self._right("calibration")))
-        return Calibrations(**{role: calibrate(right[role], *(to_numpy(self._scores[f"{role}_{name}"]).astype(float)
-                                                              for name in ("top", "nll", "brier")))
-                               for role in ("teacher", "student")})
-
-    @property
-    def per_class(self):
-        """For each reference class with points, as plain mappings: points, means of both confidences and of KL, the
-        share of points underfit, and with labels both accuracies on the class."""
-        x, y = self._confidences()
-        of = self.labels if self.reference == "label" else to_numpy(self.teacher_class)
-        columns = {"teacher_confidence": x, "student_confidence": y, "underfit": y < x, "kl": to_numpy(self.divergence)}
-        if self.labels is not None:
-            columns |= dict(zip(("teacher_accuracy", "student_accuracy"), self._right("per_class")))
-        count = np.bincount(of, minlength=self.classes)
-        sums = {name: np.bincount(of, values.astype(float), minlength=self.classes) for name, values in columns.items()}
-        return [{"class": int(c), "points": int(count[c])} | {name: float(sums[name][c] / count[c]) for name in columns}
-                for c in np.flatnonzero(count)]
-
-    @property
-    def verdict(self):
-        """`Verdict`: whether the student exaggerates on either side, in words, as far as the numbers support it."""
-        notes = []
-        if "probabilities" in self.inputs:
-            notes.append(f"The inputs are {self.inputs}; on {self.clipped} points one below {CLIP:g} was clipped.")
-        if self.reference == "label":
-            notes.append("Confidence is that on the label, which the student of a distillation does not see.")
-        sides = []
-        for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
-            slope = self.slope(side, FRACTION)
-            ties = slope.points > max(1, round(FRACTION * self.points))
-            sides.append((slope, beyond, wilson(beyond, slope.points), ties))
-        return judge(*sides, notes)
-
-    def view(self, name):
-        """(x, y, x's label, y's label), a pair of axes of Fig. 16, (n,) NumPy each.
-
-        Teacher against student confidence, probability or entropy, or one of the teacher's against the KL divergence.
-
-        Raises ValueError for a name that is not in `VIEWS`.
-        """
-        if name not in VIEWS:
-            raise ValueError(f"name: expected one of {', '.join(VIEWS)}, got {name!r}")
-        teacher, student = self._confidences()
-        of = "label" if self.reference == "label" else "teacher's class"
-        kind, _, against_kl = name.partition("-")
-        x, y, what = {
-            "confidence": (teacher, student, f"confidence on the {of} (log-odds, nats)"),
-            "probability": (_logistic(teacher), _logistic(student), f"probability of the {of}"),
-            "entropy": (to_numpy(self.teacher_entropy), to_numpy(self.student_entropy), "entropy (nats)"),
-        }[kind]
-        if against_kl:
-            return x, to_numpy(self.divergence), f"teacher's {what}", "KL(teacher ‖ student) (nats)"
-        return x, y, f"teacher's {what}", f"student's {what}"
-
-    def subset(self, mask):
-        """The `Deviation` of the points where mask (n,) is true, with quarters of its own; masks come along.
-
-        Raises ValueError for another shape, or where no point is left.
-        """
-        mask = mask_of("mask", mask, self.points)
-        if not mask.any():
-            raise ValueError("mask: expected at least one true value, got none; the subset would be empty")
-        keep = np.flatnonzero(mask)
-        names = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence",
-                 "teacher_entropy", "student_entropy")
-        return replace(self, **{name: _take(getattr(self, name), keep) for name in names},
-                       labels=None if self.labels is None else self.labels[mask],
-                       masks={name: other[mask] for name, other in self.masks.items()},
-                       clipped=int(to_numpy(self._scores["clipped"])[mask].sum()),
-                       _scores={name: _take(values, keep) for name, values in self._scores.items()}, _slopes={})
-
-    def summary(self):
-        """The numbers as a plain mapping that json.dumps takes, None for NaN; with labels `groups` and `calibration`,
-        with masks a summary of each mask's points under `masks`."""
-        result = {
-            "points": self.points, "classes": self.classes, "reference": self.reference, "inputs": self.inputs,
-            "clipped": self.clipped,
-            **slopes(self),
-            "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
-            "entropy": {"teacher": float(np.mean(to_numpy(self.teacher_entropy), dtype=float)),
-                        "student": float(np.mean(to_numpy(self.student_entropy), dtype=float))},
-            "verdict": as_mapping(self.verdict),
-        }
-        if self.labels is not None:
-            result["groups"] = {name: _finite(shares) for name, shares in asdict(self.groups).items()}
-            result["calibration"] = asdict(self.calibration)
-        if self.masks:
-            result["masks"] = {name: replace(self.subset(mask), masks={}).summary() if mask.any() else None
-                               for name, mask in self.masks.items()}
-        return result
-
-    def table(self, format="text"):
-        """The summary as a table that pastes into a paper: "text", "markdown" or "latex"."""
-        from eigenkd.deviation.table import table
-
-        return table(self, format)
-
-    def plot(self, ax=None):
-        """The scatter of student on teacher confidence: `eigenkd.plot.confidence`."""
-        from eigenkd import plot
-
-        return plot.confidence(self, ax=ax, highlight=self.masks or None)
-
-    def _repr_html_(self):
-        from eigenkd.deviation.table import html
-
-        return html(self)
-
-    def __repr__(self):
-        return f"Deviation(points={self.points}, classes={self.classes})"
-
-    def _confidences(self):
-        return tuple(to_numpy(c).astype(float) for c in (self.teacher_confidence, self.student_confidence))
-
-    def _selected(self, side, fraction):
-        """The confidences, NumPy and double, of the points that the teacher is least or most sure of."""
-        if not isinstance(fraction, Real) or isinstance(fraction, bool) or not 0 < fraction <= 1:
-            raise ValueError(f"fraction: expected a number in (0, 1], got {fraction!r}; a quarter is 0.25")
-        x, y = self._confidences()
-        rank = max(1, round(fraction * x.size)) - 1
-        keep = x <= np.partition(x, rank)[rank] if side == "low" else -x <= np.partition(-x, rank)[rank]
-        return x[keep], y[keep]
-
-    def _right(self, what):
-        if self.labels is None:
-            raise ValueError(f"{what}: expected labels to tell who is right, got none; pass compare(..., "
-                             "labels=labels)")
-        return tuple(to_numpy(c) == self.labels for c in (self.teacher_class, self.student_class))
+from eigenkd.deviation.alignment import doubt
+from eigenkd.deviation.inputs import (
+    NO_LABEL,
+    first_block,
+    kept,
+    kind_of,
+    labels_of,
+    mask_of,
+    names_of,
+    refuse_ids,
+    rows_of,
+)
+from eigenkd.deviation.masking import masked_classes
+from eigenkd.deviation.measured import POINTWISE, Deviation
+from eigenkd.deviation.pointwise import points
 
 
 def compare(teacher_logits, student_logits, labels=None, *, reference="teacher", inputs="auto", masks=None,
-            progress=None):
+            masked="refuse", class_names=None, progress=None):
     """Set a student's logits beside its teacher's: the `Deviation` of their confidence values
 
         phi = f_y - log sum_{c != y} exp f_c = log(p_y / (1 - p_y)),    y = argmax of the teacher's logits,
@@ -248,58 +32,58 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
 
     teacher_logits, student_logits: (n, classes), of the same points and classes, two classes or more, not divided by
     a temperature; arrays of any library, or whatever has rows to slice, such as a memory-mapped file, read block by
-    block. labels: (n,) whole numbers from 0 to classes - 1, or None. reference: whose class y is, the "teacher"'s
-    prediction or the "label" (App. C.3). inputs: "logits", "probabilities" (those below 1e-12 are clipped and
-    counted), or "auto", which takes rows in [0, 1] with sums near 1 for probabilities and says so. masks: points to be
-    looked at by themselves, an array (n,) of bool or a mapping of names to such arrays. progress(done, n): called as
-    rows are read.
+    block. labels: (n,) whole numbers from 0 to classes - 1, or names out of `class_names`, or None; rows of the label
+    -100 are left out. reference: whose class y is, the "teacher"'s prediction or the "label" (App. C.3). inputs:
+    "logits", "probabilities" (those below 1e-12 are clipped and counted), or "auto", which takes rows in [0, 1] with
+    sums near 1 for probabilities and says so. masks: points to be looked at by themselves, an array (n,) of bool or a
+    mapping of names to such arrays. progress(done, n): called as rows are read.
 
-    Raises TypeError or ValueError for other shapes, NaN or infinite logits, probabilities that do not sum to one, and
-    labels that are no classes. Sec. 3 of the paper, Eq. (61).
+    A logit of -inf is a probability of zero, and so is a mask's constant: the lowest number of a floating-point type,
+    or 1e6 nats and more below its row's largest. A class that both models have masked in all rows is left out. masked:
+    "refuse" a class that only one of them has masked, or "keep" it as it stands. Where a quantity is infinite,
+    `Deviation.infinite` says why.
+
+    Raises TypeError or ValueError for other shapes, NaN and +inf, classes masked in one model only, probabilities that
+    do not sum to one, and labels that are no classes. Sec. 3 of the paper, Eq. (61).
     """
-    teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
+    teacher, student = _pair(teacher_logits, student_logits)
     n, classes = teacher.shape
-    if classes < 2:
-        raise ValueError(f"teacher_logits: expected two classes or more, got shape {tuple(teacher.shape)}; a single "
-                         "logit f of two classes is the pair (0, f)")
-    if tuple(student.shape) != (n, classes):
-        raise ValueError(f"student_logits: expected shape {(n, classes)} like teacher_logits, got "
-                         f"{tuple(student.shape)}; pass the logits of the same points and classes")
+    names = names_of(class_names, classes)
     if labels is not None:
-        labels = labels_of(labels, n, classes)
+        labels = labels_of(labels, n, classes, names)
     if reference not in ("teacher", "label"):
         raise ValueError(f"reference: expected 'teacher' or 'label', got {reference!r}")
     if reference == "label" and labels is None:
         raise ValueError("labels: expected them for reference='label', got none; pass labels=labels")
     masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
     masks = {str(name): mask_of(f"masks[{name!r}]", mask, n) for name, mask in masks.items()}
+    numbers = np.arange(n) if labels is None else np.flatnonzero(labels != NO_LABEL)
+    if numbers.size < n:
+        teacher, student, labels = kept(teacher, numbers), kept(student, numbers), labels[numbers]
+        masks = {name: mask[numbers] for name, mask in masks.items()}
     kinds = kind_of("teacher_logits", teacher, inputs), kind_of("student_logits", student, inputs)
-    found = points(teacher, student, labels, reference, kinds, progress)
-    names = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence",
-             "teacher_entropy", "student_entropy")
+    without = masked_classes(teacher, student, kinds, masked, names)
+    found = points(teacher, student, labels, reference, kinds, without, numbers, progress)
+    measured = {name: found.pop(name) for name in POINTWISE}
+    predicted = to_numpy(measured["teacher_class"]), to_numpy(measured["student_class"])
     return Deviation(
-        **{name: found.pop(name) for name in names}, classes=classes, reference=reference,
+        **measured, classes=classes, reference=reference,
         inputs=kinds[0] if kinds[0] == kinds[1] else f"{kinds[0]} of the teacher and {kinds[1]} of the student",
-        clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, _scores=found)
+        clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
+        left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=n - numbers.size, rows=numbers,
+        doubt=doubt(*predicted, labels, classes), scores=found)
 
 
-def _take(values, keep):
-    xp = array_namespace(values)
-    return xp.take(values, xp.asarray(keep), axis=0) if not isinstance(values, np.ndarray) else values[keep]
-
-
-def _logistic(phi):
-    return np.exp(-np.logaddexp(0, -phi))
-
-
-def slopes(measured):
-    """The part of a summary on slopes: by side and fraction, with the reasons for those that are None."""
-    fitted = {f"slope_{side}": {str(f): measured.slope(side, f) for f in FRACTIONS} for side in ("low", "high")}
-    reasons = {f"{side} {f}": slope.reason for side, found in fitted.items() for f, slope in found.items()
-               if slope.reason}
-    return {side: {f: _finite({name: getattr(slope, name) for name in ("value", "low", "high")})
-                   for f, slope in found.items()} for side, found in fitted.items()} | {"reasons": reasons}
-
-
-def _finite(mapping):
-    return {name: value if isfinite(value) else None for name, value in mapping.items()}
+def _pair(teacher_logits, student_logits):
+    """Both as `rows_of` takes them, of one shape (n, classes)."""
+    teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
+    n, classes = teacher.shape
+    if classes < 2:
+        raise ValueError(f"teacher_logits: expected two classes or more, got shape {tuple(teacher.shape)}; a single "
+                         "logit f of two classes is the pair (0, f)")
+    if tuple(student.shape) != (n, classes):
+        for name, rows in (("teacher_logits", teacher), ("student_logits", student)):
+            refuse_ids(name, first_block(name, rows))
+        raise ValueError(f"student_logits: expected shape {(n, classes)} like teacher_logits, got "
+                         f"{tuple(student.shape)}; pass the logits of the same points and classes")
+    return teacher, student

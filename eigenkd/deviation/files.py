@@ -5,18 +5,20 @@ A pickle runs the code of whoever wrote it, so .pt, .pth and .pkl files and arra
 
 import json
 import re
+import warnings
 import zipfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from eigenkd.deviation import columns
+
 ENDINGS = (".npy", ".npz", ".safetensors", ".csv")
 MEND = "save it with numpy.save(path, array, allow_pickle=False)"
 _HEADER_LIMIT = 100_000_000  # bytes; what the safetensors format permits
+_NPY_HEADER_LIMIT = 10_000  # bytes, NumPy's own
 _BFLOAT16 = "BF16"
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", _BFLOAT16: "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2",
            "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
@@ -63,7 +65,7 @@ class Rows:
             raise ValueError(f"{self.path}: expected {count} numbers from row {begin} on, got {values.size}; the file "
                              "became shorter while it was read")
         if self.bfloat16:
-            values = (values.astype(np.uint32) << 16).view(np.float32)
+            values = _widened(values)
         return values.reshape(shape)
 
     def __array__(self, dtype=None, copy=None):
@@ -76,7 +78,8 @@ def read(path):
 
     path: a .npy, .npz, .safetensors or .csv file; `file.npz:name` or `file.safetensors:name` for one array of
     several. A .csv holds numbers between commas, one point a line; a first line of names, or of the column numbers
-    0, 1, 2, ..., is left out; one column comes back as (n,). .npz and .csv are read whole.
+    0, 1, 2, ..., is left out, and so are columns that name the points (see `columns.read`); one column comes back as
+    (n,). .npz and .csv are read whole.
 
     Raises FileNotFoundError for a missing file, ValueError for another ending or name, for pickles and for files
     that are not what their ending says.
@@ -87,7 +90,7 @@ def read(path):
         if name is not None:
             raise ValueError(f"{path}:{name}: expected a path, since a {path.suffix} file holds one array without a "
                              f"name; drop ':{name}'")
-        return _npy(path) if path.suffix.lower() == ".npy" else _csv(path)
+        return _npy(path) if path.suffix.lower() == ".npy" else read_csv(path).values
     if name is None and len(arrays) != 1:
         raise ValueError(f"{path}: expected one array, got {len(arrays)}; name one as {path}:NAME, there are: "
                          f"{', '.join(sorted(arrays)) or 'none'}")
@@ -120,32 +123,68 @@ def split(path):
 
 
 def _npy(path):
-    with _clear(path, "an array as numpy.save writes it"):
+    with _clear(path, "an array as numpy.save writes it"), path.open("rb") as file:
+        if (half := _bfloat16_header(file)) is not None:
+            shape, columns_first = half
+            rows = Rows(path, shape[::-1] if columns_first else shape or (1,), np.dtype("<u2"), file.tell(), True)
+            if path.stat().st_size - file.tell() < 2 * int(np.prod(shape, dtype=object)):
+                raise ValueError("fewer bytes than its header says: the file is cut off")
+            return rows[:].T if columns_first else rows if shape else rows[:].reshape(())
         mapped = _numbers(np.load(path, mmap_mode="r", allow_pickle=False))
-    if not mapped.flags.c_contiguous or mapped.ndim == 0:
+    if not mapped.flags.c_contiguous or mapped.ndim == 0 or mapped.dtype.kind in "US":
         return mapped
     return Rows(path, mapped.shape, mapped.dtype, mapped.offset)
 
 
 def _npz(path):
-    def reader(name):
+    def reader(name, member):
         def load():
-            with _clear(f"{path}:{name}", "an array as numpy.savez writes it"), \
-                    np.load(path, allow_pickle=False) as file:
-                return _numbers(file[name])
+            with _clear(f"{path}:{name}", "an array as numpy.savez writes it"):
+                with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+                    if (half := _bfloat16_header(file)) is not None:
+                        shape, columns_first = half
+                        values = _widened(np.frombuffer(file.read(), "<u2"))
+                        return values.reshape(shape, order="F" if columns_first else "C")
+                with np.load(path, allow_pickle=False) as file:
+                    return _numbers(file[name])
         return load
 
     with _clear(path, "an archive as numpy.savez writes it"):
         if not zipfile.is_zipfile(path):
             raise ValueError("no zip archive, or a part of one")
-        with np.load(path, allow_pickle=False) as file:
-            return {name: reader(name) for name in file.files}
+        with zipfile.ZipFile(path) as archive:
+            return {member.removesuffix(".npy"): reader(member.removesuffix(".npy"), member)
+                    for member in archive.namelist()}
+
+
+def _bfloat16_header(file):
+    """(shape, whether columns come first) of an .npy stream of bfloat16, read up to its numbers; else None.
+
+    NumPy has no such type: ml_dtypes, and with it JAX, writes it as two bytes without a meaning, or by its name.
+    """
+    if file.read(6) != b"\x93NUMPY":
+        return None
+    major = file.read(2)[:1]
+    length = int.from_bytes(file.read(2 if major == b"\x01" else 4), "little")
+    text = file.read(min(length, _NPY_HEADER_LIMIT))
+    if not re.search(rb"'descr':\s*'([<|=]?V2|bfloat16)'", text):
+        return None
+    shape, order = (re.search(pattern, text) for pattern in (rb"'shape':\s*\(([\d,\s]*)\)",
+                                                             rb"'fortran_order':\s*(True|False)"))
+    if shape is None or order is None:
+        raise ValueError("a header without a shape")
+    return tuple(map(int, re.findall(rb"\d+", shape[1]))), order[1] == b"True"
+
+
+def _widened(bits):
+    """bfloat16, given as unsigned integers, in single precision."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def _numbers(array):
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{type(array).__name__}")
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in "biufcUS":
         raise ValueError("a pickle" if array.dtype.hasobject else f"dtype {array.dtype}")
     return array
 
@@ -183,43 +222,33 @@ def _tensor(path, entry, begin):
     return rows if shape else rows[:].reshape(())
 
 
-def _csv(path):
-    with _clear(path, "numbers between commas, as many on every line", "write it with numpy.savetxt(path, array, "
-                "delimiter=',')"), path.open(encoding="utf-8-sig") as file:
-        lines = (line for line in file if line.strip())
-        first = next(lines, "")
-        header = _is_header([cell.strip().strip('"') for cell in first.split(",")])
-        rest = next(lines, "") if header else first
-        if not rest:
-            raise ValueError("no line of numbers")
-        values = np.loadtxt(chain([rest], lines), delimiter=",", ndmin=2, quotechar='"', comments=None)
-    return values[:, 0] if values.shape[1] == 1 else values
+def read_csv(path, ids=None, drop=()):
+    """The `columns.Table` of a .csv file. ids, drop: as `columns.read`. Raises as `read`."""
+    with _clear_csv(path):
+        return columns.read(path, ids, drop)
 
 
-def _is_header(cells):
-    """Whether the first line holds names or, as pandas writes them, column numbers instead of a point's numbers."""
-    if cells[0] == "" and len(cells) > 1:
-        raise ValueError("a first line that begins with an empty cell, as above a column of row numbers (in pandas "
-                         "write it with index=False)")
-    numbered = len(cells) > 2 and cells == [str(column) for column in range(len(cells))]
-    return numbered or not any(map(_is_number, cells))
+def csv_has(path, column):
+    """Whether a .csv file has a column of that name or number. Raises as `read`."""
+    with _clear_csv(path):
+        return columns.has(path, column)
 
 
-def _is_number(cell):
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _clear_csv(path):
+    return _clear(path, "numbers between commas, as many on every line", "write it with numpy.savetxt(path, array, "
+                  "delimiter=',')")
 
 
 @contextmanager
 def _clear(path, expected, mend=MEND):
     """What goes wrong inside comes out as one ValueError: file, expected, came, mend."""
     try:
-        yield
-    except (ValueError, TypeError, KeyError, EOFError, OverflowError, AttributeError, RuntimeError, zlib.error,
-            zipfile.BadZipFile) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's on damaged headers
+            yield
+    except (OSError, MemoryError):
+        raise  # of the machine, not of what is in the file
+    except Exception as error:  # a damaged file makes its reader raise whatever it likes
         came = " ".join(str(error).split()).split("; use ")[0].rstrip(".")
         if "pickle" in came or "Python objects" in came:
             came = "a pickle, which is never read since it can run code"

@@ -1,15 +1,56 @@
 """What may be compared: rows of logits or probabilities, labels and masks, each checked with a mend."""
 
-import numpy as np
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
-from eigenkd.arrays import real_array, to_numpy
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj, is_torch_array
+
+from eigenkd.arrays import library, real_array, to_numpy
 from eigenkd.deviation.pointwise import TOLERANCE, rows_at_once
 
 KINDS = ("auto", "logits", "probabilities")
+NO_LABEL = -100  # what PyTorch's losses and most data collators give rows without a label
+ENOUGH = 10  # rows from which on a column of different whole numbers is no accident
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The rows `numbers` (m,), ascending, of something with rows to slice: a slice reads the rows between its ends."""
+
+    rows: Any
+    numbers: np.ndarray
+
+    @property
+    def shape(self):
+        """(m, classes)."""
+        return (self.numbers.size, *self.rows.shape[1:])
+
+    @property
+    def dtype(self):
+        """That of the rows."""
+        return self.rows.dtype
+
+    def __getitem__(self, chosen):
+        numbers = self.numbers[chosen]
+        return np.asarray(self.rows[int(numbers[0]) : int(numbers[-1]) + 1])[numbers - numbers[0]]
+
+
+def kept(rows, numbers):
+    """The rows of those numbers, ascending; nothing is read that is on disk."""
+    if isinstance(rows, np.memmap) or not is_array_api_obj(rows):
+        return Kept(rows, numbers)
+    xp = array_namespace(rows)
+    return xp.take(rows, xp.asarray(numbers, device=device(rows)), axis=0)
 
 
 def rows_of(name, value):
-    """An array, or something with rows to slice, of two dimensions; nothing is read that is on disk."""
+    """An array, or something with rows to slice, of two dimensions; nothing is read that is on disk.
+
+    Strings that are numbers become numbers; tensors come out of their graph of derivatives.
+    """
+    value = _array(name, value)
     if not (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")):
         value = real_array(name, value)
     if len(value.shape) != 2 or 0 in value.shape:
@@ -17,22 +58,33 @@ def rows_of(name, value):
     return value
 
 
-def labels_of(labels, n, classes):
-    """(n,) NumPy integers from 0 to classes - 1."""
+def labels_of(labels, n, classes, names=()):
+    """(n,) NumPy integers from 0 to classes - 1 or `NO_LABEL`, from numbers or from the classes' names."""
+    labels = _array("labels", labels, numeric=False)
+    if _is_text(labels):
+        labels = _numbered(labels.astype(str), names)
     labels = to_numpy(real_array("labels", labels))
     if labels.shape != (n,):
         raise ValueError(f"labels: expected shape ({n},), one class a point, got {labels.shape}; "
                          "for one-hot rows their argmax")
     if (fractional := labels[labels != np.floor(labels)]).size:
         raise ValueError(f"labels: expected whole numbers, got {fractional[0]} among them; pass the classes' indices")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels: expected classes from 0 to {classes - 1}, got {int(labels.min())} to "
-                         f"{int(labels.max())}; number the classes as the columns of the logits")
+    if not (given := labels[labels != NO_LABEL]).size:
+        raise ValueError(f"labels: expected some that are classes, got {NO_LABEL} in all rows, which leaves a row out; "
+                         "pass labels=None to compare without them")
+    if given.min() < 0 or given.max() >= classes:
+        raise ValueError(f"labels: expected classes from 0 to {classes - 1}, got {int(given.min())} to "
+                         f"{int(given.max())}; number the classes as the columns of the logits ({NO_LABEL} leaves a "
+                         "row out)")
     return labels.astype(int)
 
 
 def mask_of(name, mask, n):
-    """(n,) NumPy bool."""
+    """(n,) NumPy bool, from truth values, 1 and 0, or these as text."""
+    mask = _array(name, mask, numeric=False)
+    if _is_text(mask):
+        words = np.char.lower(np.char.strip(mask.astype(str)))
+        mask = _floats(name, np.where(words == "true", "1", np.where(words == "false", "0", words)))
     mask = to_numpy(real_array(name, mask))
     if mask.shape != (n,):
         raise ValueError(f"{name}: expected {n} values true or false, one a point, got shape {mask.shape}; pass a "
@@ -43,25 +95,155 @@ def mask_of(name, mask, n):
     return mask.astype(bool)
 
 
+def names_of(names, classes):
+    """The classes' names as a tuple of strings, () for none."""
+    if isinstance(names, str | bytes):
+        raise ValueError(f"class_names: expected a name for each of {classes} classes, got {names!r}; pass a list")
+    names = tuple(str(name) for name in (() if names is None else names))
+    if names and len(names) != classes:
+        raise ValueError(f"class_names: expected a name for each of {classes} classes, got {len(names)}; give them in "
+                         "the order of the columns")
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"class_names: expected different names, got {twice!r} twice; number one of them")
+    return names
+
+
+@np.errstate(all="ignore")
 def kind_of(name, rows, inputs):
     """Whether `rows` are "logits" or "probabilities": as `inputs` says, or by a look at the first block for "auto".
 
     Taken for probabilities are blocks most of whose rows lie in [0, 1] and sum to 1; the others are then errors. Raises
-    ValueError for other `inputs`, and under "auto" for what might be either: numbers in [0, 1] with other sums, and
-    percentages.
+    ValueError for other `inputs`, and under "auto" for what might be either, numbers in [0, 1] with other sums and
+    percentages, and for a column of ids.
     """
     if inputs not in KINDS:
         raise ValueError(f"inputs: expected {', '.join(map(repr, KINDS))}, got {inputs!r}; 'auto' finds out")
     if inputs != "auto":
         return inputs
-    first = to_numpy(real_array(name, rows[: rows_at_once(rows)], values=False)).astype(float)
+    first = first_block(name, rows)
     sums = first.sum(axis=1)
     shares = (first >= -TOLERANCE).all(axis=1) & (np.abs(sums - 1) < 10 * TOLERANCE)
     if shares.mean() > 0.5:
         return "probabilities"
+    refuse_ids(name, first)
     percentages = np.abs(sums - 100).max() < 0.1
-    if len(first) >= 10 and first.min() >= 0 and (first.max() <= 1 or percentages):
+    if len(first) >= ENOUGH and first.min() >= 0 and (first.max() <= 1 or percentages):
         raise ValueError(f"{name}: expected logits, or probabilities whose rows sum to 1, got numbers from "
                          f"{first.min():.3g} to {first.max():.3g} with row sums around {np.median(sums):.3g}; "
                          f"normalise the rows, or pass inputs='logits' if they are logits")
     return "logits"
+
+
+@np.errstate(all="ignore")
+def first_block(name, rows):
+    """The first rows, NumPy and double."""
+    return to_numpy(real_array(name, rows[: rows_at_once(rows)], values=False)).astype(float)
+
+
+def whole_columns(values):
+    """(columns,) bool: different whole numbers in (rows, columns) beside columns of fractions: ids, labels, folds."""
+    whole = ((values == np.floor(values)) & np.isfinite(values)).all(axis=0) & (values.min(axis=0) >= NO_LABEL)
+    varied = values.min(axis=0) < values.max(axis=0)
+    return whole & varied & (len(values) >= ENOUGH) & bool((values != np.floor(values)).any())
+
+
+def refuse_ids(name, first):
+    """Raises ValueError where a column of logits (rows, columns), NumPy, looks like one of ids or labels."""
+    columns = np.flatnonzero(whole_columns(first))
+    if 0 < columns.size <= first.shape[1] / 2:
+        c = columns[0]
+        raise ValueError(f"{name}: expected logits in every column, got whole numbers such as {first[0, c]:.0f}, "
+                         f"{first[1, c]:.0f}, {first[2, c]:.0f} in column {c} beside fractions, as ids and labels are; "
+                         f"drop the column (of a CSV: --drop {c}, or --ids {c}), or pass inputs='logits' if it is a "
+                         "logit")
+
+
+def _array(name, value, numeric=True):
+    """The value as an array where it is none yet, out of any graph; text becomes numbers if numeric.
+
+    Raises ValueError for a tensor without values, TypeError for a model's output and for several arrays.
+    """
+    if is_torch_array(value):
+        return _plain(name, value)
+    if hasattr(value, "logits") and not is_array_api_obj(value):
+        raise TypeError(f"{name}: expected an array, got {type(value).__name__}, the output of a model; pass its "
+                        ".logits")
+    if isinstance(value, tuple | list) and any(is_array_api_obj(part) and part.ndim for part in value):
+        return _stacked(name, value)
+    if hasattr(value, "to_numpy") and not is_array_api_obj(value):  # a table or a series of pandas or polars
+        value = value.to_numpy()
+    elif isinstance(value, tuple | list):
+        try:
+            value = np.asarray(value)
+        except ValueError:
+            return value  # ragged: real_array says so
+    if isinstance(value, np.ndarray) and value.dtype.name == "bfloat16":
+        return value.astype(np.float32)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O" and all(isinstance(part, str | Real)
+                                                                         for part in value.flat):
+        value = value.astype(str)
+    return _floats(name, value) if numeric and _is_text(value) else value
+
+
+def _is_text(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "US" and value.ndim > 0
+
+
+def _plain(name, tensor):
+    """A tensor with values of its own: dense, out of its graph, with no sign or scale to be applied yet."""
+    if tensor.device.type == "meta":
+        raise ValueError(f"{name}: expected numbers, got a tensor on the device 'meta', which has a shape and no "
+                         "values; build the model on a real device, load its weights and call it again")
+    if tensor.is_nested:
+        raise TypeError(f"{name}: expected one array, got a nested tensor; pad it (torch.nested.to_padded_tensor) or "
+                        "join its parts")
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    return real_array(name, tensor.detach().resolve_conj().resolve_neg(), values=False)
+
+
+def _stacked(name, parts):
+    """One array of a list of rows. Raises TypeError for several arrays of rows, of which none is meant more."""
+    shapes = {tuple(part.shape) for part in parts if is_array_api_obj(part)}
+    if all(is_array_api_obj(part) and part.ndim == 1 for part in parts) and len(shapes) == 1 and (
+            len({library(part) for part in parts}) == 1):
+        parts = [_array(name, part) for part in parts]
+        return array_namespace(*parts).stack(parts)
+    came = ", ".join(str(tuple(part.shape)) if is_array_api_obj(part) else type(part).__name__ for part in parts[:3])
+    raise TypeError(f"{name}: expected one array, got a {type(parts).__name__} of {len(parts)} ({came}"
+                    f"{', ...' * (len(parts) > 3)}); join batches (torch.cat, numpy.concatenate); of a model with "
+                    "several heads, such as a distilled DeiT in training, pass one head or their mean, which it "
+                    "predicts with")
+
+
+def _floats(name, text):
+    """Text as numbers."""
+    try:
+        return text.astype(float)
+    except ValueError:
+        for cell in text.astype(str).flat:
+            try:
+                float(cell)
+            except ValueError:
+                raise TypeError(f"{name}: expected numbers, got the text {str(cell)!r} among them; convert or drop "
+                                "that column") from None
+        raise
+
+
+def _numbered(labels, names):
+    """Labels that are text as numbers: by the classes' names, or as the numbers that they spell."""
+    if names:
+        numbers = {name: c for c, name in enumerate(names)}
+        unknown = [label for label in labels.flat if label not in numbers]
+        if not unknown:
+            return np.array([numbers[label] for label in labels.flat]).reshape(labels.shape)
+    try:
+        return labels.astype(float)
+    except ValueError:
+        pass
+    if not names:
+        raise TypeError(f"labels: expected numbers, or names with class_names to number them, got "
+                        f"{str(labels.flat[0])!r}; pass class_names=[...] in the order of the columns (--classes)")
+    raise ValueError(f"labels: expected names out of class_names, got {str(unknown[0])!r}, which is none of "
+                     f"{', '.join(names[:5])}{', ...' * (len(names) > 5)}; correct the labels or the names")

@@ -36,7 +36,7 @@ function line(name, x, y, dash, color, width) {
 function extent(values) {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) if (value !== null) { low = Math.min(low, value); high = Math.max(high, value); }
-  return [low, high];
+  return low <= high ? [low, high] : [-1, 1]; // no point is finite
 }
 
 function traces() {
@@ -68,7 +68,8 @@ function axis(title, values, corner, narrow) {
 
 function draw() {
   const v = view(), narrow = plot.clientWidth < 600;
-  document.getElementById("thinned").textContent = student().thinned;
+  const hidden = v.hidden ? `${v.hidden} point${v.hidden > 1 ? "s are" : " is"} infinite on these axes and not drawn. ` : "";
+  document.getElementById("thinned").textContent = hidden + student().thinned;
   zoomButton.textContent = zoomed ? "Show all points" : "Zoom into the low corner";
   Plotly.react(plot, traces(), {
     xaxis: axis(v.xlabel, v.x, v.corner[0], narrow), yaxis: axis(v.ylabel, v.y, v.corner[1], narrow),

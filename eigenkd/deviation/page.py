@@ -10,12 +10,11 @@ from statistics import mean
 import numpy as np
 
 from eigenkd.arrays import to_numpy
-from eigenkd.deviation.comparison import VIEWS, Deviation
-from eigenkd.deviation.seeds import Seeds
-from eigenkd.deviation.table import cells
+from eigenkd.deviation.measured import VIEWS
+from eigenkd.deviation.table import cells, expect_measured
 from eigenkd.deviation.verdict import FRACTION
 from eigenkd.plot import fitted
-from eigenkd.table import html_table
+from eigenkd.table import html_table, number
 
 MOST = 5000  # points that a browser draws and hovers over without delay
 ENDS = 1000  # of them at each end of the teacher's confidence, where the question is decided
@@ -43,9 +42,8 @@ def page(measured, title="Student and teacher", names=None):
 
     Raises TypeError for something else to draw, ValueError for too few or many names, ImportError without plotly.
     """
-    if not isinstance(measured, Deviation | Seeds):
-        raise TypeError(f"measured: expected what compare or over_seeds returns, got {type(measured).__name__}")
-    students = measured.deviations if isinstance(measured, Seeds) else (measured,)
+    expect_measured(measured)
+    students = measured.members
     if names is None:
         numbers = [f" {k + 1}" for k in range(len(students))] if len(students) > 1 else [""]
         names = ["teacher", *(f"student{number}" for number in numbers)]
@@ -94,15 +92,22 @@ def _drawing(deviation):
         across, up, across_label, up_label = deviation.view(name)
         views[name] = {"x": _short(across[keep]), "y": _short(up[keep]), "xlabel": escape(across_label),
                        "ylabel": escape(up_label), "diagonal": not name.endswith("-kl"),
-                       "corner": [_short([a[quarter].min(), a[quarter].max()]) for a in (across, up)]}
+                       "hidden": int((~np.isfinite(across) | ~np.isfinite(up)).sum()),
+                       "corner": [_short(_ends(a[quarter])) for a in (across, up)]}
     return {
-        "views": views, "lines": lines, "thinned": thinned, "index": keep.tolist(),
+        "views": views, "lines": lines, "thinned": thinned, "index": deviation.rows[keep].tolist(),
         "teacher_class": to_numpy(deviation.teacher_class)[keep].tolist(),
         "student_class": to_numpy(deviation.student_class)[keep].tolist(),
         "labels": None if deviation.labels is None else deviation.labels[keep].tolist(),
         "masks": [{"name": escape(name), "at": np.flatnonzero(mask[keep]).tolist(), "points": int(mask.sum())}
                   for name, mask in deviation.masks.items()],
     }
+
+
+def _ends(values):
+    """The least and the largest finite value, (-1, 1) for none."""
+    finite = values[np.isfinite(values)]
+    return (finite.min(), finite.max()) if finite.size else (-1, 1)
 
 
 def _line(deviation, side, which, x, y):
@@ -128,11 +133,12 @@ def _json(data):
 
 def _facts(students, names):
     first = students[0]
+    left_out = f" ({len(first.left_out):,} of them masked)" if first.left_out else ""
     who = ", ".join(escape(str(name)) for name in names[1:])
     return (f"<dt>Teacher</dt><dd>{escape(str(names[0]))}</dd><dt>Student{'s' * (len(students) > 1)}</dt><dd>{who}</dd>"
-            f"<dt>Measured on</dt><dd>{first.points:,} points, {first.classes:,} classes, {escape(first.inputs)}; "
-            f"confidence is that on the {'label' if first.reference == 'label' else 'class that the teacher predicts'}"
-            "</dd>")
+            f"<dt>Measured on</dt><dd>{first.points:,} points, {first.classes:,} classes{left_out}, "
+            f"{escape(first.inputs)}; confidence is that on the "
+            f"{'label' if first.reference == 'label' else 'class that the teacher predicts'}</dd>")
 
 
 def _verdict(verdict):
@@ -154,21 +160,27 @@ def _classes(students):
             found[row["class"]].append(row)
     rows = [{name: mean(row[name] for row in same) for name in same[0]} for same in found.values()]
     rows.sort(key=lambda row: (-row["underfit"], -row["points"], row["class"]))
-    content = _class_table(rows[:WORST])
+    names = students[0].class_names
+    content = _class_table(rows[:WORST], names)
     if rest := rows[WORST:]:
         content += (f"<details><summary>The other {len(rest):,} class{'es' * (len(rest) > 1)}</summary>"
-                    f"{_class_table(rest)}</details>")
+                    f"{_class_table(rest, names)}</details>")
     of = " Means over the students." if len(students) > 1 else ""
     return f"<p>By the {students[0].reference}'s class, the most underfit first.{of}</p>{content}"
 
 
-def _class_table(rows):
+def _class_table(rows, class_names):
     names = [name for name in CLASS_COLUMNS if name in rows[0]]
     head = "".join(f'<th scope="col">{escape(CLASS_COLUMNS[name])}</th>' for name in names)
-    write = {"class": "{:.0f}", "points": "{:,.0f}"}
-    body = "".join("<tr>" + "".join(f"<td>{write.get(name, '{:.3f}').format(row[name])}</td>" for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{_class_cell(name, row[name], class_names)}</td>" for name in names)
                    + "</tr>\n" for row in rows)
     return f'<div class="wide"><table class="classes"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _class_cell(column, value, class_names):
+    if column == "class":
+        return escape(class_names[int(value)]) if class_names else f"{value:.0f}"
+    return f"{value:,.0f}" if column == "points" else number(value)
 
 
 def _plotly():

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from math import isfinite
 from statistics import mean
 
-from eigenkd.deviation.comparison import Deviation, slopes
-from eigenkd.deviation.slope import Slope, undetermined
+from eigenkd.deviation.measured import Deviation, finite
+from eigenkd.deviation.slope import Slope, reported, undetermined
+from eigenkd.deviation.table import html, table
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
 from eigenkd.intervals import t_interval
 
@@ -15,6 +16,30 @@ class Seeds:
     """What `over_seeds` returns: the deviations, and their means with 95% intervals over seeds."""
 
     deviations: tuple[Deviation, ...]
+
+    @property
+    def members(self):
+        """The deviations that this is measured from."""
+        return self.deviations
+
+    @property
+    def interval(self):
+        """What the intervals of slopes are, in words."""
+        return f"95% t interval over {len(self.deviations)} seeds"
+
+    def by_mask(self):
+        """name -> the `Seeds` of the mask's points alone, for masks that all seeds have; None where one has none."""
+        shared = [name for name in self.deviations[0].masks if all(name in d.masks for d in self.deviations)]
+        parts = {name: [d.by_mask()[name] for d in self.deviations] for name in shared}
+        return {name: None if None in found else Seeds(tuple(found)) for name, found in parts.items()}
+
+    @property
+    def infinite(self):
+        """As `Deviation.infinite`, for quantities that are infinite in a seed."""
+        found = [d.infinite for d in self.deviations]
+        return {name: f"{sum(name in reasons for reasons in found)} of {len(found)} seeds: "
+                      f"{next(reasons[name] for reasons in found if name in reasons)}"
+                for name in dict.fromkeys(name for reasons in found for name in reasons)}
 
     def slope(self, side="low", fraction=0.25):
         """The mean slope over seeds with its t interval; NaN, with a reason, where a seed has none.
@@ -56,25 +81,23 @@ class Seeds:
         for side, share in zip(("low", "high"), shares):
             beyond, least, most = t_interval(share)
             sides.append((self.slope(side, FRACTION), beyond, (max(least, 0.0), min(most, 1.0))))
-        return judge(*sides, notes)
+        doubts = [d.doubt for d in self.deviations if d.doubt]
+        doubt = f"In {len(doubts)} of {len(self.deviations)} seeds: {doubts[0]}" if doubts else ""
+        return judge(*sides, notes, doubt)
 
     def summary(self):
         """The means as a plain mapping, and each seed's own summary under `seeds`."""
-        return {
-            **slopes(self),
+        return finite({
+            **reported(self), "infinite": self.infinite,
             "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
             "verdict": as_mapping(self.verdict), "seeds": [d.summary() for d in self.deviations],
-        }
+        })
 
     def _repr_html_(self):
-        from eigenkd.deviation.table import html
-
         return html(self)
 
     def table(self, format="text"):
         """As `Deviation.table`."""
-        from eigenkd.deviation.table import table
-
         return table(self, format)
 
 

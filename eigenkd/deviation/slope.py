@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FRACTIONS = (0.1, 0.25, 0.5)  # what a summary reports, since the paper's own percentile is not known
 RESAMPLES = 1000
 LARGE = 4096  # points from which on sums over most of a resample are drawn from their normal limit
 FAR = 2048  # points of most leverage that are resampled nevertheless
@@ -28,6 +29,16 @@ def undetermined(points, reason):
     return Slope(np.nan, np.nan, np.nan, points, reason)
 
 
+def reported(measured):
+    """The part of a summary on slopes: by side and fraction, with the reasons for those that are None."""
+    fitted = {f"slope_{side}": {str(f): measured.slope(side, f) for f in FRACTIONS} for side in ("low", "high")}
+    reasons = {f"{side} {f}": slope.reason for side, found in fitted.items() for f, slope in found.items()
+               if slope.reason}
+    return {side: {f: {name: None if np.isnan(value := getattr(slope, name)) else value
+                       for name in ("value", "low", "high")}
+                   for f, slope in found.items()} for side, found in fitted.items()} | {"reasons": reasons}
+
+
 def fit(x, y, rounding):
     """The slope of y on x, (m,) each, with a 95% bootstrap interval over the points.
 
@@ -35,11 +46,13 @@ def fit(x, y, rounding):
     of 1,000 resamples from a fixed seed, those without spread left out: its percentiles are moved out by what the
     plain ones lack for few points (Hesterberg 2015). From 4,096 points on, the 2,048 points of most leverage are
     resampled, and the sum over the others is drawn from the normal distribution that it tends to, at the cost of one
-    pass. NaN, with a reason, for fewer than 3 points or without spread in x.
+    pass. NaN, with a reason, for fewer than 3 points, without spread in x, and where x or y is infinite.
     """
     m = x.shape[0]
     if m < 3:
         return undetermined(m, f"a slope needs at least 3 points, got {m}")
+    if infinite := int((~np.isfinite(x) | ~np.isfinite(y)).sum()):
+        return undetermined(m, f"confidence is infinite on {infinite:,} of the {m:,} points (a probability of 0 or 1)")
     if np.ptp(x) <= rounding * max(1.0, np.abs(x).max()):
         return undetermined(m, f"the teacher is equally confident on all {m} points")
     order = np.lexsort((y, x))  # the interval must not depend on the order of the points

@@ -3,16 +3,36 @@
 from html import escape
 from math import isfinite
 from statistics import mean
+from typing import Protocol, runtime_checkable
 
 from eigenkd.arrays import to_numpy
-from eigenkd.deviation.comparison import FRACTIONS, Deviation
-from eigenkd.deviation.seeds import Seeds, over_seeds
+from eigenkd.deviation.slope import FRACTIONS
 from eigenkd.deviation.verdict import FEWEST
-from eigenkd.table import NONE, Cells, html_table, written
+from eigenkd.table import INFINITE, NONE, Cells, html_table, number, written
 
 FEW = "*"  # behind a slope of fewer points than a verdict takes
 GROUPS = {"both": "both right", "only_teacher": "only teacher right", "only_student": "only student right",
           "neither": "neither right"}
+INFINITIES = {"kl": "KL(teacher ‖ student)", "teacher_confidence": "teacher's confidence",
+              "student_confidence": "student's confidence", "teacher_nll": "teacher's NLL",
+              "student_nll": "student's NLL"}
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What a table takes: a `Deviation`, or the `Seeds` of several."""
+
+    interval: str  # what the intervals of slopes are, in words
+
+    @property
+    def members(self):
+        """The deviations whose means are written."""
+
+    def slope(self, side, fraction):
+        """A `Slope`."""
+
+    def by_mask(self):
+        """name -> the same of the mask's points, or None."""
 
 
 def table(measured, format="text"):
@@ -33,14 +53,19 @@ def html(measured):
     return f'<div class="eigenkd"><p>{"<br>".join(lines)}</p>{html_table(cells(measured))}</div>'
 
 
+def expect_measured(measured):
+    """Raises TypeError for something else than a `Deviation` or `Seeds`."""
+    if not isinstance(measured, Measured):
+        raise TypeError(f"measured: expected what compare or over_seeds returns, got {type(measured).__name__}")
+
+
 def cells(measured):
     """The `Cells` of a `Deviation` or of `Seeds`. Raises TypeError for something else."""
-    if not isinstance(measured, Deviation | Seeds):
-        raise TypeError(f"measured: expected what compare or over_seeds returns, got {type(measured).__name__}")
-    columns = {"all points": measured, **_by_mask(measured)}
-    notes = [f"slope [95% t interval over {len(measured.deviations)} seeds]; the other numbers are means over them"
-             if isinstance(measured, Seeds) else "slope [95% bootstrap interval over points]"]
-    if any(len(_all(column)) for column in columns.values()) and _labelled(measured):
+    expect_measured(measured)
+    columns = {"all points": measured, **measured.by_mask()}
+    means = "; the other numbers are means over them" if len(measured.members) > 1 else ""
+    notes = [f"slope [{measured.interval}]{means}"]
+    if _labelled(measured):
         notes.append("groups: share of the points (share of these on which the student is less confident)")
     rows = [("points", *(_points(column) for column in columns.values()))]
     for side, which in (("low", "least"), ("high", "most")):
@@ -52,6 +77,8 @@ def cells(measured):
     rows += [(label, *(_cell(column, write) for column in columns.values())) for label, write in _scalars(measured)]
     if any(cell.endswith(FEW) for row in rows for cell in row):
         notes.insert(1, f"{FEW} fewer than {FEWEST} points, too few for a trustworthy interval")
+    notes += [f"{INFINITE} {INFINITIES[quantity]}, {name}: {reason}" for name, column in columns.items()
+              if column is not None for quantity, reason in column.infinite.items()]
     notes += [f"{NONE} {name}: the mask has no points" for name, column in columns.items() if column is None]
     return Cells(("", *map(_one_line, columns)), tuple(rows), tuple(map(_one_line, notes)))
 
@@ -62,7 +89,7 @@ def _scalars(measured):
         ("underfit, least confident 25%", lambda of: f"{of(lambda d: d.underfit()):.3f}"),
         ("overfit, most confident 25%", lambda of: f"{of(lambda d: d.overfit()):.3f}"),
         ("agreement of the classes", lambda of: f"{of(lambda d: d.agreement):.3f}"),
-        ("KL(teacher ‖ student), nats", lambda of: f"{of(lambda d: d.kl):.3g}"),
+        ("KL(teacher ‖ student), nats", lambda of: number(of(lambda d: d.kl), ".3g")),
         ("entropy, nats: teacher / student",
          lambda of: _pair(of, lambda d, role: to_numpy(getattr(d, f"{role}_entropy")).mean(dtype=float))),
     ]
@@ -74,40 +101,24 @@ def _scalars(measured):
             of, lambda d, role: getattr(getattr(d.calibration, role), name))))
     for name, label in GROUPS.items():
         rows.append((label, lambda of, name=name: f"{of(lambda d: getattr(d.groups, name).share):.3f} "
-                                                  f"({_number(of(lambda d: getattr(d.groups, name).underfit))})"))
+                                                  f"({number(of(lambda d: getattr(d.groups, name).underfit))})"))
     return rows
 
 
-def _pair(of, number):
-    return " / ".join(f"{of(lambda d, role=role: float(number(d, role))):.3f}" for role in ("teacher", "student"))
+def _pair(of, quantity):
+    return " / ".join(number(of(lambda d, role=role: float(quantity(d, role)))) for role in ("teacher", "student"))
 
 
 def _cell(column, write):
-    return NONE if column is None else write(lambda number: mean(number(d) for d in _all(column)))
-
-
-def _all(measured):
-    return () if measured is None else measured.deviations if isinstance(measured, Seeds) else (measured,)
+    return NONE if column is None else write(lambda quantity: mean(quantity(d) for d in column.members))
 
 
 def _labelled(measured):
-    return all(d.labels is not None for d in _all(measured))
-
-
-def _by_mask(measured):
-    """name -> the measurement of the mask's points alone, None where there are none."""
-    first, *others = _all(measured)
-    columns = {}
-    for name in first.masks:
-        if all(name in d.masks for d in others):
-            some = all(d.masks[name].any() for d in _all(measured))
-            parts = [d.subset(d.masks[name]) for d in _all(measured)] if some else []
-            columns[name] = None if not some else over_seeds(parts) if isinstance(measured, Seeds) else parts[0]
-    return columns
+    return all(d.labels is not None for d in measured.members)
 
 
 def _points(column):
-    counts = sorted({d.points for d in _all(column)})
+    counts = sorted({d.points for d in column.members}) if column is not None else []
     return NONE if not counts else f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
 
 
@@ -115,10 +126,6 @@ def _slope(slope):
     if slope is None or not isfinite(slope.value):
         return NONE
     return f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]{FEW if slope.points < FEWEST else ''}"
-
-
-def _number(value):
-    return f"{value:.3f}" if isfinite(value) else NONE
 
 
 def _one_line(text):

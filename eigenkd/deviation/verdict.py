@@ -41,10 +41,14 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def judge(low, high, notes=()):
-    """`Verdict` from, for each side, (slope, share beyond the teacher, its 95% interval, whether ties are in)."""
+def judge(low, high, notes=(), doubt=""):
+    """`Verdict` from, for each side, (slope, share beyond the teacher, its 95% interval, whether ties are in).
+
+    doubt: what speaks against the points being the same ones, or ""; the sentence begins with it.
+    """
     low, high = _side("low", *low), _side("high", *high)
-    return Verdict(low, high, _sentence({"low": low.kind, "high": high.kind}), tuple(notes))
+    sentence = _sentence({"low": low.kind, "high": high.kind})
+    return Verdict(low, high, f"{doubt} {sentence}".strip(), tuple(notes))
 
 
 def _sentence(kinds):

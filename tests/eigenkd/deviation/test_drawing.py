@@ -50,6 +50,16 @@ def test_both_sides_are_fitted_where_asked_for(ax):
     np.testing.assert_allclose(high.get_ydata(), expected)
 
 
+def test_points_at_infinity_are_counted_and_not_drawn(ax):
+    rows = RNG.normal(size=(60, 3))
+    sure = rows.copy()
+    sure[:7, 1:] = -np.inf
+    plot.confidence(compare(sure, rows), ax=ax, highlight={"few": np.arange(60) < 9})
+    assert [len(c.get_offsets()) for c in ax.collections] == [51, 2]
+    assert "not drawn: 7 infinite" in [text.get_text() for text in ax.get_legend().get_texts()]
+    ax.figure.canvas.draw()
+
+
 def test_an_unknown_view_and_a_mask_of_other_points_are_refused(ax):
     with pytest.raises(ValueError, match=r"name: expected one of confidence, .*, got 'margin'"):
         plot.view(DEVIATION, "margin", ax=ax)

@@ -286,6 +286,18 @@ def test_a_thinned_page_draws_five_thousand_marks_and_says_so(opened):
     assert tab.text_content("#thinned").startswith("5,000 of 6,000 points are drawn")
 
 
+def test_points_at_infinity_are_counted_and_left_off_the_axes(opened):
+    student = 1.5 * TEACHER
+    student[:30, 1:] = -np.inf
+    tab = opened(compare(TEACHER, student, LABELS, masks={"odd": ODD}))
+    assert tab.text_content("#thinned").startswith(f"{200 - sum(marks(tab))} points are infinite on these axes")
+    assert "∞" in tab.text_content(".numbers") and "∞" in tab.text_content(".classes")
+    tab.click("#zoom")
+    assert np.isfinite(ranges(tab)).all()
+    tab.select_option("#view", "confidence-kl")
+    assert sum(marks(tab)) == 170 and np.isfinite(ranges(tab)).all()
+
+
 @pytest.mark.parametrize("width", [1300, 420])
 def test_it_fits_the_window_and_runs_no_name_as_a_script(opened, width):
     tab = opened(deviation(labels=LABELS, masks={EVIL: ODD}), width, title=EVIL, names=(EVIL, EVIL))

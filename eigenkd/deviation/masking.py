@@ -1,0 +1,89 @@
+"""Which classes are masked: columns of logits that lie so far below the others that no point can be of the class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eigenkd.arrays import real_array, to_numpy
+from eigenkd.deviation.pointwise import rows_at_once
+from eigenkd.deviation.softmax import LOWEST_HALF, MASK, ZERO
+
+MASKED = ("refuse", "keep")  # what becomes of a class that is masked in one model only
+
+
+@dataclass(frozen=True)
+class Depths:
+    """How far each class lies below its row's largest logit, (classes,) in nats: at least `nearest` and, where it is
+    no mask's constant, at most `farthest`. The depths of two sets of rows merge into those of both."""
+
+    nearest: np.ndarray
+    farthest: np.ndarray
+
+    @classmethod
+    def of(cls, rows, kind):
+        """Those of a block of rows (m, classes), NumPy; rows that hold NaN or no finite entry say nothing."""
+        with np.errstate(all="ignore"):
+            rows = rows.astype(float)
+            logits = np.log(np.maximum(rows, 0)) if kind == "probabilities" else rows
+            depth = np.max(logits, axis=1, keepdims=True) - logits
+        depth[np.isnan(depth).any(axis=1)] = 0
+        depth[(depth >= MASK) | ((depth >= ZERO) & (logits == LOWEST_HALF))] = np.inf
+        return cls(depth.min(axis=0), np.where(np.isinf(depth), 0, depth).max(axis=0))
+
+    def merge(self, other):
+        """The depths of the rows of both."""
+        return Depths(np.minimum(self.nearest, other.nearest), np.maximum(self.farthest, other.farthest))
+
+    def masked(self):
+        """(classes,) bool: masks' constants in all rows, or probabilities of zero in all rows that lie twice as far
+        down as any entry of the other classes: -1e4 below logits of common size."""
+        zero = self.nearest >= ZERO
+        reach = np.max(self.farthest, where=~zero, initial=0)
+        return zero & ((self.nearest >= MASK) | (self.nearest >= 2 * reach))
+
+
+def masked_classes(teacher, student, kinds, masked="refuse", names=()):
+    """(classes,) NumPy bool: the classes that both models have masked in all rows.
+
+    teacher, student: (n, classes), sliceable; kinds: of each. masked: "refuse" or "keep", for a class that is masked
+    in one model only. names: of the classes, for messages. The first block of rows decides whether there is a class to
+    look for; only then are the others read.
+
+    Raises ValueError for another `masked`, for a class masked in one model only under "refuse", and where fewer than
+    two classes are left.
+    """
+    if masked not in MASKED:
+        raise ValueError(f"masked: expected {' or '.join(map(repr, MASKED))}, got {masked!r}; 'keep' takes a class "
+                         "that is masked in one model only as it stands")
+    size, n = rows_at_once(teacher, student), teacher.shape[0]
+    depths = None
+    for start in range(0, n, size):
+        block = [Depths.of(to_numpy(real_array(name, rows[start : start + size], values=False)), kind)
+                 for name, rows, kind in zip(("teacher_logits", "student_logits"), (teacher, student), kinds)]
+        depths = block if depths is None else [old.merge(new) for old, new in zip(depths, block)]
+        if all((of.nearest < ZERO).all() for of in depths):
+            return np.zeros(teacher.shape[1], dtype=bool)
+    of_teacher, of_student = (of.masked() for of in depths)
+    if masked == "refuse":
+        _same("teacher", of_teacher & ~of_student, "student", names)
+        _same("student", of_student & ~of_teacher, "teacher", names)
+    both = of_teacher & of_student
+    if (~both).sum() < 2:
+        raise ValueError(f"teacher_logits: expected two classes or more that are not masked, got "
+                         f"{(~both).sum()} of {both.size}; pass logits of the classes in use")
+    return both
+
+
+def called(columns, names=()):
+    """Columns in words: "column 3 (cat)", "columns 0, 4, 7"."""
+    said = [f"{c} ({names[c]})" if names else f"{c}" for c in columns[:5]]
+    more = f" and {len(columns) - 5:,} more" if len(columns) > 5 else ""
+    return f"column{'s' * (len(columns) != 1)} {', '.join(said)}{more}"
+
+
+def _same(role, alone, other, names):
+    if (columns := np.flatnonzero(alone)).size:
+        which = f"{role}_logits[:, {columns[0] if columns.size == 1 else columns[:5].tolist()}]"
+        raise ValueError(f"{role}_logits: expected the classes that the {other} has, got {called(columns, names)} of "
+                         f"probability zero in all rows (masked) of the {role} only; drop {which} and the same of the "
+                         f"{other}, mask both, or pass masked='keep' (--masked keep) to take the model at its word")

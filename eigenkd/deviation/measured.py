@@ -1,0 +1,285 @@
+"""What is measured of a student beside its teacher: `Deviation`."""
+
+from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from eigenkd.arrays import to_numpy
+from eigenkd.deviation.calibration import Calibrations, calibrate, group
+from eigenkd.deviation.infinities import infinities
+from eigenkd.deviation.inputs import NO_LABEL, mask_of
+from eigenkd.deviation.masking import called
+from eigenkd.deviation.pointwise import CLIP
+from eigenkd.deviation.slope import fit, reported
+from eigenkd.deviation.softmax import ZERO
+from eigenkd.deviation.table import html, table
+from eigenkd.deviation.verdict import FRACTION, as_mapping, judge, wilson
+
+VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
+POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence",
+             "teacher_entropy", "student_entropy")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Deviation:
+    """A student beside its teacher, point by point; made by `compare`.
+
+    teacher_confidence, student_confidence: (n,) phi on the reference class. teacher_class, student_class: (n,)
+    predicted classes. divergence: (n,) KL(teacher || student); teacher_entropy, student_entropy: (n,); all in nats and
+    in the library of the logits. classes: how many. reference: "teacher" or "label". inputs: what was given. clipped:
+    how many points have a probability that was clipped. labels: (n,) NumPy, or None. masks: name -> (n,) NumPy bool.
+    rows: (n,) NumPy, the points' rows in the arrays that were given. scores: name -> (n,), whether a point is clipped
+    or far (see `pointwise.block_points`) and with labels the terms of the calibration. class_names: of all classes, or
+    (). left_out: the classes that both models have masked. unlabelled: how many rows were left out for their label
+    -100. doubt: why the rows may not be the same points, or "". notes: on the inputs, for the verdict.
+    """
+
+    teacher_confidence: Any
+    student_confidence: Any
+    teacher_class: Any
+    student_class: Any
+    divergence: Any
+    teacher_entropy: Any
+    student_entropy: Any
+    classes: int
+    reference: str
+    inputs: str
+    clipped: int
+    labels: Any
+    masks: dict
+    rows: Any
+    scores: dict
+    class_names: tuple = ()
+    left_out: tuple = ()
+    unlabelled: int = 0
+    doubt: str = ""
+    notes: tuple = ()
+    interval = "95% bootstrap interval over points"  # of a slope
+    _slopes: dict = field(default_factory=dict)  # those that were fitted already
+
+    @property
+    def points(self):
+        """How many points there are."""
+        return int(self.teacher_confidence.shape[0])
+
+    @property
+    def members(self):
+        """The deviations that this is measured from: itself."""
+        return (self,)
+
+    def by_mask(self):
+        """name -> the deviation of the mask's points alone, None where there are none."""
+        return {name: replace(self.subset(mask), masks={}) if mask.any() else None for name, mask in self.masks.items()}
+
+    def slope(self, side="low", fraction=0.25):
+        """The least-squares slope of student on teacher confidence over the teacher's least or most confident points.
+
+        side: "low" or "high". fraction: of all points, in (0, 1], to the nearest whole number of points; points tied
+        with the last one belong to them. With a 95% bootstrap interval, see `slope.fit`. NaN, with a reason, for fewer
+        than 3 points, a teacher that is equally confident on all of them, and a confidence that is infinite.
+
+        Raises ValueError for another side or fraction. App. C.4.
+        """
+        if side not in ("low", "high"):
+            raise ValueError(f"side: expected 'low' or 'high', got {side!r}; 'low' is where the teacher is unsure")
+        if (side, fraction) in self._slopes:
+            return self._slopes[side, fraction]
+        x, y = self._selected(side, fraction)
+        # Equal confidences may still differ by the rounding of the precision that they were computed in.
+        rounding = 16 * array_namespace(self.teacher_confidence).finfo(self.teacher_confidence.dtype).eps
+        return self._slopes.setdefault((side, fraction), fit(x, y, rounding))
+
+    def underfit(self, fraction=0.25):
+        """The share of the teacher's least confident points on which the student is strictly less confident still.
+
+        fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
+        """
+        x, y = self._selected("low", fraction)
+        return float(np.mean(y < x))
+
+    def overfit(self, fraction=0.25):
+        """The share of the teacher's most confident points on which the student is strictly more confident still.
+
+        fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
+        """
+        x, y = self._selected("high", fraction)
+        return float(np.mean(y > x))
+
+    @property
+    def agreement(self):
+        """The share of points on which student and teacher predict the same class."""
+        return float(np.mean(to_numpy(self.teacher_class) == to_numpy(self.student_class)))
+
+    @property
+    def kl(self):
+        """The mean of KL(teacher || student) over the points, in nats; infinite where `infinite` says why."""
+        return float(np.mean(to_numpy(self.divergence), dtype=float))
+
+    @property
+    def infinite(self):
+        """name -> where and why a quantity is infinite, see `infinities`; empty where all are finite."""
+        return infinities(self)
+
+    @property
+    def groups(self):
+        """Who is right, and how that overlaps with the points where the student is less confident. App. C.3.
+
+        Raises ValueError where no labels were given.
+        """
+        x, y = self._confidences()
+        return group(*self._right("groups"), y < x)
+
+    @property
+    def calibration(self):
+        """Accuracy, expected calibration error, NLL and Brier score of both. Raises ValueError without labels."""
+        right = dict(zip(("teacher", "student"), self._right("calibration")))
+        return Calibrations(**{role: calibrate(right[role], *(to_numpy(self.scores[f"{role}_{name}"]).astype(float)
+                                                              for name in ("top", "nll", "brier")))
+                               for role in ("teacher", "student")})
+
+    @property
+    def per_class(self):
+        """For each reference class with points, as plain mappings: points, means of both confidences and of KL (which
+        may be infinite), the share of points underfit, and with labels both accuracies on the class."""
+        x, y = self._confidences()
+        of = self.labels if self.reference == "label" else to_numpy(self.teacher_class)
+        columns = {"teacher_confidence": x, "student_confidence": y, "underfit": y < x, "kl": to_numpy(self.divergence)}
+        if self.labels is not None:
+            columns |= dict(zip(("teacher_accuracy", "student_accuracy"), self._right("per_class")))
+        count = np.bincount(of, minlength=self.classes)
+        with np.errstate(invalid="ignore"):  # inf - inf: a mean of both is none
+            sums = {name: np.bincount(of, values.astype(float), minlength=self.classes)
+                    for name, values in columns.items()}
+        return [{"class": int(c), "points": int(count[c])} | {name: float(sums[name][c] / count[c]) for name in columns}
+                for c in np.flatnonzero(count)]
+
+    @property
+    def verdict(self):
+        """`Verdict`: whether the student exaggerates on either side, in words, as far as the numbers support it."""
+        notes = list(self.notes)
+        if self.left_out:
+            notes.append(f"Left out: {called(self.left_out, self.class_names)}, of probability zero in all rows "
+                         f"(masked) of both models.")
+        if self.unlabelled:
+            notes.append(f"Left out: {self.unlabelled:,} row{'s' * (self.unlabelled != 1)} with the label {NO_LABEL}.")
+        if far := int(to_numpy(self.scores["far"]).sum()):
+            notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
+                         f"its row is taken as it stands; if it is a mask's constant, set it to -inf in both models.")
+        if "probabilities" in self.inputs:
+            notes.append(f"The inputs are {self.inputs}; on {self.clipped} points one below {CLIP:g} was clipped.")
+        if self.reference == "label":
+            notes.append("Confidence is that on the label, which the student of a distillation does not see.")
+        sides = []
+        for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
+            slope = self.slope(side, FRACTION)
+            ties = slope.points > max(1, round(FRACTION * self.points))
+            sides.append((slope, beyond, wilson(beyond, slope.points), ties))
+        return judge(*sides, notes, self.doubt)
+
+    def view(self, name):
+        """(x, y, x's label, y's label), a pair of axes of Fig. 16, (n,) NumPy each.
+
+        Teacher against student confidence, probability or entropy, or one of the teacher's against the KL divergence.
+
+        Raises ValueError for a name that is not in `VIEWS`.
+        """
+        if name not in VIEWS:
+            raise ValueError(f"name: expected one of {', '.join(VIEWS)}, got {name!r}")
+        teacher, student = self._confidences()
+        of = "label" if self.reference == "label" else "teacher's class"
+        kind, _, against_kl = name.partition("-")
+        x, y, what = {
+            "confidence": (teacher, student, f"confidence on the {of} (log-odds, nats)"),
+            "probability": (_logistic(teacher), _logistic(student), f"probability of the {of}"),
+            "entropy": (to_numpy(self.teacher_entropy), to_numpy(self.student_entropy), "entropy (nats)"),
+        }[kind]
+        if against_kl:
+            return x, to_numpy(self.divergence), f"teacher's {what}", "KL(teacher ‖ student) (nats)"
+        return x, y, f"teacher's {what}", f"student's {what}"
+
+    def subset(self, mask):
+        """The `Deviation` of the points where mask (n,) is true, with quarters of its own; masks come along.
+
+        Raises ValueError for another shape, or where no point is left.
+        """
+        mask = mask_of("mask", mask, self.points)
+        if not mask.any():
+            raise ValueError("mask: expected at least one true value, got none; the subset would be empty")
+        keep = np.flatnonzero(mask)
+        return replace(self, **{name: _take(getattr(self, name), keep) for name in POINTWISE}, rows=self.rows[keep],
+                       labels=None if self.labels is None else self.labels[mask],
+                       masks={name: other[mask] for name, other in self.masks.items()},
+                       clipped=int(to_numpy(self.scores["clipped"])[mask].sum()),
+                       scores={name: _take(values, keep) for name, values in self.scores.items()}, _slopes={})
+
+    def summary(self):
+        """The numbers as a plain mapping that json.dumps takes, None for NaN and for infinity (`infinite` says where);
+        with labels `groups` and `calibration`, with masks a summary of each mask's points under `masks`."""
+        result = {
+            "points": self.points, "classes": self.classes, "reference": self.reference, "inputs": self.inputs,
+            "clipped": self.clipped, "left_out": {"classes": list(self.left_out), "rows": self.unlabelled},
+            **reported(self), "infinite": self.infinite,
+            "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
+            "entropy": {"teacher": float(np.mean(to_numpy(self.teacher_entropy), dtype=float)),
+                        "student": float(np.mean(to_numpy(self.student_entropy), dtype=float))},
+            "verdict": as_mapping(self.verdict),
+        }
+        if self.labels is not None:
+            result["groups"] = asdict(self.groups)
+            result["calibration"] = asdict(self.calibration)
+        if self.masks:
+            result["masks"] = {name: part and part.summary() for name, part in self.by_mask().items()}
+        return finite(result)
+
+    def table(self, format="text"):
+        """The summary as a table that pastes into a paper: "text", "markdown" or "latex"."""
+        return table(self, format)
+
+    def plot(self, ax=None):
+        """The scatter of student on teacher confidence: `eigenkd.plot.confidence`."""
+        from eigenkd import plot
+
+        return plot.confidence(self, ax=ax, highlight=self.masks or None)
+
+    def _repr_html_(self):
+        return html(self)
+
+    def __repr__(self):
+        return f"Deviation(points={self.points}, classes={self.classes})"
+
+    def _confidences(self):
+        return tuple(to_numpy(c).astype(float) for c in (self.teacher_confidence, self.student_confidence))
+
+    def _selected(self, side, fraction):
+        """The confidences, NumPy and double, of the points that the teacher is least or most sure of."""
+        if not isinstance(fraction, Real) or isinstance(fraction, bool) or not 0 < fraction <= 1:
+            raise ValueError(f"fraction: expected a number in (0, 1], got {fraction!r}; a quarter is 0.25")
+        x, y = self._confidences()
+        rank = max(1, round(fraction * x.size)) - 1
+        keep = x <= np.partition(x, rank)[rank] if side == "low" else -x <= np.partition(-x, rank)[rank]
+        return x[keep], y[keep]
+
+    def _right(self, what):
+        if self.labels is None:
+            raise ValueError(f"{what}: expected labels to tell who is right, got none; pass compare(..., "
+                             "labels=labels)")
+        return tuple(to_numpy(c) == self.labels for c in (self.teacher_class, self.student_class))
+
+
+def _take(values, keep):
+    xp = array_namespace(values)
+    return xp.take(values, xp.asarray(keep), axis=0) if not isinstance(values, np.ndarray) else values[keep]
+
+
+def _logistic(phi):
+    return np.exp(-np.logaddexp(0, -phi))
+
+
+def finite(mapping):
+    """The mapping with None for each number that JSON does not have, in nested mappings too."""
+    return {name: finite(value) if isinstance(value, dict) else None if isinstance(value, float) and
+            not isfinite(value) else value for name, value in mapping.items()}

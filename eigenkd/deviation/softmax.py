@@ -1,0 +1,98 @@
+"""The softmax of a block of logits, where a class may have a probability of zero.
+
+An entry of -inf is a probability of zero. So is a mask's constant: the lowest number of a floating-point type, -1e9 or
+another entry that no network computes as a logit.
+"""
+
+from array_api_compat import device
+
+from eigenkd.arrays import to_numpy
+
+ZERO = 1e3  # nats below the row's largest logit from which on every floating-point type rounds the probability to zero
+MASK = 1e6  # nats below it from which on an entry is a mask's constant: its logit is -inf
+LOWEST_HALF = -65504.0  # the lowest number of half precision, the mask of which lies above that limit
+
+
+class Softmax:
+    """p = exp(f - max f) / sum exp(f - max f) of a block of logits f (rows, classes).
+
+    log: f - max f, -inf for masked entries; exp: its exponential, at most 1; sum: (rows,) of exp; top: (rows,) the
+    largest's class. masked, far: (rows, classes), entries of -inf and finite ones of probability zero; None where no
+    entry lies that far below its row's largest. numbers: of the rows in the user's array, for messages.
+
+    Raises ValueError for NaN, +inf, and rows of -inf alone.
+    """
+
+    def __init__(self, name, logits, xp, numbers):
+        self.xp, self.top = xp, xp.argmax(logits, axis=1)
+        largest = xp.take_along_axis(logits, self.top[:, None], axis=1)
+        self.log = logits - largest
+        self.masked = self.far = None
+        if not bool(xp.min(self.log) > -ZERO):  # also for NaN, which infinities have become
+            _check(name, logits, largest, xp, numbers)
+            below = self.log <= -ZERO
+            self.masked = (self.log <= -MASK) | (below & (logits == LOWEST_HALF))
+            self.far = below & ~self.masked
+            self.log = xp.where(self.masked, -xp.inf, self.log)
+        self.exp = xp.exp(self.log)
+        self.sum = xp.sum(self.exp, axis=1)
+        self.log_sum = xp.log(self.sum)
+        self.entropy = self.log_sum - xp.vecdot(self.exp, self._finite()) / self.sum
+
+    def divergence(self, other):
+        """KL(self || other), (rows,): infinite where the other model gives probability zero to a class of this one's.
+
+        A probability of this model that rounds to zero in every precision asks nothing of the other one.
+        """
+        xp = self.xp
+        result = xp.vecdot(self.exp, self._finite() - other._finite()) / self.sum - self.log_sum + other.log_sum
+        result = xp.where(result > 0, result, 0.0)  # negative by rounding alone
+        if other.masked is None:
+            return result
+        return xp.where(xp.any(other.masked & (self.log > -ZERO), axis=1), xp.inf, result)
+
+    def log_odds(self, y, own):
+        """phi = f_y - log sum_{c != y} exp f_c of the classes y, where `own` (rows, classes) is true.  Eq. (61)"""
+        xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
+        chosen = self._at(self.log, y)
+        others = xp.sum(xp.where(own, zero, self.exp), axis=1)
+        # Where the others all but vanish beside the largest, they are taken again relative to their own largest.
+        least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
+        result = chosen - xp.log(xp.where(others > least, others, 1.0))
+        vanishing = others <= least
+        if bool(xp.any(vanishing)):
+            rest = xp.where(own, -xp.inf, self.log)
+            largest = xp.max(rest, axis=1)
+            largest = xp.where(largest > -xp.inf, largest, zero)  # all others are masked: their sum is 0, phi infinite
+            apart = (chosen - largest) - xp.log(xp.sum(xp.exp(rest - largest[:, None]), axis=1))
+            result = xp.where(vanishing, apart, result)
+        return result
+
+    def nll(self, label):
+        """-log of the probability of the label, infinite where that is zero."""
+        return self.log_sum - self._at(self.log, label)
+
+    def brier(self, label):
+        """sum_c (p_c - 1[c = label])^2, from 0 where p is the label's indicator."""
+        p = self._at(self.exp, label) / self.sum
+        squares = self.xp.vecdot(self.exp, self.exp) / self.sum**2
+        return self.xp.maximum((1 - p) ** 2 + (squares - p * p), (1 - p) ** 2)
+
+    def _finite(self):
+        """The logs, with 0 in place of -inf: they are multiplied by a probability of zero."""
+        return self.log if self.masked is None else self.xp.where(self.masked, 0.0, self.log)
+
+    def _at(self, values, y):
+        return self.xp.take_along_axis(values, y[:, None], axis=1)[:, 0]
+
+
+def _check(name, logits, largest, xp, numbers):
+    bad = to_numpy(xp.isnan(logits) | (logits == xp.inf))
+    if bad.any():
+        raise ValueError(f"{name}: expected finite numbers, got {bad.sum()} NaN or +inf value(s) from row "
+                         f"{numbers[bad.any(axis=1).argmax()]} on; replace or remove them (-inf is a probability of "
+                         "zero)")
+    empty = to_numpy(largest[:, 0] == -xp.inf)
+    if empty.any():
+        raise ValueError(f"{name}: expected a class above -inf in every row, got none in row "
+                         f"{numbers[empty.argmax()]}; remove the row from all arrays")
