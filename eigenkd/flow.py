@@ -16,11 +16,14 @@ from array_api_compat import array_namespace
 from eigenkd import filters
 from eigenkd.arrays import (
     caller_level,
+    cast_like,
+    in_double,
     is_concrete,
     leading,
     library,
     moved,
     real_array,
+    runs_in_double,
     to_numpy,
 )
 from eigenkd.filters.algebra import share
@@ -208,6 +211,9 @@ class LinearFlow:
 
 def _limit(spectrum, inputs, y):
     """Components (..., k, m) of the minimum-norm interpolant of y (..., n, m)."""
+    if runs_in_double(inputs, y):
+        wide = mapped(spectrum, lambda array, _: in_double(array))
+        return cast_like(_limit(wide, in_double(inputs), in_double(y)), y)
     xp = array_namespace(y)
     last = y.ndim - 1
     rows = xp.permute_dims(y, (last - 1, *range(last - 1), last))

@@ -2,8 +2,8 @@
 
 from numbers import Real
 
-from eigenkd.filters.algebra import parameter, share, whole
-from eigenkd.filters.training import descent, heavy_ball
+from eigenkd.filters.algebra import parameter, whole
+from eigenkd.filters.training import checked_momentum, descent, heavy_ball
 
 REDUCTIONS = ("mean", "sum")
 
@@ -46,8 +46,7 @@ def sgd_time(learning_rate, steps, samples, outputs=1, reduction="mean", momentu
     0.4
     """
     rate, _ = _rate(learning_rate, samples, outputs, reduction)
-    kept = share("momentum", momentum, "pass the share of the last step that is kept")
-    return rate * whole("steps", steps) / (1 - kept)
+    return rate * whole("steps", steps) / (1 - checked_momentum(momentum))
 
 
 def _rate(learning_rate, samples, outputs, reduction):
