@@ -86,11 +86,14 @@ def _from_gram(X, lam, basis, tolerance, given):
     return GramSpectrum(s, basis, X, _scalar(resolution), given)
 
 
-def flat_kernel(name, K):
+def flat_kernel(name, K, square=False):
     """A kernel (n, n', k, k) between k outputs of each sample as (n k, n' k), outputs beside their sample.
 
-    One of two dimensions stays. Raises ValueError for unequal numbers of outputs.
+    One of two dimensions stays. Raises ValueError for unequal numbers of outputs, and of samples if it is to be square.
     """
+    if square and K.shape[0] != K.shape[1]:
+        raise ValueError(f"{name}: expected a square matrix, got shape {tuple(K.shape)}; kernel_flow takes the kernel "
+                         f"between the training inputs, linear_flow takes features")
     if K.ndim == 2:
         return K
     rows, columns, k, other = K.shape
@@ -108,9 +111,6 @@ def from_kernel(K, rank_tolerance=None, single=False):
     has an eigenvalue that is more negative than that, and than rank_tolerance times the largest.
     """
     xp = array_namespace(K)
-    if K.shape[0] != K.shape[1]:
-        raise ValueError(f"K: expected a square matrix, got shape {tuple(K.shape)}; kernel_flow takes the kernel "
-                         f"between the training inputs, linear_flow takes features")
     precision, n = xp.float32 if single else K.dtype, K.shape[0]
     rounding = max(10 * n * float(xp.finfo(precision).eps), rank_tolerance or 0.0)
     asymmetry = _asymmetry(K, rounding) if is_concrete(K) else None

@@ -74,7 +74,7 @@ def kernel_flow(K, y, start=None, *, rank_tolerance=None):
     """
     K = real_array("K", K, ndim=(2, 4))
     coupled = K.shape[-1] if K.ndim == 4 else 0
-    K = flat_kernel("K", K)
+    K = flat_kernel("K", K, square=True)
     y = checked_targets(y, K, coupled)
     factorise = partial(from_kernel, rank_tolerance=checked_tolerance(rank_tolerance))
     return _flow(factorise, K, y, _start(start, y.shape[0], y), coupled=coupled)

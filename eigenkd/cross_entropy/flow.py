@@ -51,7 +51,7 @@ def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolera
     from -rank_tolerance to 0 times the largest are taken for 0, as in `eigenkd.kernel_flow`. Otherwise as
     `linear_flow`. Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `Flow`.
     """
-    K = flat_kernel("K", checks.double("K", K, ndim=(2, 4)))
+    K = flat_kernel("K", checks.double("K", K, ndim=(2, 4)), square=True)
     spectrum = from_kernel(K, checked_tolerance(rank_tolerance))
     y = checks.targets(y, K, coupled=True)
     return _flow(spectrum, K, y, checks.start(start, y.shape[0], y), rtol, max_steps)
