@@ -1,5 +1,7 @@
 """What is kept of a spectrum: single precision, kernels that rounding makes indefinite, cuts at t = inf, warnings."""
 
+import subprocess
+import sys
 import warnings
 
 import jax
@@ -279,3 +281,23 @@ def test_tolerances_out_of_range_are_refused(value):
     for make in (linear_flow, kernel_flow, cross_entropy.kernel_flow):
         with pytest.raises(ValueError, match="rank_tolerance: expected a number from 0 up to 1"):
             make(np.eye(3), np.array([0, 1, 1]), rank_tolerance=value)
+
+
+def test_the_default_precision_of_jax():
+    """Without jax_enable_x64, outside of jit and inside, results stay in single precision and are right."""
+    code = """
+import jax, jax.numpy as jnp, numpy as np
+from eigenkd import linear_flow
+rng = np.random.default_rng(0)
+a = rng.normal(size=50_000)
+X = jnp.asarray(np.c_[a, a + 0.05 * rng.normal(size=a.size)])
+y = X @ jnp.asarray([1.0, -1.0])
+def trained(X):
+    return linear_flow(X, y).teacher(jnp.inf).weights
+many = jax.vmap(lambda y: linear_flow(X, y).teacher(jnp.inf).weights)(y[None])
+for weights in (trained(X), jax.jit(trained)(X), many[0]):
+    assert weights.dtype == jnp.float32, weights.dtype
+    np.testing.assert_allclose(weights, [1, -1], atol=1e-3)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
