@@ -10,7 +10,8 @@ See docs/theory.md for the symbols and equations that docstrings cite.
 from importlib import import_module
 
 from eigenkd import filters
-from eigenkd.flow import Fit, LinearFlow, kernel_flow, linear_flow
+from eigenkd.flow import Fit, LinearFlow
+from eigenkd.regression import kernel_flow, linear_flow
 
 __version__ = "0.1.0"
 __all__ = ["Fit", "LinearFlow", "cross_entropy", "deviation", "filters", "kernel_flow", "krylov", "linear_flow", "plot",

@@ -6,6 +6,7 @@ bad values then come out as NaN instead of raising.
 """
 
 import sys
+from math import prod
 from numbers import Real
 
 import numpy as np
@@ -16,6 +17,8 @@ from array_api_compat import (
     is_numpy_array,
     is_torch_array,
 )
+
+DOUBLE_UP_TO = 2**28  # numbers of an array in single precision that is factorised in double: 2 GiB there
 
 
 def is_concrete(x):
@@ -91,6 +94,53 @@ def moved(x, like, name="array"):
     if is_torch_array(like):  # which has no negative strides
         return xp.asarray(np.asarray(x, order="C"), device=like.device)
     return xp.asarray(x)
+
+
+def runs_in_double(*values):
+    """Whether what is made of these arrays (None left out) is computed in double precision and then rounded to theirs.
+
+    So it is for single precision on the CPU, up to `DOUBLE_UP_TO` numbers in each array: there it costs up to twice the
+    time and memory. Elsewhere it may cost far more (GPU), cannot be had (under JAX's transformations without
+    jax_enable_x64), or its arrays would have to be seen (transformations of either library).
+    """
+    return all(v is None or _can_be_widened(v) for v in values)
+
+
+def _can_be_widened(x):
+    if x.dtype != array_namespace(x).float32 or not is_concrete(x) or prod(x.shape) > DOUBLE_UP_TO:
+        return False
+    if is_torch_array(x):
+        return x.device.type == "cpu"
+    return not is_jax_array(x) or (len(x.devices()) == 1 and next(iter(x.devices())).platform == "cpu")
+
+
+def in_double(x):
+    """The array x in double precision; a JAX array as NumPy's, for JAX may have no double precision. None stays."""
+    if x is None:
+        return None
+    x = np.asarray(x) if is_jax_array(x) else x
+    xp = array_namespace(x)
+    return xp.astype(x, xp.float64)
+
+
+def cast_like(x, other):
+    """The array x in the library, on the device and in the precision of `other`."""
+    return array_namespace(other).astype(moved(x, other), other.dtype, copy=False)
+
+
+def constant(x):
+    """The array x, held constant by derivatives."""
+    if is_jax_array(x):
+        return sys.modules["jax"].lax.stop_gradient(x)
+    return x.detach() if is_torch_array(x) else x
+
+
+def caller_level():
+    """The `stacklevel` at which a warning names the line of the caller of this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("eigenkd.", "functools")):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def to_numpy(x):

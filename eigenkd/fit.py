@@ -7,6 +7,7 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from eigenkd.arrays import real_array
+from eigenkd.factorisation import flat_kernel
 from eigenkd.filters import Filter
 from eigenkd.pytrees import pytree
 from eigenkd.sensitivity import learned
@@ -31,7 +32,18 @@ class Fit:
     def gain(self):
         """(..., k): the share of each component that is learned; 0 in null directions."""
         lam = self.flow.spectrum.eigenvalues
-        return array_namespace(lam).where(lam > 0, self.filter.gain(lam), 0.0)
+        return array_namespace(lam).where(lam > 0, self._resolved.gain(lam), 0.0)
+
+    @cached_property
+    def residual(self):
+        """(..., k): 1 - gain, without cancellation; 1 in null directions."""
+        lam = self.flow.spectrum.eigenvalues
+        return array_namespace(lam).where(lam > 0, self._resolved.residual(lam), 1.0)
+
+    @property
+    def _resolved(self):
+        """The filter as it acts on directions that may not be resolved."""
+        return self.flow.spectrum.resolved(self.filter)
 
     @cached_property
     def components(self):
@@ -54,24 +66,44 @@ class Fit:
         return self._shaped(self._learned("weights", flow.start))
 
     @cached_property
+    def intercept(self):
+        """(...) or (..., m): the intercept a of predictions a + x . b; 0 for a flow without. TypeError for a kernel."""
+        flow, weights = self.flow, self.weights
+        columns = weights[..., None] if flow.vector else weights
+        if flow.weighting is None:
+            return self._shaped(0 * columns[..., 0, :])
+        return self._shaped(flow.weighting.intercept(flow.level, columns))
+
+    @cached_property
     def fitted(self):
         """(..., n) or (..., n, m): predictions on the training inputs."""
-        return self._shaped(self._fitted_columns)
+        columns = self._fitted_columns
+        return columns if self.flow.coupled else self._shaped(columns)
 
     @cached_property
     def _fitted_columns(self):
         """(..., n, m): `fitted`, with the axis of the columns also where there is one."""
-        return self._learned("fitted", self.flow.start_outputs)
+        flow = self.flow
+        if flow.weighting is None:
+            return self._by_sample(self._learned("fitted", flow.start_outputs))
+        return self._level(flow.inputs / flow.weighting.root)
+
+    def _level(self, centred):
+        """(..., q, m): predictions on features (q, p), of which the mean of the training samples is taken already."""
+        start = self.flow.start
+        return self._learned("predict", None if start is None else centred @ start, centred) + self.flow.level
 
     def predict(self, new, start=None):
         """(..., n_new) or (..., n_new, m): predictions on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
+
+        For a kernel between outputs K_new is (n_new, n, k, k), and predictions are (..., n_new, k).
 
         start: for a kernel flow with a start, what that function predicts on the new inputs, (n_new,) or (n_new, m).
         """
         flow, spectrum = self.flow, self.flow.spectrum
         kernel = spectrum.method == "kernel"
         name, columns = "K_new" if kernel else "X_new", flow.inputs.shape[1]
-        new = real_array(name, new, like=flow.limit, ndim=(2,))
+        new = flat_kernel(name, real_array(name, new, like=flow.limit, ndim=(4 if flow.coupled else 2,)))
         if new.shape[1] != columns:
             mend = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
                 "pass the features that X was made of, a row a sample"
@@ -83,10 +115,16 @@ class Fit:
                              f"{type(start).__name__}; leave it out")
         else:
             begin = None if flow.start is None else new @ flow.start
-        return self._shaped(self._learned("predict", begin, new))
+        if flow.weighting is not None:
+            return self._shaped(self._level(flow.weighting.centred(new)))
+        predicted = self._by_sample(self._learned("predict", begin, new))
+        return predicted if flow.coupled else self._shaped(predicted)
 
     def _new_start(self, start, rows):
+        coupled = self.flow.coupled
         shape = (rows,) if self.flow.vector else (rows, self.flow.start.shape[1])
+        if coupled:
+            shape = (rows // coupled, coupled)
         if start is None:
             raise ValueError(f"start: expected the predictions on the new inputs of the function that training started "
                              f"from, shape {shape}, got None; pass predict(K_new, start=f0(new))")
@@ -100,6 +138,11 @@ class Fit:
         """(..., q, m): a view of what is learned, from its value at the start."""
         values = learned(view, self, new)
         return values if begin is None else values + begin
+
+    def _by_sample(self, columns):
+        """Rows (..., n k, 1) of a kernel between outputs as (..., n, k); others as they are."""
+        k = self.flow.coupled
+        return columns.reshape((*columns.shape[:-2], -1, k)) if k else columns
 
     def _shaped(self, columns):
         return columns[..., 0] if self.flow.vector else columns

@@ -5,85 +5,37 @@ A(t) = I - exp(-t K) and K = X X^T; a student trained for s on the outputs of a 
 its place. One factorisation serves every time, filter, generation and target. Eqs. (3)-(6), docs/theory.md.
 """
 
+import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import is_concrete, leading, library, moved, real_array
+from eigenkd.arrays import (
+    caller_level,
+    cast_like,
+    in_double,
+    is_concrete,
+    leading,
+    library,
+    moved,
+    real_array,
+    runs_in_double,
+    to_numpy,
+)
 from eigenkd.filters.algebra import share
 from eigenkd.fit import Fit
 from eigenkd.pytrees import mapped, pytree
-from eigenkd.spectrum import Spectrum, from_features, from_kernel
+from eigenkd.spectrum import Spectrum
 from eigenkd.svd import interpolant_components
 
-
-def linear_flow(X, y, method="auto", start=None):
-    """Factorise linear regression of y on X once, for all times, students and filters.
-
-    X: (n, p) features, a row a sample. y: (n,) or (n, m) targets. Real numbers of NumPy, JAX or PyTorch; the results
-    are of X's library, precision and device. method: "auto", "svd" or "gram", see `spectrum.from_features`. In double
-    precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto", "svd";
-    for y with a component of its own along the directions that dominate the weights). start: weights (p,) or (p, m)
-    that every generation starts from, zero if left out; filters then act on the displacement from it.  Eq. (7)
-
-    Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
-    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At
-    t = inf and for vanishing ridges, where X is not of full rank, there is no derivative; what comes out is that along
-    changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and
-    are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross,
-    have the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
-
-    Raises TypeError or ValueError for what is not real, finite, of matching shape. Returns a `LinearFlow`.
-    Eqs. (1)-(6), docs/theory.md.
-    """
-    X = real_array("X", X, ndim=(2,))
-    y = _targets(y, X)
-    start = _start(start, X.shape[1], y)
-    return _flow(from_features(X, method), X, y, start)
+VISIBLE = 0.01  # the share of the norm of y - f0 that a cut takes away with a warning
 
 
-def kernel_flow(K, y, start=None):
-    """Factorise kernel regression of y with the kernel matrix K once, for all times, students and filters.
-
-    K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). start: predictions on
-    the training inputs, like y, of the function that every generation starts from, zero if left out. Otherwise as
-    `linear_flow`; the weights live in the kernel's feature space, so use `components`, `fitted` and `predict`.
-    Derivatives in K are those along (K + K^T)/2.
-    Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `LinearFlow`.
-    """
-    K = real_array("K", K, ndim=(2,))
-    spectrum = from_kernel(K)
-    y = _targets(y, K)
-    return _flow(spectrum, K, y, _start(start, K.shape[0], y))
-
-
-def _targets(y, inputs):
-    y = real_array("y", y, like=inputs, ndim=(1, 2))
-    if y.shape[0] != inputs.shape[0]:
-        raise ValueError(f"y: expected {inputs.shape[0]} rows like the inputs, got shape {tuple(y.shape)}; pass one "
-                         f"row of targets a sample")
-    return y
-
-
-def _start(start, length, y):
-    if start is None:
-        return None
-    start = real_array("start", start, like=y)
-    expected = (length, *y.shape[1:])
-    if tuple(start.shape) != expected:
-        raise ValueError(f"start: expected shape {expected}, got {tuple(start.shape)}; pass the weights that training "
-                         f"starts from (for a kernel its predictions on the training inputs), with columns like y")
-    return start.reshape((length, -1))
-
-
-def _flow(spectrum, inputs, y, start):
-    return LinearFlow.of(spectrum, inputs, y.reshape((y.shape[0], -1)), start, y.ndim == 1)
-
-
-@pytree("spectrum", "inputs", "targets", "start", "limit")
+@pytree("spectrum", "inputs", "targets", "start", "limit", "weighting", "level")
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearFlow:
     """A factorised regression: what `linear_flow` and `kernel_flow` return.
@@ -93,6 +45,10 @@ class LinearFlow:
     kernel (n, m), or None for zero. limit: (k, m), the components along the feature basis of the displacement from the
     start to the minimum-norm interpolant X^+ y, where training ends that is not stopped; 0 in null directions. In what
     `distil` returns, targets and limit have the axes of the teacher's parameters in front.
+
+    weighting: sample weights and intercept, or None: with them, inputs and targets are those of the plain flow that
+    Eqs. (75), (76) make of it, and level (..., 1, m) is the mean of y. coupled: the number of outputs k of a kernel
+    (n, n, k, k), whose inputs and targets are flattened; 0 for others.
 
     A JAX pytree, as are Fit, Spectrum and filters: they go through jit and vmap, in and out. With respect to a flow,
     derivatives are all in inputs, targets and start, and 0 in spectrum and limit, which follow from those.
@@ -104,12 +60,24 @@ class LinearFlow:
     start: Any
     limit: Any
     vector: bool
+    weighting: Any = None
+    level: Any = None
+    coupled: int = 0
 
     @classmethod
-    def of(cls, spectrum, inputs, targets, start, vector):
-        """From a factorisation of `inputs`, for targets (..., n, m)."""
+    def of(cls, spectrum, inputs, targets, start, vector, weighting=None, coupled=0):
+        """From a factorisation of `inputs`, for targets (..., n, m) as they are without weighting."""
+        targets, level = (targets, None) if weighting is None else weighting.targets(targets)
         rest = _rest(spectrum, inputs, targets, start)
-        return cls(spectrum, inputs, targets, start, _limit(spectrum, inputs, rest), vector)
+        return cls(spectrum, inputs, targets, start, _limit(spectrum, inputs, rest), vector, weighting, level, coupled)
+
+    def _with_targets(self, targets, vector):
+        return LinearFlow.of(self.spectrum, self.inputs, targets, self.start, vector, self.weighting, self.coupled)
+
+    @property
+    def samples(self):
+        """n."""
+        return self.inputs.shape[0] // max(self.coupled, 1)
 
     @property
     def start_outputs(self):
@@ -122,16 +90,19 @@ class LinearFlow:
         return _rest(self.spectrum, self.inputs, self.targets, self.start)
 
     def __repr__(self):
-        n, m = self.targets.shape[-2:]
-        return f"LinearFlow({n} samples, {m} output(s), {self.limit.shape[-2]} directions by {self.spectrum.method!r})"
+        outputs = self.coupled or self.targets.shape[-1]
+        return (f"LinearFlow({self.samples} samples, {outputs} output(s), {self.spectrum.described}, by "
+                f"{self.spectrum.method!r})")
 
     def retarget(self, y):
         """The same inputs and start with other targets y (n,) or (n, m): nothing is factorised again."""
-        y = _targets(y, self.inputs)
-        if self.start is not None and tuple(y.shape[1:]) != (() if self.vector else (self.start.shape[1],)):
+        y = checked_targets(y, self.inputs, self.coupled)
+        columns = () if self.vector else self.targets.shape[-1:]
+        if not self.coupled and self.start is not None and tuple(y.shape[1:]) != tuple(columns):
             raise ValueError(f"y: expected columns like those of the start, {tuple(self.start.shape)}, got shape "
                              f"{tuple(y.shape)}; make a new flow with a start of its own")
-        return _flow(self.spectrum, self.inputs, y, self.start)
+        targets = y.reshape((-1, 1)) if self.coupled or y.ndim == 1 else y
+        return self._with_targets(targets, self.coupled > 0 or y.ndim == 1)
 
     def teacher(self, time):
         """Trained on the labels for `time` >= 0, a number or an array of any shape, inf allowed.  Eqs. (3), (4)"""
@@ -175,10 +146,16 @@ class LinearFlow:
                             f"flow.student(...) or flow.fit(filter) returned; for arrays, as the fitted of a "
                             f"matrix-free one, use flow.retarget(y)")
         outputs = moved(teacher._fitted_columns, self.inputs, "teacher")
-        if outputs.shape[-2] != self.inputs.shape[0]:
-            raise ValueError(f"teacher: expected a model of {self.inputs.shape[0]} training samples, got one of "
+        if outputs.shape[-2] != self.samples:
+            raise ValueError(f"teacher: expected a model of {self.samples} training samples, got one of "
                              f"{outputs.shape[-2]}; teacher and student have to share them")
-        fit = LinearFlow.of(self.spectrum, self.inputs, outputs, self.start, teacher.flow.vector).fit(filter)
+        vector = teacher.flow.vector and not teacher.flow.coupled
+        if self.coupled:
+            if outputs.shape[-1] != self.coupled:
+                raise ValueError(f"teacher: expected a model of {self.coupled} outputs like this kernel's, got one of "
+                                 f"{outputs.shape[-1]}; pass one with an output for each")
+            outputs, vector = outputs.reshape((*outputs.shape[:-2], -1, 1)), True
+        fit = self._with_targets(outputs, vector).fit(filter)
         try:
             np.broadcast_shapes(tuple(outputs.shape[:-2]), *(tuple(p.shape) for p in filter.parameters))
         except ValueError as error:
@@ -188,11 +165,42 @@ class LinearFlow:
         return fit
 
     def fit(self, filter):
-        """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k from the start."""
+        """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k from the start.
+
+        Gives a RuntimeWarning where the filter learns nothing of a visible part of y, more than 1 % of its norm,
+        because eigenvalues go on down to what is not resolved (`Spectrum.resolution`).
+        """
         if not isinstance(filter, filters.Filter):
             raise TypeError(f"filter: expected a filter, got {type(filter).__name__}; make one with "
                             f"filters.flow(time), filters.ridge(strength), student @ teacher ...")
+        self._warn_of_a_cut(filter)
         return Fit(self._moved(leading(self.limit, *filter.parameters)), filter)
+
+    def _warn_of_a_cut(self, filter):
+        if not all(is_concrete(array) for array in (self.limit, *filter.parameters)) or self._cut_share <= VISIBLE:
+            return
+        vanishing = np.asarray([np.finfo(np.float32).smallest_normal], dtype=np.float32)
+        if np.max(to_numpy(filter.gain(vanishing))) <= VISIBLE:
+            return
+        spectrum = self.spectrum
+        kept, total, share = spectrum.rank, spectrum.singular_values.shape[0], self._cut_share
+        ratio = float(spectrum.resolution / spectrum.singular_values[0]) ** (2 if spectrum.method == "kernel" else 1)
+        warnings.warn(f"filter: expected one that is learned in every direction of y, got training without end (or a "
+                      f"vanishing ridge), which leaves out the {total - kept} of {total} directions up to "
+                      f"{ratio:.1g} of the largest {'eigen' if spectrum.method == 'kernel' else 'singular '}value: "
+                      f"rounding hides them, and {share:.0%} of the norm of y lies there; stop at a finite time, use "
+                      f"ridge, or choose a rank_tolerance", RuntimeWarning, stacklevel=caller_level())
+
+    @cached_property
+    def _cut_share(self):
+        """The share of the norm of y - f0 along directions that the default resolution cuts from a longer spectrum."""
+        spectrum, rest = self.spectrum, self.rest
+        if spectrum.tolerance_given or not is_concrete(rest) or not spectrum.reaches_its_resolution():
+            return 0.0
+        columns = to_numpy(rest).astype(float).reshape((-1, *rest.shape[-2:]))
+        basis = to_numpy(spectrum.sample_basis)[:, spectrum.rank:].astype(float)
+        size = np.linalg.norm(columns)
+        return float(np.linalg.norm(basis.T @ columns) / size) if size > 0 else 0.0
 
     def _moved(self, like):
         """This flow for parameters of another library: NumPy data with JAX or PyTorch times, say."""
@@ -203,13 +211,16 @@ class LinearFlow:
 
 def _limit(spectrum, inputs, y):
     """Components (..., k, m) of the minimum-norm interpolant of y (..., n, m)."""
+    if runs_in_double(inputs, y):
+        wide = mapped(spectrum, lambda array, _: in_double(array))
+        return cast_like(_limit(wide, in_double(inputs), in_double(y)), y)
     xp = array_namespace(y)
     last = y.ndim - 1
     rows = xp.permute_dims(y, (last - 1, *range(last - 1), last))
     columns = rows.reshape((rows.shape[0], -1))
-    if spectrum.method == "svd" and is_concrete(inputs) and is_concrete(y) and spectrum.rank > 0:
+    if spectrum.method == "svd" and is_concrete(inputs) and is_concrete(y) and spectrum.learnable > 0:
         limit = interpolant_components(inputs, columns, spectrum.sample_basis, spectrum.singular_values,
-                                       spectrum.feature_basis, spectrum.rank)
+                                       spectrum.feature_basis, spectrum.learnable)
     else:
         limit = spectrum.sample_coordinates(columns) * spectrum.inverse[:, None]
     return xp.permute_dims(limit.reshape((limit.shape[0], *rows.shape[1:])), (*range(1, last), 0, last))
@@ -229,3 +240,19 @@ def _sequence(name, values):
         what = "training times" if name == "times" else name
         raise ValueError(f"{name}: expected {what}, one a generation, got {values!r}; pass a list of them")
     return values
+
+
+def checked_targets(y, inputs, coupled=0):
+    """y (n,) or (n, m) as an array with a row for each of the inputs, (n, k) for a kernel between k outputs."""
+    if coupled:
+        y = real_array("y", y, like=inputs)
+        expected = (inputs.shape[0] // coupled, coupled)
+        if tuple(y.shape) != expected:
+            raise ValueError(f"y: expected shape {expected} for a kernel between outputs, got {tuple(y.shape)}; pass a "
+                             f"row a sample and a column an output")
+        return y
+    y = real_array("y", y, like=inputs, ndim=(1, 2))
+    if y.shape[0] != inputs.shape[0]:
+        raise ValueError(f"y: expected {inputs.shape[0]} rows like the inputs, got shape {tuple(y.shape)}; pass one "
+                         f"row of targets a sample")
+    return y

@@ -53,7 +53,7 @@ def learned(view, fit, new=None):
     name = library(limit)
     if name not in ("JAX", "PyTorch"):
         return _value(view, Primals(None, None, None, new, gain, limit, spectrum))
-    filter = pytrees.mapped(fit.filter, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
+    filter = pytrees.mapped(fit._resolved, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
     primals = Primals(filter, flow.inputs, flow.rest, new, gain, limit, spectrum)
     if name == "JAX":
         return _jax_function()(view, primals)

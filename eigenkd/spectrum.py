@@ -4,6 +4,7 @@ With X = U diag(sigma) V^T, lambda = sigma^2. U (the sample basis) carries targe
 basis) carries weights. Eqs. (1)-(2), docs/theory.md.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,21 +13,21 @@ from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from eigenkd.arrays import is_concrete, real_array, to_numpy
+from eigenkd.filters.algebra import Resolved
 from eigenkd.pytrees import pytree
-from eigenkd.svd import blocks, descending_eigh, graded_svd, thin_svd
 
-GRAM_CONDITION = 1e3  # up to it the Gram matrix leaves 1e-11 standing, with a decade to spare: 2e-15 cond(K) at worst
+GAP = 1e3  # of eigenvalues: a spectrum that stops this far above its resolution ends there; otherwise it is cut
 
 
 class Residual(NamedTuple):
     """How far a computed decomposition is from one: relative Frobenius norms, of the order of eps where all is well."""
 
     reconstruction: float  # ||X - U diag(sigma) V^T|| / ||X||, or ||K - U diag(lambda) U^T|| / ||K||
-    sample_orthogonality: float  # ||U^T U - I|| / sqrt(rank), over the directions that are not null
+    sample_orthogonality: float  # ||U^T U - I|| / sqrt(rank), over the directions that are resolved
     feature_orthogonality: float | None  # the same of V; None for a kernel
 
 
-@pytree("singular_values", "sample_basis", "feature_basis")
+@pytree("singular_values", "sample_basis", "feature_basis", "resolution")
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
     """Eigenvalues and eigenvectors of K (n, n), k = min(n, p) of them from features X (n, p), n from a kernel.
@@ -34,18 +35,31 @@ class Spectrum:
     eigenvalues (k,) and singular_values (k,): descending; null ones are exactly 0 and stay, so that shapes never depend
     on the data. sample_basis (n, k): columns u_i. feature_basis (p, k): columns v_i; None for a kernel. method: how it
     was computed, "svd", "gram" or "kernel"; by "gram" the columns of null directions are 0 in the larger of the bases,
-    otherwise both bases are orthonormal. Rank threshold: sigma_i <= max(n, p) eps sigma_1 counts as null when X was
-    decomposed, lambda_i <= max(n, p) eps lambda_1 when K was.
+    otherwise both bases are orthonormal.
+
+    resolution (): the singular value up to which a direction is not resolved: rounding of the input or of the
+    factorisation may be all that there is to it. `rank` counts the others. Directions that are neither null nor
+    resolved are learned at finite times, where a small eigenvalue has a small gain, and not at t = inf; `resolved`
+    makes that of a filter. tolerance_given: whether the resolution is the user's own `rank_tolerance`.
+    "Rank", docs/theory.md.
     """
 
     singular_values: Any
     sample_basis: Any
     feature_basis: Any
     method: str
+    resolution: Any
+    tolerance_given: bool = False
 
     def __repr__(self):
-        k = self.singular_values.shape[-1]
-        return f"{type(self).__name__}({k} directions of rank {self.rank}, by {self.method!r})"
+        return f"{type(self).__name__}({self.described}, by {self.method!r})"
+
+    @property
+    def described(self):
+        """How many directions there are and how many of them are kept, in words."""
+        k, more = self.singular_values.shape[-1], self.learnable - self.rank
+        only = f", {more} more at finite times only" if is_concrete(more) and more else ""
+        return f"{k} directions of rank {self.rank if is_concrete(more) else '(traced)'}{only}"
 
     @property
     def eigenvalues(self):
@@ -53,10 +67,43 @@ class Spectrum:
 
     @property
     def rank(self):
-        """The number of eigenvalues that are not null: an int, or a traced integer under a transformation."""
-        xp = array_namespace(self.singular_values)
-        count = xp.sum(xp.astype(self.singular_values > 0, xp.int32))
+        """The number of directions that are resolved: an int, or a traced integer under a transformation."""
+        return self._count(self.singular_values > self.resolution)
+
+    @property
+    def learnable(self):
+        """The number of directions that are not null: those that are learned at finite times."""
+        return self._count(self.singular_values > 0)
+
+    def _count(self, which):
+        xp = array_namespace(which)
+        count = xp.sum(xp.astype(which, xp.int32))
         return int(count) if is_concrete(count) else count
+
+    @cached_property
+    def _all_resolved(self):
+        """Whether every direction that is not null is known to be resolved."""
+        return is_concrete(self.singular_values) and self.rank == self.learnable
+
+    def resolved(self, filter):
+        """The filter as far as directions are resolved: g(lam) less g(0+) where they are not.  Eq. (73)
+
+        At finite times that is the filter itself; at t = inf, and for a vanishing ridge, nothing is learned there.
+        """
+        return filter if self._all_resolved else Resolved(filter, self.resolution**2)
+
+    def reaches_its_resolution(self):
+        """Whether eigenvalues go on down to the resolution, where a cut takes an end of them away: no gap is there."""
+        values, rank = to_numpy(self.singular_values), self.rank
+        return 0 < rank < values.shape[0] and values[rank - 1] ** 2 <= GAP * float(self.resolution) ** 2
+
+    def with_resolution(self, resolution):
+        """The same with another resolution: 0 keeps every direction at all times."""
+        other = copy(self)
+        other.__dict__.pop("_all_resolved", None)
+        xp = array_namespace(self.resolution)
+        other.__dict__["resolution"] = xp.full_like(self.resolution, resolution)
+        return other
 
     @property
     def inverse(self):
@@ -105,13 +152,19 @@ class Spectrum:
         return float(xp.linalg.vector_norm(basis.T @ basis - identity)) / max(self.rank, 1) ** 0.5
 
 
-@pytree("singular_values", "_basis", "_inputs", static=("method",))
+@pytree("singular_values", "_basis", "_inputs", "resolution", static=("method", "tolerance_given"))
 class GramSpectrum(Spectrum):
     """A `Spectrum` of which the larger basis, X^T U / sigma or X V / sigma, is taken when it is first asked for: what
     follows from the smaller one and X does without."""
 
-    def __init__(self, singular_values, basis, inputs):
-        self.__dict__.update(singular_values=singular_values, method="gram", _basis=basis, _inputs=inputs)
+    def __init__(self, singular_values, basis, inputs, resolution, tolerance_given):
+        self.__dict__.update(singular_values=singular_values, method="gram", _basis=basis, _inputs=inputs,
+                             resolution=resolution, tolerance_given=tolerance_given)
+
+    def formed(self):
+        """The same with both bases there, which inputs of less precision do not spoil."""
+        return Spectrum(self.singular_values, self.sample_basis, self.feature_basis, "gram", self.resolution,
+                        self.tolerance_given)
 
     @cached_property
     def sample_basis(self):
@@ -160,92 +213,3 @@ def times(matrix, columns):
     rows = xp.matrix_transpose(columns)
     flat = rows.reshape((-1, rows.shape[-1])) @ matrix.T
     return xp.matrix_transpose(flat.reshape((*rows.shape[:-1], matrix.shape[0])))
-
-
-def from_features(X, method="auto"):
-    """Spectrum of K = X X^T from features X (n, p), already checked.
-
-    method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K); "svd" goes on
-    below the top of its spectrum (`svd.graded_svd`) and is right to 1e-11 in the weights for condition numbers of K up
-    to 1e12 and more, at up to five times the cost; "auto" looks at the Gram matrix's eigenvalues, leaves it at them
-    where cond(K) <= 1e3 and goes on elsewhere. Single precision, whose Gram matrix has too few digits, and JAX and
-    functorch transformations, under which nothing can be looked at, take "svd"; under a transformation, or where
-    PyTorch records derivatives, that is LAPACK's.
-    """
-    if method not in ("auto", "svd", "gram"):
-        raise ValueError(f"method: expected 'auto', 'svd' or 'gram', got {method!r}; leave it out to have the "
-                         f"condition number decide")
-    concrete = is_concrete(X)
-    if concrete:
-        _check_scale(X)
-    looks = method == "auto" and concrete and X.dtype == array_namespace(X).float64
-    if method != "gram" and not looks:
-        return _from_svd(X)
-    gram = descending_eigh(X @ X.T if X.shape[0] <= X.shape[1] else X.T @ X)
-    lam = gram[0]
-    if method == "gram" or (bool(lam[0] > 0) and bool(lam[-1] * GRAM_CONDITION >= lam[0])):
-        return _from_gram(X, *gram)
-    return _from_svd(X, gram)
-
-
-def _check_scale(X):
-    """ValueError where the squares of X leave the range of its precision, and eigenvalues would be 0 or infinite."""
-    xp = array_namespace(X)
-    largest, limits = max(float(to_numpy(xp.max(X))), -float(to_numpy(xp.min(X)))), xp.finfo(X.dtype)
-    least = (float(limits.smallest_normal) / float(limits.eps)) ** 0.5
-    most = (float(limits.max) / max(X.shape)) ** 0.5 / 4
-    if largest and not least < largest < most:
-        raise ValueError(f"X: expected a largest entry between {least:.1g} and {most:.1g}, so that eigenvalues can be "
-                         f"represented, got {largest:.3g}; divide X by it, and multiply times by its square")
-
-
-def _from_svd(X, gram=None):
-    null_ratio = max(X.shape) * array_namespace(X).finfo(X.dtype).eps
-    # A refinement has shapes that depend on the data, and derivatives that nobody has taken.
-    plain = not is_concrete(X) or getattr(X, "requires_grad", False)
-    U, s, V = thin_svd(X) if plain else graded_svd(X, null_ratio, gram)
-    return Spectrum(_null_to_zero(s, null_ratio), U, V, "svd")
-
-
-def _from_gram(X, lam, basis):
-    xp = array_namespace(lam)
-    s = xp.sqrt(_null_to_zero(lam, max(X.shape) * xp.finfo(X.dtype).eps))
-    return GramSpectrum(s, basis, X)
-
-
-def from_kernel(K):
-    """Spectrum of a symmetric positive semi-definite kernel matrix K (n, n), by LAPACK's divide-and-conquer (evd).
-
-    Raises ValueError where K is asymmetric or has a negative eigenvalue, beyond rounding (10 n eps of the largest).
-    """
-    xp = array_namespace(K)
-    if K.shape[0] != K.shape[1]:
-        raise ValueError(f"K: expected a square matrix, got shape {tuple(K.shape)}; kernel_flow takes the kernel "
-                         f"between the training inputs, linear_flow takes features")
-    eps, n = xp.finfo(K.dtype).eps, K.shape[0]
-    if is_concrete(K):
-        size = max(float(to_numpy(xp.max(K))), -float(to_numpy(xp.min(K))))
-        asymmetry = max(float(to_numpy(xp.max(xp.abs(K[rows, :] - K[:, rows].T)))) for rows in blocks(n, n))
-        if asymmetry > 10 * n * eps * size:
-            raise ValueError(f"K: expected a symmetric matrix, got |K - K^T| up to {asymmetry:.3g} beside entries up "
-                             f"to {size:.3g}; if that is rounding pass (K + K.T)/2, else check how K was made")
-    exact = is_concrete(K) and asymmetry == 0 and not getattr(K, "requires_grad", False)
-    lam, U = descending_eigh(K if exact else (K + K.T) / 2)  # whose derivative is symmetric too
-    if is_concrete(K) and bool(lam[-1] < -10 * n * eps * xp.max(xp.abs(lam))):
-        raise ValueError(f"K: expected a positive semi-definite matrix, got a smallest eigenvalue of "
-                         f"{float(lam[-1]):.3g} beside a largest of {float(lam[0]):.3g}; "
-                         f"{not_a_kernel(float(lam[-1]), float(lam[0]))}")
-    s = xp.sqrt(_null_to_zero(lam, n * eps))
-    return Spectrum(s, U, None, "kernel")
-
-
-def not_a_kernel(least, largest):
-    """What to do about a negative eigenvalue."""
-    if -least > 1e-3 * largest:
-        return "this is not a kernel; check its sign, and how it was made"
-    return f"if that is rounding add {-2 * least:.2g} to the diagonal, else this is not a kernel"
-
-
-def _null_to_zero(values, ratio):
-    xp = array_namespace(values)
-    return xp.where(values > ratio * values[0], values, 0.0)

@@ -10,8 +10,10 @@ import numpy as np
 from eigenkd import filters, fit
 from eigenkd.cross_entropy import checks
 from eigenkd.cross_entropy.integration import integrate
+from eigenkd.factorisation import flat_kernel, from_features, from_kernel
 from eigenkd.flow import LinearFlow
-from eigenkd.spectrum import Spectrum, from_features, from_kernel
+from eigenkd.regression import checked_tolerance
+from eigenkd.spectrum import Spectrum
 
 RTOL, MAX_STEPS = 1e-11, 100_000
 
@@ -39,17 +41,18 @@ def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS)
     return _flow(from_features(X, method), X, y, checks.start(start, X.shape[1], y), rtol, max_steps)
 
 
-def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS):
+def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolerance=None):
     """Factorise the kernel matrix K for the same flow of logits f: df/dt = K (y - softmax(f)).  Eq. (66)
 
-    K: (n, n) symmetric positive semi-definite, between the training inputs; or (n m, n m), of outputs flattened row by
-    row, where a kernel couples the classes, as a network's tangent kernel does: components then are (..., k, 1), and
-    `predict` takes K_new (n_new m, n m). start: logits (n, m) on the training
-    inputs of the function that every generation starts from, zero if left out. Otherwise as `linear_flow`. Raises
-    ValueError also for a K that is not square, not symmetric or indefinite. Returns a `Flow`.
+    K: (n, n) symmetric positive semi-definite, between the training inputs; or, where a kernel couples the classes, as
+    a network's tangent kernel does, (n, n, m, m) or the same with outputs flattened row by row, (n m, n m): components
+    then are (..., k, 1), and `predict` takes K_new (n_new, n, m, m) or (n_new m, n m). start: logits (n, m) on the
+    training inputs of the function that every generation starts from, zero if left out. rank_tolerance: eigenvalues
+    from -rank_tolerance to 0 times the largest are taken for 0, as in `eigenkd.kernel_flow`. Otherwise as
+    `linear_flow`. Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `Flow`.
     """
-    K = checks.double("K", K, ndim=(2,))
-    spectrum = from_kernel(K)
+    K = flat_kernel("K", checks.double("K", K, ndim=(2, 4)), square=True)
+    spectrum = from_kernel(K, checked_tolerance(rank_tolerance))
     y = checks.targets(y, K, coupled=True)
     return _flow(spectrum, K, y, checks.start(start, y.shape[0], y), rtol, max_steps)
 
@@ -191,7 +194,9 @@ class Fit:
         if start is not None:
             start = checks.double("start", start)
             start = start.reshape(-1, 1) if self.components.shape[-1] == 1 else start
-        return self._logits(self.model.predict(checks.double(name, new), start))
+        new = checks.double(name, new)
+        new = flat_kernel(name, new) if new.ndim == 4 and name == "K_new" else new
+        return self._logits(self.model.predict(new, start))
 
     def _logits(self, rows):
         return rows.reshape(*rows.shape[:-2], -1, self.classes)
@@ -200,7 +205,8 @@ class Fit:
 def _flow(spectrum, inputs, y, start, rtol, max_steps):
     rtol = checks.number("rtol", rtol, "a tolerance between 1e-13 and 0.01", lambda v: 1e-13 <= v <= 1e-2)
     max_steps = checks.number("max_steps", max_steps, "a whole number of steps >= 1", lambda v: v >= 1, index)
-    return Flow(spectrum, inputs, y, start, rtol, max_steps)
+    # Every time is finite: directions that are not resolved stay.
+    return Flow(spectrum.with_resolution(0.0), inputs, y, start, rtol, max_steps)
 
 
 def _softmax(logits):

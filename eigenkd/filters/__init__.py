@@ -3,8 +3,8 @@
 A filter maps an eigenvalue lam >= 0 of K = X X^T to a gain g: the share of the target that a model has learned along
 that direction, with residual r = 1 - g. A teacher relaxes from zero to the labels, its student from zero to the
 teacher, the next generation from zero to the student, a loss switch from where the first loss left off to the second
-target: one operation (`algebra`), ways of training that it is made of (`training`), and schedules that it makes
-(`schedules`).
+target: one operation (`algebra`), ways of training that it is made of (`training`; as PyTorch has them:
+`pytorch`), and schedules that it makes (`schedules`).
 Eqs. (9)-(15) and (16)-(24), docs/theory.md.
 
 >>> from eigenkd import filters
@@ -17,6 +17,7 @@ Eqs. (9)-(15) and (16)-(24), docs/theory.md.
 """
 
 from eigenkd.filters.algebra import Filter, identity, mix, toward, zero
+from eigenkd.filters.pytorch import sgd, sgd_time
 from eigenkd.filters.schedules import anneal, generations, mutual, online, online_chain, switch
 from eigenkd.filters.training import (
     descend,
@@ -30,4 +31,5 @@ from eigenkd.filters.training import (
 )
 
 __all__ = ["Filter", "anneal", "descend", "descent", "flow", "generations", "heavy_ball", "heavy_flow", "identity",
-           "mix", "mutual", "online", "online_chain", "relax", "ridge", "scheduled_descent", "switch", "toward", "zero"]
+           "mix", "mutual", "online", "online_chain", "relax", "ridge", "scheduled_descent", "sgd",
+           "sgd_time", "switch", "toward", "zero"]

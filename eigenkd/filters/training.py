@@ -90,13 +90,17 @@ def heavy_ball(learning_rate, steps, momentum):
     [0.1    1.5888 0.6553]
     """
     arguments = {"learning_rate": parameter("learning_rate", learning_rate, finite=True),
-                 "steps": whole("steps", steps, finite=True),
-                 "momentum": share("momentum", momentum, "pass the share of the last step that is kept")}
-    momentum = arguments["momentum"]
-    if is_concrete(momentum) and bool(array_namespace(momentum).any(momentum == 1)):
-        raise ValueError("momentum: expected numbers below 1, got 1; without friction nothing settles")
+                 "steps": whole("steps", steps, finite=True), "momentum": checked_momentum(momentum)}
     check_shapes(arguments.values())
     return ClosedForm("heavy_ball", tuple(arguments), tuple(arguments.values()), pair=_heavy_ball)
+
+
+def checked_momentum(momentum):
+    """The share of the last step that is kept: 0 <= beta < 1."""
+    momentum = share("momentum", momentum, "pass the share of the last step that is kept")
+    if is_concrete(momentum) and bool(array_namespace(momentum).any(momentum == 1)):
+        raise ValueError("momentum: expected numbers below 1, got 1; without friction nothing settles")
+    return momentum
 
 
 def heavy_flow(time, damping):

@@ -10,7 +10,6 @@ from array_api_compat import array_namespace, is_numpy_array
 
 from eigenkd.arrays import to_numpy
 from eigenkd.krylov.operators import placed
-from eigenkd.spectrum import not_a_kernel
 
 BLOCK = 2**28  # bytes of vectors that are combined at a time ...
 STORED = 2**30  # ... and that are kept for the next filter
@@ -153,7 +152,8 @@ def _check_kernel(name, back, beta, values, eps, size):
     if values[0] < -10 * size * eps * scale:
         raise ValueError(f"{name}: expected a positive semi-definite matrix, got an eigenvalue of at most "
                          f"{values[0]:.3g} beside a largest of {values[-1]:.3g}; "
-                         f"{not_a_kernel(values[0], values[-1])}")
+                         "if that is rounding, factorise with eigenkd.kernel_flow(K, y, rank_tolerance=...), else "
+                         "this is not a kernel: check its sign, and how it was made")
 
 
 def mixed(rows, lengths):

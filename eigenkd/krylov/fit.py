@@ -1,13 +1,12 @@
 """Models made of Chebyshev vectors: `KrylovFit`."""
 
-import sys
 import warnings
 from functools import cached_property
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import real_array
+from eigenkd.arrays import caller_level, real_array
 from eigenkd.krylov.basis import norms
 from eigenkd.krylov.expansion import amplification
 from eigenkd.krylov.operators import is_operator, placed
@@ -132,7 +131,7 @@ class KrylovFit:
         warnings.warn(f"tolerance: expected {flow.tolerance:.2g}, got a certified error of the {worst[1]} of "
                       f"{worst[0] * flow.tolerance:.2g} after {expansion.degree} products (max_products "
                       f"{flow.max_products}); {reason}, stop at earlier times, or factorise with eigenkd.linear_flow "
-                      f"or kernel_flow", RuntimeWarning, stacklevel=_level())
+                      f"or kernel_flow", RuntimeWarning, stacklevel=caller_level())
 
     @cached_property
     def _bounds(self):
@@ -164,14 +163,6 @@ class KrylovFit:
         stack = array_namespace(stack).matrix_transpose(stack)
         stack = stack[..., 0] if self.flow.y.ndim == 1 else stack
         return stack.reshape((*self._state[1].shape, *stack.shape[1:]))
-
-
-def _level():
-    """The `stacklevel` at which a warning names the line of the caller of this package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("eigenkd.", "functools")):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _applied(product, stack):

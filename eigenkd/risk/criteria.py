@@ -13,14 +13,15 @@ from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from eigenkd.pytrees import pytree
-from eigenkd.risk.directions import checked_fit, checked_noise, of_targets, residual
+from eigenkd.risk.directions import checked_fit, checked_noise, equally_weighted, has_intercept, of_targets
 
 
 def training_loss(fit):
     """(...,): (1/n) ||y - f||^2 = (1/n) [sum_k r_k^2 ||c_k||^2 + ||outside||^2], c = U^T (y - f0).  Eq. (36)
 
     outside: the part of y - f0 orthogonal to the range of K. Of flow.student(s[:, None], T), the loss surface over
-    both times, right to a few units in the last place where the loss itself is far below rounding of y.
+    both times, right to a few units in the last place where the loss itself is far below rounding of y. With sample
+    weights (1/n) sum_i w_i ||y_i - f_i||^2.
 
     Raises TypeError for what is no fit, as every function of a fit here.
     """
@@ -28,14 +29,17 @@ def training_loss(fit):
 
 
 def loss_of(fit, here):
-    r = residual(fit)
+    r = fit.residual
     return (array_namespace(r).sum(r**2 * here.energy, axis=-1) + here.floor) / here.outside.shape[0]
 
 
 def degrees_of_freedom(fit):
-    """(...,): tr S = sum_k g_k, how many of the n samples the fit follows, the same for every output.  Eq. (37)"""
+    """(...,): tr S = sum_k g_k, how many of the n samples the fit follows, the same for every output.  Eq. (37)
+
+    An intercept is one more.
+    """
     fit = checked_fit(fit)
-    return array_namespace(fit.gain).sum(fit.gain, axis=-1)
+    return array_namespace(fit.gain).sum(fit.gain, axis=-1) + int(has_intercept(fit.flow))
 
 
 def sure(fit, noise):
@@ -44,12 +48,13 @@ def sure(fit, noise):
     noise: variance of a sample's targets around their mean, summed over outputs (sigma^2 for one, m sigma^2 for m of
     the same variance, `flip_noise` for flipped classes): >= 0, a number or an array that broadcasts with the fit's
     parameters. Unbiased for the risk towards that mean, for any noise that is independent between samples with this
-    variance. May be negative, as the risk never is.
+    variance. May be negative, as the risk never is. Raises ValueError for a flow with sample weights.
     """
     return sure_of(checked_fit(fit), of_targets(fit.flow), noise)
 
 
 def sure_of(fit, here, noise):
+    equally_weighted(fit.flow)
     noise = checked_noise(noise, fit)
     return loss_of(fit, here) + noise * (2 * degrees_of_freedom(fit) / here.outside.shape[0] - 1)
 
@@ -79,7 +84,8 @@ class LeaveOneOut:
     """What `leave_one_out` found; `...` is the shape of the fit's parameters.
 
     residuals: (..., n) or (..., n, m), y_i - f^(-i)(x_i), each from a model that has not seen its sample. value (...,):
-    (1/n) sum of their squares. exact (...,): whether they are what refitting n times would give; else an approximation.
+    (1/n) sum of their squares, weighted as the loss is. exact (...,): whether they are what refitting n times would
+    give; else an approximation.
     """
 
     residuals: Any
@@ -93,7 +99,8 @@ def leave_one_out(fit):
     Exact where the gain is lam/(lam + mu): ridge regression, and its limits, the minimum-norm interpolant (a flow at
     t = inf) and the start itself (t = 0). For a flow that is stopped early, a student or a chain it is an approximation
     without a bound: leaving a sample out also changes the eigenvalues, which only ridge's filter passes on by this
-    formula. `exact` says which: it compares the filter with ridge's, to rounding, at eigenvalues over nine decades.
+    formula. An intercept is fitted again without the sample. `exact` says which: it compares the filter with ridge's,
+    to rounding, at eigenvalues over nine decades.
 
     >>> from eigenkd import linear_flow
     >>> flow = linear_flow([[1.0], [1.0], [1.0]], [1.0, 2.0, 6.0])     # at t = inf the mean of the others
@@ -119,7 +126,8 @@ def left_out_of(fit, here):
     errors = size[..., None, :] * errors + xp.where(some, here.outside.T, 0.0)
     left = size * (shape @ here.leverage.T) + here.beyond
     residuals = errors / left[..., None, :]
-    return residuals, xp.sum(residuals**2, axis=(-2, -1)) / n
+    value = xp.sum(residuals**2, axis=(-2, -1)) / n
+    return residuals if fit.flow.weighting is None else residuals / fit.flow.weighting.root[:, 0], value
 
 
 def _scaled(fit):
@@ -129,7 +137,7 @@ def _scaled(fit):
     """
     lam = fit.flow.spectrum.eigenvalues
     xp, learned = array_namespace(lam), lam > 0
-    r = xp.where(learned, residual(fit), 0.0)
+    r = xp.where(learned, fit.residual, 0.0)
     size = xp.max(xp.abs(r), axis=-1)
     some = (size > 0)[..., None]
     least = xp.min(xp.where(learned, lam, xp.inf))

@@ -17,13 +17,15 @@ class Directions:
 
     basis: U (n, k), the sample basis with columns of null directions 0. components: c = U^T z (k, m). outside: (n, m),
     the part that is orthogonal to the range of K and that no training reaches, exactly 0 where K has full rank.
-    unreached: (), the number of such dimensions, n - rank.
+    unreached: (), the number of such dimensions, n - rank. unit: (n,), the direction along which an intercept fits,
+    which counts as reached; 0 without one.
     """
 
     basis: Any
     components: Any
     outside: Any
     unreached: Any
+    unit: Any
 
     @cached_property
     def energy(self):
@@ -44,7 +46,7 @@ class Directions:
     def beyond(self):
         """(n,): leverage that no training reaches, 1 - sum_k U_ik^2; what is not above rounding is 0."""
         xp, U = array_namespace(self.basis), self.basis
-        beyond = 1 - xp.sum(self.leverage, axis=-1)
+        beyond = 1 - xp.sum(self.leverage, axis=-1) - self.unit**2
         beyond = xp.where(beyond > 10 * U.shape[0] * xp.finfo(U.dtype).eps, beyond, 0.0)
         return xp.where(self.unreached > 0, beyond, 0.0)
 
@@ -57,8 +59,14 @@ def split(flow, targets):
     z = targets if begin is None else targets - begin
     own = targets is flow.targets
     components = flow.spectrum.singular_values[:, None] * flow.limit if own else U.T @ z
-    unreached = z.shape[0] - xp.sum(xp.astype(lam > 0, lam.dtype))
-    return Directions(U, components, xp.where(unreached > 0, z - U @ (U.T @ z), 0.0), unreached)
+    fits = has_intercept(flow)
+    unreached = z.shape[0] - xp.sum(xp.astype(lam > 0, lam.dtype)) - int(fits)
+    unit = flow.weighting.unit if fits else 0 * U[:, 0]
+    return Directions(U, components, xp.where(unreached > 0, z - U @ (U.T @ z), 0.0), unreached, unit)
+
+
+def has_intercept(flow):
+    return flow.weighting is not None and flow.weighting.centre is not None
 
 
 def of_targets(flow):
@@ -94,9 +102,22 @@ def checked_flow(flow, name="flow"):
     if not isinstance(flow, LinearFlow):
         raise TypeError(f"{name}: expected a LinearFlow, got {type(flow).__name__}; make one with "
                         f"eigenkd.linear_flow(X, y) or kernel_flow(K, y)")
+    if flow.coupled:
+        raise ValueError(f"{name}: expected a kernel between samples, got one between {flow.coupled} outputs of each; "
+                         f"make the flow of the flattened kernel, K.transpose(0, 2, 1, 3).reshape(n k, n k), and of "
+                         f"y.reshape(-1), by which every output of a sample counts as a sample")
     if flow.targets.ndim != 2:
         raise ValueError(f"{name}: expected targets (n, m) that are labels, got shape {tuple(flow.targets.shape)}; for "
                          f"a student of a teacher with other features, retarget its flow to one teacher's outputs")
+    return flow
+
+
+def equally_weighted(flow, intercept=True):
+    """The flow, if its samples have equal weights and, where `intercept` is False, no intercept."""
+    if flow.weighting is not None and (flow.weighting.weighted or not intercept):
+        wanted = "equal sample weights" if intercept else "equal sample weights and no intercept"
+        raise ValueError(f"flow: expected {wanted}, as the risk under noise is that of equal samples, got a flow with "
+                         f"sample_weight or intercept; use gcv or leave_one_out, or a flow without them")
     return flow
 
 
@@ -116,9 +137,3 @@ def targets_like(name, value, flow):
     if tuple(value.shape) != expected:
         raise ValueError(f"{name}: expected shape {expected} like y, got {tuple(value.shape)}; pass one row a sample")
     return value.reshape((n, m))
-
-
-def residual(fit):
-    """(..., k): 1 - gain of every direction, without cancellation; 1 where nothing can be learned."""
-    lam = fit.flow.spectrum.eigenvalues
-    return array_namespace(lam).where(lam > 0, fit.filter.residual(lam), 1.0)

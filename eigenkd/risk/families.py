@@ -41,10 +41,10 @@ def family_of(name, generations):
     return known[name]
 
 
-def axes_of(family, eigenvalues):
+def axes_of(family, spectrum):
     """An `Axis` a parameter, in units of the spectrum: from a thousandth of the first eigendirection learned to the
     last one learned to all digits."""
-    lam = eigenvalues[eigenvalues > 0]
+    lam = spectrum.eigenvalues[:spectrum.rank]
     if lam.size == 0:
         raise ValueError("flow: expected inputs that are not all 0, got a spectrum without a positive eigenvalue; "
                          "there is nothing to tune")

@@ -6,7 +6,10 @@ from eigenkd.arrays import real_array, to_numpy
 
 
 def validation_set(validation, flow):
-    """(inputs, targets as columns, start's predictions as columns or None), checked against a flow of NumPy arrays."""
+    """(inputs, targets as columns, predictions of who has learned nothing or None), checked against a NumPy flow.
+
+    Inputs are centred, and predictions begin with the mean of y, where the flow has an intercept.
+    """
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise TypeError(f"validation: expected (X_val, y_val), got {type(validation).__name__}; pass a pair of arrays, "
                         f"and for a kernel flow with a start that function's predictions as a third")
@@ -25,7 +28,11 @@ def validation_set(validation, flow):
     if (kernel and flow.start is not None) != bool(begin):
         raise ValueError(f"validation[2]: expected {'one' if kernel else 'none'}, got {len(begin)}; pass what the "
                          f"start predicts on the validation inputs for a kernel flow with a start, and for no other")
+    if flow.weighting is not None:
+        inputs = flow.weighting.centred(inputs)
     start = begin[0].reshape((-1, m)) if begin else inputs @ flow.start if flow.start is not None else None
+    if flow.weighting is not None:
+        start = flow.level + (0 if start is None else start) + np.zeros((inputs.shape[0], 1))
     return inputs, y.reshape((-1, m)), start
 
 

@@ -9,7 +9,14 @@ from array_api_compat import array_namespace
 from eigenkd import filters
 from eigenkd.arrays import is_concrete, moved, real_array
 from eigenkd.pytrees import pytree
-from eigenkd.risk.directions import checked_fit, checked_flow, checked_noise, residual, split, targets_like
+from eigenkd.risk.directions import (
+    checked_fit,
+    checked_flow,
+    checked_noise,
+    equally_weighted,
+    split,
+    targets_like,
+)
 
 
 @pytree("bias", "variance")
@@ -40,7 +47,8 @@ def fixed_design(fit, signal, noise, mean=None):
     over outputs, as in `sure`. mean: their mean, like signal, where that is another: labels flipped at a rate have
     `flip_mean(signal, rate)` and `flip_noise(rate, classes)`. Noise is independent between samples, of any law.
 
-    Raises TypeError or ValueError for what is no fit, not finite, negative noise or another shape. Returns a `Risk`.
+    Raises TypeError or ValueError for what is no fit, not finite, negative noise or another shape, and for a flow with
+    sample weights or an intercept. Returns a `Risk`.
     """
     return risk_of(checked_fit(fit), parts(fit.flow, signal, mean), noise)
 
@@ -49,7 +57,7 @@ def risk_of(fit, parts, noise):
     """`fixed_design` from the `parts` that all fits of a flow share."""
     (expected, offset, outside), n = parts, fit.flow.targets.shape[0]
     noise = checked_noise(noise, fit)
-    r, g = residual(fit), fit.gain
+    r, g = fit.residual, fit.gain
     xp = array_namespace(r)
     bias = (xp.sum((r[..., None] * expected + offset) ** 2, axis=(-2, -1)) + outside) / n
     variance = noise * xp.sum(g**2, axis=-1) / n
@@ -71,11 +79,12 @@ def best_mixing_weight(flow, time, teacher_time, signal, noise, mean=None, clip=
     student, teacher = filters.flow(time), filters.flow(real_array("teacher_time", teacher_time, nonnegative=True,
                                                                    finite=False))
     fit = checked_fit(flow.fit(student @ teacher))
-    flow, g, r = fit.flow, fit.gain, residual(fit)
+    flow, g, r = fit.flow, fit.gain, fit.residual
     lam = flow.spectrum.eigenvalues
     xp = array_namespace(lam)
     noise = real_array("noise", noise, like=lam, nonnegative=True)[..., None]
-    h = xp.where(lam > 0, student.gain(lam) * teacher.residual(lam), 0.0)
+    unlearned = filters.toward(filters.zero, teacher, start=filters.identity)  # by the teacher: 1 - a_T
+    h = xp.where(lam > 0, flow.spectrum.resolved(student @ unlearned).gain(lam), 0.0)
     expected, offset, _ = parts(flow, signal, mean)
     power, cross = xp.sum(expected**2, axis=-1), xp.sum(expected * offset, axis=-1)
     slope = xp.sum(h * (cross + r * power - g * noise), axis=-1)
@@ -86,6 +95,7 @@ def best_mixing_weight(flow, time, teacher_time, signal, noise, mean=None, clip=
 
 def parts(flow, signal, mean):
     """(b, d, ||outside||^2) of `fixed_design`; d is exactly 0 where the mean is the signal."""
+    equally_weighted(flow, intercept=False)
     signal = targets_like("signal", signal, flow)
     here = split(flow, signal)
     if mean is None:

@@ -136,12 +136,12 @@ class _Task:
         rows = max(1, AT_ONCE // (max(n, self.samples) * m))
 
         def values(points):
-            return np.concatenate([self.function(self.flow.fit(family.filter(*points[i:i + rows].T)))
+            return np.concatenate([self.function(Fit(self.flow, family.filter(*points[i:i + rows].T)))
                                    for i in range(0, len(points), rows)])
 
         objective = search.Objective(values)
         method = search.stepwise if self.criterion == "error" else search.smooth
-        axes, budget = axes_of(family, self.flow.spectrum.eigenvalues), BUDGET.get(len(family.names), MOST)
+        axes, budget = axes_of(family, self.flow.spectrum), BUDGET.get(len(family.names), MOST)
         found = method(objective, axes, starts, budget, family.interchangeable)
         return found, before + objective.evaluations
 

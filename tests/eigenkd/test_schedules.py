@@ -246,7 +246,7 @@ def test_several_outputs_start_each_from_their_own():
 
 
 def test_other_targets_from_the_same_factorisation(monkeypatch):
-    from eigenkd import flow as module
+    from eigenkd import regression as module
 
     def again(*_):
         raise AssertionError("factorised again")
