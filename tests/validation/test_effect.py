@@ -16,7 +16,7 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
 
 @pytest.mark.parametrize(("arguments", "message"), [
     # 450 epochs of 48 steps, decays after 200, 300, 400
-    ("resnet_cifar100 --student.epochs 80", f"--student.decay-epochs: expected {LATE}, or --scale-schedule to scale i"),
+    ("resnet_cifar100 --student.epochs 80", f"--student.decay-epochs: expected {LATE}, or --scale-schedule to keep it"),
     ("resnet_cifar100 --student.epochs 80 --student.decay-epochs 200 300 400",
      f"--student.decay-epochs: expected {LATE}, or --student.schedule constant"),
     ("resnet_cifar100 --teacher.decay-epochs 200 450",

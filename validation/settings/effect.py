@@ -117,7 +117,7 @@ def _idle(setting, examples, per_epoch):
 def _fix(smaller, role, name, given, *others):
     """What to do about a value that does not fit into a training: one that was named for other epochs can be scaled."""
     scalable = f"{role}.epochs" in given and name not in given
-    return ", or ".join([smaller, *(["--scale-schedule to scale the schedule with the epochs"] if scalable else []), *others])
+    return ", or ".join([smaller, *(["--scale-schedule to keep it in proportion"] if scalable else []), *others])
 
 
 def _flag(name):
