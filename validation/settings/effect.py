@@ -47,9 +47,12 @@ def _check_learning_rate(recipe, role, per_epoch, given):
         flag, named, constant = f"--{role}.decay-epochs", f"{role}.decay_epochs", f"--{role}.schedule constant"
         require(recipe.decay_epochs, flag, "one epoch or more with the schedule steps", "none",
                 f"pass some, or {constant}")
-        require(recipe.decay_epochs[-1] * per_epoch <= steps - 1, flag,
+        require(recipe.decay_epochs[-1] < recipe.epochs, flag,
                 f"epochs before the end of the training after {recipe.epochs}", recipe.decay_epochs,
                 _fix("pass earlier ones", role, named, given, constant))
+        require(recipe.decay_epochs[-1] * per_epoch <= steps - 1, flag,
+                f"epochs up to the last step of the training, which begins at {(steps - 1) / per_epoch:.6g}",
+                recipe.decay_epochs, f"pass earlier ones, or {constant}")
         require(recipe.decay_epochs[0] >= warmup, flag, f"epochs after the warm-up, which ends after {warmup}",
                 recipe.decay_epochs, f"pass later ones, or a shorter --{role}.warmup-epochs")
 
@@ -115,7 +118,7 @@ def _idle(setting, examples, per_epoch):
 def _fix(smaller, role, name, given, *others):
     """What to do about a value that does not fit into a training: one that was named for other epochs can be scaled."""
     scalable = f"{role}.epochs" in given and name not in given
-    return ", or ".join([smaller, *(["--scale-schedule to scale it with the epochs"] if scalable else []), *others])
+    return ", or ".join([smaller, *(["--scale-schedule to keep it in proportion"] if scalable else []), *others])
 
 
 def _flag(name):
