@@ -40,7 +40,7 @@ class Pictures:
     through.
     """
 
-    def __init__(self, images, labels, kind, data, embed, device, channels_last, dtype):
+    def __init__(self, images, labels, kind, data, embed, device, channels_last, dtype=torch.float32):
         self.on_disk = isinstance(images, np.memmap) and images.nbytes > BYTES_ON_DEVICE
         self.images = images if self.on_disk else torch.from_numpy(np.array(images)).to(device)
         self.labels, self.device, self.embed, self.data = labels, device, embed, data
