@@ -49,6 +49,13 @@ class Single:
         """The n rows that all processes together have, in the order of the indices that `mine` took them from."""
         return rows
 
+    def own(self, values):
+        """This process's entry of `values`, one for each process. Where they come from another number of processes, the
+        first one has their sum, the others zero."""
+        if len(values) == self.size:
+            return values[self.rank]
+        return values.sum() if self.first else torch.zeros_like(values[0])
+
     def agree(self, flag, step):
         """Whether any process has said so; with several processes they only ask now and then."""
         return flag

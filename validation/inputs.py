@@ -39,7 +39,7 @@ class Pictures:
     statistics: mean and deviation of each channel; view: a `views.Images`; embed: what a normalised batch goes through.
     """
 
-    def __init__(self, images, labels, shape, statistics, view, embed, device, channels_last, dtype):
+    def __init__(self, images, labels, shape, statistics, view, embed, device, channels_last, dtype=torch.float32):
         self.on_disk = isinstance(images, np.memmap) and images.nbytes > BYTES_ON_DEVICE
         self.images = images if self.on_disk else torch.from_numpy(np.array(images)).to(device)
         self.labels, self.device, self.embed, self.seen = labels, device, embed, view

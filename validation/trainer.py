@@ -78,9 +78,7 @@ class Trainer:
         number = self.group.on_first(self.checkpoints.newest)
         if number is not None:
             tensors, state = self.checkpoints.read(number)
-            self.state.restore(tensors, state["counters"])
-            if not self.group.first:
-                self.state.total.zero_()  # the first process has the sum of all
+            self.state.restore(tensors | {"total": self.group.own(tensors["total"])}, state["counters"])
             self.recorder.restore({name.removeprefix(RECORDED): tensor for name, tensor in tensors.items()
                                    if name.startswith(RECORDED)})
             self.log, self.clock = state["log"], Clock(state["seconds"])
@@ -91,7 +89,7 @@ class Trainer:
         self.saved = self.state.step, self.clock.seconds()
 
     def _save(self):
-        total = self.group.sum(self.state.total)
+        total = self.group.gather(self.state.total[None], self.group.size)
         self.saved = self.state.step, self.clock.seconds()
         if not self.group.first:
             return

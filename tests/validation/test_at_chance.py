@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from validation.fitting import AT_CHANCE, is_at_chance
+from validation.findings import AT_CHANCE
+from validation.findings import is_at_chance as of_arrays
 from validation.report import over_seeds, summary
 
 # A student that stays where it started, beside a teacher that learns.
 RUN = ("mlp_mnist", "--model.hidden", 100, "--teacher.epochs", 5, "--teacher.learning-rate", 1e-3,
        "--student.epochs", 1, "--student.learning-rate", 1e-12)
+
+
+def is_at_chance(logits, labels):
+    return of_arrays(logits.numpy(), labels.numpy())
 
 
 def logits_of(classes, predicted):

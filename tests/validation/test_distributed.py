@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from validation.distributed import SINGLE
+from validation.distributed import SINGLE, Group
 
 from .running import QUICK, ROOT, SIGNALLED, finish, same_files, start
 
@@ -55,6 +55,16 @@ def test_one_process_has_all_the_work():
     indices = torch.arange(5)
     assert SINGLE.mine(indices) is indices and SINGLE.scale(5, 5) == 1 and SINGLE.on_first(lambda: 3) == 3
     assert SINGLE.agree(True, 1) and not SINGLE.agree(False, 10)
+
+
+@pytest.mark.parametrize(("values", "first", "second"), [([3, 5], 3, 5), ([3, 5, 7], 15, 0), ([3], 3, 0)])
+def test_a_process_resumes_with_its_own_sum_of_losses(values, first, second):
+    """A sum of all would be rounded otherwise than in a run that was left alone."""
+    for rank, expected in enumerate((first, second)):
+        group = Group.__new__(Group)
+        group.rank, group.size, group.first = rank, 2, rank == 0
+        assert float(group.own(torch.tensor(values, dtype=torch.float32))) == expected
+    assert float(SINGLE.own(torch.tensor([3.0, 5.0]))) == 8
 
 
 def test_a_killed_process_costs_nothing_once_torchrun_starts_again(trained, tmp_path):

@@ -52,8 +52,8 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("mlp_mnist --teacher.loss.terms distilled", "--teacher.loss.terms: expected terms of labels, one_hot and squared"),
     ("resnet8_mnist --student.loss.terms one_hot --student.loss.temperature 2",
      "--student.loss.temperature: expected it with distilled in --student.loss.terms"),
-    ("resnet8_mnist --student.loss.smoothing 0.1", "--student.loss.smoothing: expected it with one_hot in --student.lo"),
-    ("resnet8_mnist --teacher.loss.confidence-weight 1", "--teacher.loss.confidence-weight: expected it with distilled"),
+    ("resnet8_mnist --student.loss.smoothing 0.1", "--student.loss.smoothing: expected it with one_hot in --stud"),
+    ("resnet8_mnist --teacher.loss.confidence-weight 1", "--teacher.loss.confidence-weight: expected it with"),
     # examples
     ("resnet8_mnist --teacher.batch-size 9999", "--teacher.batch-size: expected at most the 4000 training examples, a"),
     ("resnet8_mnist --student.batch-size 9999", "--student.batch-size: expected at most the 4000 training examples, a"),
@@ -65,7 +65,7 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("mlp_mnist --data.teacher-fraction 0.003", "--data.teacher-fraction: expected a fraction that gives t"),
     ("mlp_mnist --data.teacher-fraction 0.999", "--data.teacher-fraction: expected a fraction that gives t"),
     ("mlp_mnist --evaluation.evaluated 129", "--evaluation.evaluated: expected at most the 128 training examples"),
-    ("mlp_mnist --evaluation.saved-logits 129", "--evaluation.saved-logits: expected at most the 128 training examples"),
+    ("mlp_mnist --evaluation.saved-logits 129", "--evaluation.saved-logits: expected at most the 128 training"),
     # records: 20 epochs of 8 steps
     ("mlp_mnist --analysis.every 161", "--analysis.every: expected at most the 160 steps of the teacher's training, g"),
     ("mlp_mnist --student.epochs 2 --analysis.every 17", "at most the 16 steps of the student's training, got 17"),

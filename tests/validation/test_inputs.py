@@ -82,8 +82,8 @@ def test_images_mapped_from_the_disk_are_read_where_they_lie(tmp_path, monkeypat
     array[:] = np.random.default_rng(0).integers(0, 256, array.shape)
     kind, data, indices = Digits(), find("resnet8_digits").data, torch.tensor([4, 0])
     images = np.load(tmp_path / "images.npy", mmap_mode="r"), np.array(array)
-    mapped, held = (Pictures(where, torch.zeros(6), kind.shape, (kind.mean, kind.std), data.view, nn.Identity(), CPU, False,
-                              torch.float32) for where in images)
+    mapped, held = (Pictures(where, torch.zeros(6), kind.shape, (kind.mean, kind.std), data.view, nn.Identity(), CPU,
+                              False) for where in images)
     assert mapped.on_disk and not held.on_disk
     assert torch.equal(mapped.plain(indices), held.plain(indices))
     where = {"seed": 0, "stream": "student", "epoch": 3}

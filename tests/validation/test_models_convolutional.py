@@ -187,9 +187,9 @@ def test_a_seed_gives_the_same_network_and_nothing_in_it_is_random(model):
 
 @pytest.mark.parametrize("model", SMALL, ids=NAMES)
 def test_functional_transforms_give_a_gradient_for_each_example(model):
-    network = built(model).eval()
+    network = built(model).eval().double()
     random = torch.Generator().manual_seed(0)
-    images, labels = torch.randn(3, *CIFAR, generator=random), torch.tensor([0, 3, 9])
+    images, labels = torch.randn(3, *CIFAR, generator=random, dtype=torch.float64), torch.tensor([0, 3, 9])
     parameters, buffers = dict(network.named_parameters()), dict(network.named_buffers())
 
     def loss(parameters, image, label):
@@ -199,7 +199,7 @@ def test_functional_transforms_give_a_gradient_for_each_example(model):
     F.cross_entropy(network(images), labels).backward()
     for name, parameter in parameters.items():
         assert each[name].shape == (3, *parameter.shape)
-        torch.testing.assert_close(each[name].mean(dim=0), parameter.grad, atol=2e-5, rtol=1e-3)
+        torch.testing.assert_close(each[name].mean(dim=0), parameter.grad, atol=1e-12, rtol=1e-9)
 
 
 @pytest.mark.parametrize("model", SMALL, ids=NAMES)

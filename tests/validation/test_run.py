@@ -96,7 +96,7 @@ def test_dry_run_shows_everything_and_leaves_nothing(command, tmp_path):
     code, out, _ = command("rf_noisy_mnist", "--dry-run", "--json")
     (plan,) = json.loads(out)
     assert plan["parameters"] == {"trained": 50_000, "fixed": 3_920_000} and plan["state"] == "run"
-    assert plan["configuration"]["distillation"]["temperature"] == 5
+    assert plan["configuration"]["student"]["loss"]["temperature"] == 5
 
 
 def test_json_is_all_there_is_on_standard_output(command, tmp_path):
@@ -212,7 +212,7 @@ def test_an_unfinished_run_is_run_again(command, tmp_path):
     ([*SMOKE, "--checkpoint-every", "often"], "--checkpoint-every: expected a number of steps or a time, got 'often'"),
     (["resnet8_mnist", "--teacher.batch-size", "9999"], "--teacher.batch-size: expected at most the 4000 training"),
     (["resnet8_mnist", "--data.no-normalise"], "--data.normalise: expected it with augmented images"),
-    (["resnet8_mnist", "--distillation.switch", "to_one_hot"], "--distillation.switch-epoch: expected it or"),
+    (["resnet8_mnist", "--student.loss.terms", "distilled to one_hot"], "--student.loss.terms: expected a mixture of"),
     (["resnet8_mnist", "--teacher.momentum", "0"], "--teacher.momentum: expected a positive one for Nesterov's"),
     (["--teacher.epochs", "3"], "put it before its own flags"),
     (["rf_mnist"], "did you mean rf_noisy_mnist, "),

@@ -97,7 +97,8 @@ def test_a_row_of_table_2(name):
                                             and setting.published.test[0] == setting.published.test[1])
     if not name.endswith("_v2"):
         for recipe in (setting.teacher, setting.student):
-            assert {key: getattr(recipe, key) for key in TABLE_1[setting.data.set.name]} == TABLE_1[setting.data.set.name]
+            table = TABLE_1[setting.data.set.name]
+            assert {key: getattr(recipe, key) for key in table} == table
     assert setting.student.loss.temperature == 4
     if "early" not in name and "late" not in name:
         imagenet = setting.data.set.name == "imagenet"

@@ -114,20 +114,20 @@ def test_the_paper_s_students_share_their_teachers():
 
 def test_the_one_hot_student_is_trained_on_all_examples_whatever_the_teachers_share(smoke, tmp_path):
     """So that it is the teacher of the setting in which its network is taught everything, to the same bits."""
-    smoke("resnet20_resnet8_mnist", "--data.taught-share", 0.5)
+    smoke("resnet20_resnet8_mnist", "--data.teacher-fraction", 0.5)
     before = {path: (path / "weights.safetensors").read_bytes() for path in (tmp_path / "teachers").iterdir()}
     assert trained(smoke("resnet8_mnist")) == ["student"]
     assert trained(smoke("resnet20_mnist")) == ["teacher", "student"]  # that one was taught one half
     result = json.loads((tmp_path / "resnet20_resnet8_mnist/seed0/result.json").read_text())
     one_hot = tmp_path / "teachers" / result["teachers"]["one_hot"]
-    assert json.loads((one_hot / "config.json").read_text())["data"]["taught_share"] == 1
+    assert json.loads((one_hot / "config.json").read_text())["data"]["teacher_fraction"] == 1
     (one_hot / "result.json").unlink()
     assert trained(smoke("resnet8_mnist", "--no-resume")) == ["teacher", "student"]
     assert (one_hot / "weights.safetensors").read_bytes() == before[one_hot]
 
 
 def test_a_student_of_its_teachers_network_does_not_take_its_teachers_folder(smoke, tmp_path):
-    smoke("resnet8_digits", "--data.taught-share", 0.5, "--student-model", "resnet", "--student-model.depth", 8)
+    smoke("resnet8_digits", "--data.teacher-fraction", 0.5, "--student-model", "resnet", "--student-model.depth", 8)
     lines = [json.loads(line) for line in (tmp_path / "resnet8_digits/seed0/metrics.jsonl").read_text().splitlines()]
     assert [line["role"] for line in lines] == ["teacher", "one_hot", "student"] and len(folders(tmp_path)) == 2
 
