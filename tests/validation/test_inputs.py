@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from validation.data import CIFAR100, Digits, ImageNet, generated
+from validation.data import CIFAR100, Digits, ImageNet, Images, generated
 from validation.data.examples import draw
 from validation.inputs import Inputs, Pictures, spread
 from validation.settings import find
@@ -44,7 +44,7 @@ def test_a_view_depends_on_seed_stream_epoch_and_index_alone():
 
 
 def test_a_view_is_a_crop_of_the_padded_image_mirrored_or_not():
-    drawn, made = inputs("resnet8_digits", padding=1, flip=True)
+    drawn, made = inputs("resnet8_digits", view=Images(padding=1, flip=True))
     view = made.train.view(torch.arange(20), seed=0, stream="teacher", epoch=1).numpy()
     kind = Digits()
     seen = set()
@@ -58,7 +58,7 @@ def test_a_view_is_a_crop_of_the_padded_image_mirrored_or_not():
 
 
 def test_without_augmentation_training_sees_what_evaluation_sees():
-    _, made = inputs(padding=0, flip=False)
+    _, made = inputs(view=Images())
     indices = torch.arange(20)
     assert not made.train.augmented
     assert torch.equal(made.train.view(indices, seed=0, stream="teacher", epoch=1), made.train.plain(indices))
