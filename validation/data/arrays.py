@@ -1,6 +1,7 @@
 """Any arrays of inputs and labels in one .npz file."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -62,7 +63,7 @@ def _read(path):
     try:
         with np.load(Path(path).expanduser(), allow_pickle=False) as stored:
             arrays = {key.lower(): stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:  # TypeError: a .npy
         raise UsageError(f"--data.set.path: expected a .npz file of arrays, got {path or 'none'} ({error}); write it "
                          "with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)") from error
     whole = {"x", "y"} <= arrays.keys()
@@ -81,7 +82,7 @@ def _read(path):
         raise UsageError(f"--data.set.path: expected labels of two or more classes in {path}, got {len(known)}; check "
                          "the file")
     if len(strangers := np.setdiff1d(labels[-1], known)):
-        raise UsageError(f"--data.set.path: expected the classes of y_train in y_test, got {strangers[0]!r}; add "
+        raise UsageError(f"--data.set.path: expected the classes of y_train in y_test, got {str(strangers[0])!r}; add "
                          "examples of it to train on, or remove it")
     numbers = [np.searchsorted(known, y).astype(np.int64) for y in labels]
     source = Source(Arrays.name, f"{sum(map(len, inputs)):,} examples of {len(known)} classes in {path}")
