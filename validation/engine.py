@@ -29,8 +29,8 @@ class Engine:
         """The type of weights, inputs and logits under a setting's precision. Raises UsageError where the device has no
         float64."""
         if precision == "fp64" and self.device.type == "mps":
-            raise UsageError("--precision: expected auto, fp32 or bf16 on mps, which has no float64, got fp64; pass one "
-                             "of these or --device cpu")
+            raise UsageError("--precision: expected auto, fp32 or bf16 on mps, which has no float64, got fp64; pass "
+                             "one of these or --device cpu")
         return torch.float64 if precision == "fp64" else torch.float32
 
     def precision(self, name):

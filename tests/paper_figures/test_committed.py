@@ -1,4 +1,4 @@
-"""The records that come with a checkout: all that the pages tell of, of settings as they are, of students that learned."""
+"""The records that come with a checkout: all that the pages tell of, of settings as they are, of students that learn."""
 
 import json
 from collections import Counter

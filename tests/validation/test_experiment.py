@@ -116,8 +116,8 @@ def test_where_all_labels_are_wrong_there_is_nothing_to_compare(tmp_path):
 
 
 def test_a_deeper_layer_is_seen_as_the_finished_teacher_sees_it(tmp_path):
-    """And a teacher that is found has the path that it had when it was trained. In double precision, in which directions
-    of close eigenvalues are told apart."""
+    """And a teacher that is found has the path that it had when it was trained. In double precision: in float32
+    directions of close eigenvalues are not told apart."""
     path, result = run(tmp_path, "mlp_mnist", precision="fp64")
     paths = arrays(path / "trajectory.npz")
     setting = experiment.shortened(find("mlp_mnist"))
