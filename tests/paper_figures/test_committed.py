@@ -1,4 +1,4 @@
-"""The records that come with a checkout: all that the pages tell of, of settings as they are, of students that learn."""
+"""The records that come with a checkout: all that the pages tell of, of settings as they are, of trained students."""
 
 import json
 from collections import Counter
