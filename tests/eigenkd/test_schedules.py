@@ -420,11 +420,10 @@ def test_derivatives_along_the_spectrum_are_those_of_differences(filter):
     import jax
 
     values, step = np.array([0.3, 1.0, 2.0, 9.0]), 1e-6
-    slope = jax.jvp(filter.gain, (jax.numpy.asarray(values),), (jax.numpy.ones(4),))[1]
+    slope = jax.jit(lambda lam: jax.jvp(filter.gain, (lam,), (jax.numpy.ones(5),))[1])(np.append(values, 0.0))
     difference = (filter.gain(values + step) - filter.gain(values - step)) / (2 * step)
-    np.testing.assert_allclose(slope, difference, rtol=1e-5, atol=1e-8)
-    at_zero = jax.jvp(filter.gain, (jax.numpy.asarray(0.0),), (jax.numpy.asarray(1.0),))[1]
-    assert np.isfinite(at_zero).all()
+    np.testing.assert_allclose(slope[..., :4], difference, rtol=1e-5, atol=1e-8)
+    assert np.isfinite(slope[..., 4]).all()
 
 
 @pytest.mark.parametrize("make, kind, words", [

@@ -1,4 +1,4 @@
-"""The records that come with a checkout: what the pages tell of, settings as they are, students that learn."""
+"""The records that come with a checkout: all that the pages tell of, of settings as they are, of trained students."""
 
 import json
 from collections import Counter
@@ -70,12 +70,13 @@ def test_students_in_function_space_have_learned():
         assert learned["student"] > 0.6 * learned["teacher"], folder
 
 
-def test_what_is_committed_is_enough_to_draw_all_that_has_been_run(tmp_path, capsys):
+def test_what_is_committed_is_enough_to_draw_all_that_has_been_run(tmp_path, monkeypatch, capsys):
+    drawn = []
+    monkeypatch.setattr(command, "save", lambda made, name, out: drawn.append(name))
     names = ["rf_noisy_mnist", "mlp_mnist", "mlp_mnist_two", "mlp_mnist_deeper", "cnn_fashion_mnist", "exaggeration",
              "mislabelled", "confidence", "gains", "gains_over_time", "gains_away", "table_eigenspace", "table_gains"]
     places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "figures")]
-    assert command.main([*names, *places]) == 0
-    capsys.readouterr()
+    assert command.main([*names, *places]) == 0 and drawn == names
     assert command.main(["mlp_mnist", "--seed", "3", *places]) == 1
     said = capsys.readouterr().err
     assert "the records that come with a checkout have the arrays of their lowest seed alone" in said
