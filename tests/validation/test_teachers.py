@@ -114,12 +114,14 @@ def test_the_one_hot_student_is_trained_on_all_examples_whatever_the_teachers_sh
     """So that it is the teacher of the setting in which its network is taught everything, to the same bits."""
     smoke("resnet8_mnist")
     (eight,) = (tmp_path / "teachers").iterdir()
-    weights, half = (eight / "weights.safetensors").read_bytes(), ("resnet20_resnet8_mnist", "--data.teacher-fraction", 0.5)
+    weights = (eight / "weights.safetensors").read_bytes()
+    half = ("resnet20_resnet8_mnist", "--data.teacher-fraction", 0.5)
     assert trained(smoke(*half)) == ["teacher", "student"]  # its one-hot ResNet-8 is there
     assert trained(smoke("resnet20_mnist")) == ["teacher", "student"]  # that ResNet-20 was taught one half
     assert trained(smoke(*half, "--no-resume")) == ["teacher", "one_hot", "student"]
     result = json.loads((tmp_path / "resnet20_resnet8_mnist/seed0/result.json").read_text())
-    assert result["teachers"]["one_hot"] == f"teachers/{eight.name}" and (eight / "weights.safetensors").read_bytes() == weights
+    assert result["teachers"]["one_hot"] == f"teachers/{eight.name}"
+    assert (eight / "weights.safetensors").read_bytes() == weights
 
 
 def test_a_student_of_its_teachers_network_does_not_take_its_teachers_folder(smoke, tmp_path):

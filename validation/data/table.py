@@ -71,8 +71,8 @@ def _read(path, test_path, label, drop):
         raise UsageError(f"--data.set.label: expected two or more classes in the column {label!r} of {path}, got "
                          f"{len(known)}; name another column")
     if test_path and len(strangers := np.setdiff1d(parts[1][2], known)):
-        raise UsageError(f"--data.set.test-path: expected the classes of {path}, got {str(strangers[0])!r}; add examples "
-                         "of it to train on, or remove it")
+        raise UsageError(f"--data.set.test-path: expected the classes of {path}, got {str(strangers[0])!r}; add "
+                         "examples of it to train on, or remove it")
     rows = sum(len(labels) for _, _, labels in parts)
     source = Source(Table.name, f"{rows:,} rows, {len(parts[0][0])} features, {len(known)} classes in {path}")
     (inputs, numbers), *tests = ((x, np.searchsorted(known, y).astype(np.int64)) for _, x, y in parts)
