@@ -7,6 +7,7 @@ from statistics import median
 import torch
 
 from benchmarks.timing import machine
+from eigenkd.table import Cells
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import threads
@@ -68,8 +69,7 @@ def measured(name):
 
 
 def table(record):
-    """Lines for the terminal."""
-    yield "network, batch                step      record   every   cost   under 5 % from every"
-    for name, found in record["recorder"].items():
-        yield (f"{name + ', ' + str(found['batch']):<24} {1e3 * found['step']:7.2f} ms {1e3 * found['record']:7.2f} ms "
-               f"{found['every']:>6} {found['cost']:7.1%}   {found['least_every']}")
+    """The `Cells` of what a record costs in each network."""
+    return Cells(("network, batch", "step, ms", "record, ms", "every", "cost", "under 5 % from every"), tuple(
+        (f"{name}, {found['batch']}", f"{1e3 * found['step']:.2f}", f"{1e3 * found['record']:.2f}", str(found["every"]),
+         f"{found['cost']:.1%}", str(found["least_every"])) for name, found in record["recorder"].items()))

@@ -5,17 +5,17 @@ from statistics import mean
 
 from eigenkd.intervals import t_interval
 from eigenkd.table import NONE, Cells
-from paper_figures import records
+from validation.runs import Unusable
 from validation.settings.images import SETTINGS
 
 ROLES = ("teacher", "one_hot", "distilled")
 FRACTIONS = ("0.1", "0.25", "0.5")
 
 
-def accuracies(runs):
+def accuracies(choice):
     """Table 2: top-1 accuracy in per cent, the paper's beside ours, of teacher, one-hot student and student."""
     rows, notes = [], []
-    for setting, mine in _measured(runs, SETTINGS, notes):
+    for setting, mine in _measured(choice, SETTINGS, notes):
         for split in ("train", "test"):
             paper = (NONE,) * 3 if setting.published is None else tuple(
                 f"{value:.2f}" for value in getattr(setting.published, split))
@@ -30,11 +30,11 @@ def accuracies(runs):
     return Cells(header, tuple(rows), (means, *notes))
 
 
-def slopes(self_distillation, runs):
+def slopes(self_distillation, choice):
     """Table 3 (self-distillation) or 4 (across architectures): slopes over the teacher's least confident points."""
     rows, notes = [], []
     wanted = [setting for setting in SETTINGS if setting.is_self_distillation == self_distillation]
-    for setting, mine in _measured(runs, wanted, notes):
+    for setting, mine in _measured(choice, wanted, notes):
         if not mine:
             continue
         for split in ("train", "test"):
@@ -43,7 +43,7 @@ def slopes(self_distillation, runs):
                                                         for share in FRACTIONS),
                          f"{mean(one['underfit'] for one in found):.2f}", str(len(mine))))
     if not rows:
-        raise records.Unusable(notes[-1])
+        raise Unusable(notes[-1])
     header = ("Slope, least confident", *(f"{float(share):.0%}" for share in FRACTIONS), "underfit (25%)", "seeds")
     fits = ("Least squares of the student's on the teacher's confidence in the class that the teacher predicts. "
             "Intervals: 95%, over seeds (Student's) or, of one seed, over examples (bootstrap). The paper's own "
@@ -51,16 +51,11 @@ def slopes(self_distillation, runs):
     return Cells(header, tuple(rows), (fits, *notes))
 
 
-def _measured(runs, settings, notes):
+def _measured(choice, settings, notes):
     """(setting, its runs) of every row of the paper and of every other setting with a run; notes: gets the rest."""
     found, missing = [], []
     for setting in settings:
-        mine = []
-        for run in records.every(runs, setting.name):
-            if lines := records.changed(run, setting):
-                notes.append(f"Left out: {run.folder}, which is not {setting.name} as it is now ({'; '.join(lines)}).")
-            else:
-                mine.append(run)
+        mine = choice.find(setting)
         if mine or setting.published is not None:
             found.append((setting, mine))
         if not mine:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from eigenkd import deviation
-from validation import teachers
+from validation import runs, teachers
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import described
@@ -21,6 +21,7 @@ from validation.inputs import Inputs, batches
 from validation.layers import basis_of, is_fixed
 from validation.provenance import provenance
 from validation.seeding import local_default
+from validation.settings import find
 from validation.train import predict
 from validation.trajectory import Recorder
 
@@ -30,8 +31,8 @@ SMOKE_PIXELS = 2**14  # of each channel, in the examples of a smoke run with ima
 def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, renewed=None):
     """Trains teacher and student, analyses them, leaves a run folder, and returns its result.
 
-    setting: as it is to be trained (`shortened` for a smoke run); folder: a `RunFolder`, where an unfinished run of the
-    same configuration is gone on with; engine: an `Engine`; progress: a `Progress`; renewed: where teachers are to be
+    setting: as it is to be trained (`shortened` for a smoke run); folder: a `Folder`, whose unfinished run of the same
+    configuration is resumed; engine: an `Engine`; progress: a `Progress`; renewed: where teachers are to be
     trained again too, the set of those that were. The result depends on the configuration, on the device, and on that
     which a teacher that is found was trained on (`taught_on`); no global state changes. Raises UsageError for what the
     user can mend.
@@ -93,7 +94,7 @@ def run(setting, seed, folder, *, engine, data_dir, download, smoke, progress, r
             folder.save("trajectory", **paths(setting, fitted, bases, pairs))
         if by_direction:
             folder.save("mislabelled", **by_direction)
-        folder.finish(result)
+        result = folder.finish(result)
     group.wait()
     return result
 
@@ -280,3 +281,11 @@ def shortened(setting):
 def configuration(setting, seed, *, smoke, source):
     """All that decides a run's numbers, JSON-able: two runs with the same configuration are the same run."""
     return setting.configuration() | {"seed": seed, "smoke": smoke, "data_source": source.name}
+
+
+def registered(name, *, smoke):
+    """The configuration of a setting as it stands, which addresses are relative to: of a smoke run shortened too."""
+    setting = find(name)
+    if not smoke:
+        return runs.as_it_stands(setting)
+    return configuration(shortened(setting), seed=None, smoke=False, source=generated.SOURCE)

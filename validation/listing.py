@@ -1,7 +1,9 @@
 """What the command line says before anything is run: settings and plans, as text and as JSON-able mappings."""
 
+from textwrap import indent
+
+from eigenkd.table import Cells, written
 from validation.data import DATASETS
-from validation.report import columns
 from validation.settings import find
 from validation.settings.setting import network_title
 from validation.settings.sizes import kept_bytes
@@ -25,13 +27,14 @@ def listing(settings, locate):
         state = ("missing, see --dry-run" if source.missing else
                  "to be fetched" if source.megabytes else source.note)
         lines += [f"{name} ({DATASETS[name].SIZE_MB:,g} MB): {state}"]
-        rows = [("  NAME", "MODELS", *DEVICES.values(), "WHAT")]
+        rows = []
         for setting in settings:
             if setting.data.name == name:
                 times = [_time(setting.expected, device) for device in DEVICES]
                 estimated |= any("*" in time for time in times)
-                rows.append((f"  {setting.name}", models(setting), *times, setting.title))
-        lines += [columns(rows), ""]
+                rows.append((setting.name, models(setting), *times, setting.title))
+        table = Cells(("NAME", "MODELS", *DEVICES.values(), "WHAT"), tuple(rows), align="lllll")
+        lines += [indent(written(table), "  "), ""]
     return "\n".join([*lines, *(["* estimated, not measured; one seed"] if estimated else [])]).rstrip()
 
 
@@ -41,8 +44,7 @@ def planned(plan):
             "parameters": parameters(plan.setting), "expected": expected(plan.setting),
             "data": {"source": plan.source.name, "note": plan.source.note, "missing": bool(plan.source.missing),
                      "megabytes_to_fetch": plan.source.megabytes},
-            "megabytes": kept_megabytes(plan.setting), "folder": str(plan.folder.path), "state": plan.state,
-            "differences": plan.differences}
+            "megabytes": kept_megabytes(plan.setting), "folder": str(plan.folder.path), "state": plan.state}
 
 
 def dry_run(plans):
@@ -52,9 +54,10 @@ def dry_run(plans):
         mine = [plan for plan in plans if plan.setting.name == name]
         chosen, source = mine[0].setting, mine[0].source
         lines += [f"{chosen.name}: {chosen.title}"]
-        rows = [(f"  {key}", str(value), f"a guess: {chosen.guesses[key]}" if key in chosen.guesses else "")
+        rows = [(key, str(value), f"a guess: {chosen.guesses[key]}" if key in chosen.guesses else "")
                 for key, value in _flat(chosen.configuration())]
-        lines += [columns(rows), f"  parameters: {_counts(parameters(chosen))}"]
+        lines += [indent(written(Cells((), tuple(rows), align="lll")), "  ")]
+        lines += [f"  parameters: {_counts(parameters(chosen))}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
         sizes = kept_megabytes(chosen)
         lines += [f"  disk: about {sizes['run']:,} MB a seed, {sizes['checkpoints']:,} MB more while it runs; its "
@@ -64,7 +67,6 @@ def dry_run(plans):
                   f"{_time(chosen.expected, 'gpu')} on one H100 (* estimated{listed_so})"]
         for plan in mine:
             lines += [f"  seed {plan.seed}: would {plan.state}, {plan.folder.path}"]
-            lines += [f"    {line}" for line in plan.differences]
     return "\n".join(lines)
 
 

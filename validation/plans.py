@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from validation.address import address
 from validation.data.dataset import Source
-from validation.errors import UsageError
-from validation.record import RunFolder, differences
+from validation.record import SCHEMA, Folder
 from validation.settings import Setting
 
 
@@ -15,15 +15,11 @@ class Plan:
     setting: Setting
     seed: int
     source: Source
-    folder: RunFolder
+    folder: Folder
     configuration: dict
     state: str
-    """What is to be done: "run" it; "resume" the unfinished run of this configuration that is there; "show" the
-    finished one; "set aside" the run that is there and run; or "refuse", as that is another configuration's. A smoke
-    run is in no one's way.
-    """
-    differences: list[str]
-    """Between the configuration of the run that is there and this one's."""
+    """What is to be done: "run" it; "resume" the unfinished run that is there; "show" the finished one; or "set aside"
+    the run that is there and run: with --no-resume, and where another version of the package made it."""
 
 
 def make_plans(options, settings):
@@ -36,25 +32,22 @@ def make_plans(options, settings):
             setting = experiment.shortened(setting)
         source = experiment.locate(setting, data_dir=options.data_dir, download=options.fetch, smoke=options.smoke)
         for seed in dict.fromkeys(options.seeds):
-            folder = RunFolder(options.out, setting.name, seed)
             configuration = experiment.configuration(setting, seed, smoke=options.smoke, source=source)
+            where = address(setting.name, configuration, experiment.registered(setting.name, smoke=options.smoke), seed)
+            folder = Folder(options.out, where)
             plans.append(Plan(setting, seed, source, folder, configuration,
-                              *judge(folder, configuration, options.resume)))
+                              judge(folder, configuration, options.resume)))
     return plans
 
 
 def judge(folder, configuration, resume):
-    """The state of a `Plan`, and the differences behind it."""
+    """The state of a `Plan`."""
     there, finished = folder.configuration(), folder.is_finished()
     if not finished and not under_way(folder, there):
-        return "run", []
-    if not resume:
-        return "set aside", []
-    lines = differences(there or {}, configuration)
-    if not lines:
-        return ("show" if finished else "resume"), []
-    smoke = folder.finished()["smoke"] if finished else there["smoke"]
-    return "set aside" if smoke else "refuse", lines
+        return "run"
+    if not resume or there != configuration or (finished and folder.finished().get("schema") != SCHEMA):
+        return "set aside"
+    return "show" if finished else "resume"
 
 
 def under_way(folder, configuration):
@@ -65,16 +58,6 @@ def under_way(folder, configuration):
         return False
     try:
         mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
-    except KeyError:  # a configuration of other times
+    except KeyError:  # a configuration of another version
         mine = []
     return folder.has_checkpoints() or any(teacher.has_checkpoints() for teacher in mine)
-
-
-def refuse(plans):
-    """Raises UsageError where a plan's folder holds a run of another configuration, with the differences."""
-    for plan in plans:
-        if plan.state == "refuse":
-            what = "finished" if plan.folder.is_finished() else "unfinished"
-            raise UsageError("--out: expected a free folder or a run of the same configuration, got "
-                             f"{plan.folder.path} with another {what} run; name another --out, or keep that one "
-                             "aside with --no-resume\n  " + "\n  ".join(plan.differences))

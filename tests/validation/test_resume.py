@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from validation import durable, run, teachers
+from validation import atomic, run, teachers
 from validation.checkpoint import Checkpoints
 from validation.fitting import Fit
 from validation.lock import alone
@@ -89,7 +89,7 @@ def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, st
 
 def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, monkeypatch, tmp_path):
     runs("whole")
-    put, save, saves = durable.put, Checkpoints.save, []
+    put, save, saves = atomic.put, Checkpoints.save, []
 
     def full(path, content):
         if len(saves) == 7 and path.name == "state.json":
@@ -97,7 +97,7 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, mo
             raise OSError(28, "No space left on device")
         put(path, content)
 
-    monkeypatch.setattr(durable, "put", full)
+    monkeypatch.setattr(atomic, "put", full)
     monkeypatch.setattr(Checkpoints, "save", lambda *arguments: (saves.append(1), save(*arguments))[1])
     code, err = runs("full", "--checkpoint-every", 1)
     assert code == 2 and "No space left on device; what was trained up to the last checkpoint is kept" in err

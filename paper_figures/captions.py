@@ -1,0 +1,35 @@
+"""What stands under a figure: wrapped to its width, and what was drawn."""
+
+import textwrap
+
+PER_INCH = 13  # characters of a caption
+
+
+def caption(figure, text):
+    """Writes the text under the figure."""
+    figure.supxlabel(wrapped(figure, text), fontsize=9)
+
+
+def wrapped(figure, text, per_inch=PER_INCH):
+    """The text in lines as long as the figure is wide."""
+    return "\n".join(textwrap.wrap(text, int(per_inch * figure.get_figwidth())))
+
+
+def drawn(*runs):
+    """A sentence that says what was drawn: settings, their changes, seeds, and the data that were really used."""
+    seeds = {}
+    for run in runs:
+        source, note = run.field("data", "source"), run.field("data").get("note")
+        named = seeds.setdefault(f"{source} ({note})" if note else source, {})
+        named.setdefault(run.name, []).append(run.seed)
+    return " ".join(f"{'; '.join(f'{setting}, {_seeds(found)}' for setting, found in named.items())}. Data: {source}."
+                    for source, named in seeds.items())
+
+
+def _seeds(found):
+    """Seeds in words: seed 3; seeds 0 to 4; seeds 1, 5, 6."""
+    found = sorted(found)
+    if len(found) == 1:
+        return f"seed {found[0]}"
+    run = len(found) > 2 and found == list(range(found[0], found[-1] + 1))
+    return f"seeds {found[0]} to {found[-1]}" if run else f"seeds {', '.join(map(str, found))}"
