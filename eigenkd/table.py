@@ -45,8 +45,8 @@ def html_table(content):
     sides = ["left" if side == "l" else "right" for side in content.sides]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in content.header)
     body = "".join(f'<tr><th scope="row" style="text-align:{sides[0]};font-weight:normal">' + escape(label) + "</th>"
-                   + "".join(f'<td style="text-align:{side}">{escape(cell)}</td>' for side, cell in zip(sides[1:], cells))
-                   + "</tr>" for label, *cells in content.rows)
+                   + "".join(f'<td style="text-align:{side}">{escape(cell)}</td>'
+                             for side, cell in zip(sides[1:], cells)) + "</tr>" for label, *cells in content.rows)
     notes = "<br>".join(escape(note) for note in content.notes)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p><small>{notes}</small></p>"
 

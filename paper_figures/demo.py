@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from eigenkd import projection, theorem
-from paper_figures import __main__ as figures
 from eigenkd.table import Cells, written
+from paper_figures import __main__ as figures
 from validation import run, runs
 from validation.data import DATASETS
 from validation.data.examples import draw
@@ -74,9 +74,11 @@ def table(results):
                      *(f"{a['teacher']:.3f} -> {a['distilled']:.3f}" for a in accuracies),
                      f"{result['seconds']:.1f} s"))
     return Cells(
-        ("", "pairs exaggerated", "low slope [95%]", "underfit", "train accuracy", "test accuracy", "time"), tuple(rows),
-        ("Slope and underfit: student against teacher confidence, the teacher's least confident quarter of the",
-         "training set. Accuracies: teacher -> student; for training, against the labels trained on, flipped or not."))
+        ("", "pairs exaggerated", "low slope [95%]", "underfit", "train accuracy", "test accuracy", "time"),
+        tuple(rows),
+        ("Slope and underfit: student against teacher confidence, the teacher's least confident quarter of the "
+         "training set.",
+         "Accuracies: teacher -> student; for training, against the labels trained on, flipped or not."))
 
 
 if __name__ == "__main__":

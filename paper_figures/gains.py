@@ -76,7 +76,7 @@ def over_time(choice):
 def away(choice):
     """A panel a change of learning rate, optimiser or loss that leads away from the theorem's assumptions; of the
     cross-entropy a second one, beside the flow of the same linear model under that loss."""
-    found = {study: mine for study in AWAY if (mine := choice.find(FUNCTION_SPACE, study.changed))}
+    found = {study: mine for study in AWAY if (mine := choice.find(study))}
     if not found:
         raise Unusable("no function-space run away from the assumptions; make some with: "
                        f"{FUNCTION_SPACE.command} --away")
@@ -95,9 +95,9 @@ def away(choice):
         ax.set_ylabel("measured gain")
     axes[0].legend(fontsize="small", loc="upper left")
     caption(figure, f"{_made(panels[0][0][0])} Width {panels[0][0][0].value('width')}. Predicted by the closed form of "
-                    "the same steps on the squared loss; of Adam and of the cross-entropy, which have none, by gradient "
-                    "flow for the times that come nearest, one a curve; in the last panel by gradient flow of the "
-                    "linear model on the cross-entropy, nothing fitted. Of the cross-entropy gains are those of "
+                    "the same steps on the squared loss; of Adam and of the cross-entropy, which have none, by "
+                    "gradient flow for the times that come nearest, one a curve; in the last panel by gradient flow of "
+                    "the linear model on the cross-entropy, nothing fitted. Of the cross-entropy gains are those of "
                     f"probabilities. {_POINTS}")
     return figure
 
@@ -139,8 +139,8 @@ def table(choice):
 def _studied(choice):
     """(study, width, runs) of all that there are runs for: plain gradient descent by width first."""
     for study in dict.fromkeys((*AWAY, Study(loss="cross_entropy"))):
-        found = choice.find(FUNCTION_SPACE, study.changed | {"width": ANY})
-        yield from ((study, width, mine) for width, mine in _by_width(found).items())
+        for width, mine in _by_width(choice.find(study, {"width": ANY})).items():
+            yield study, width, mine
 
 
 def _pairs(mine, kind):
@@ -186,7 +186,8 @@ def _changed(study):
     """What a study has other than the theorem's assumptions, in words."""
     words = {"loss": LOSSES[study.loss], "optimiser": OPTIMISERS[study.optimiser],
              "learning_rate": f"steps of {study.learning_rate:g} / λ₁"}
-    return ", ".join(words[name] for name in (study.changed or words))
+    changed = [words[name] for name in words if getattr(study, name) != getattr(FUNCTION_SPACE, name)]
+    return ", ".join(changed or words.values())
 
 
 def _made(run):

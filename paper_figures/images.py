@@ -22,8 +22,9 @@ def draw(dataset, choice):
     missing = [setting for setting, mine in every if not mine]
     names = ", ".join(setting.name for setting in missing)
     if not found:
-        raise Unusable(f"no finished run{'' if choice.seed is None else f' of seed {choice.seed}'} of {names}; make one "
-                       f"with: {command(missing[0], choice.where, choice.seed)}")
+        of_seed = "" if choice.seed is None else f" of seed {choice.seed}"
+        raise Unusable(f"no finished run{of_seed} of {names}; make one with: "
+                       f"{command(missing[0], choice.where, choice.seed)}")
     columns, rows = 2 * min(2, len(found)), -(-len(found) // 2)
     figure = Figure(figsize=(3.9 * columns, 4.6 * rows + 1.2), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()

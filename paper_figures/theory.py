@@ -28,8 +28,8 @@ def draw(choice=None):
     for ax in (left, right):
         ax.set_xlabel("eigenvalue λ / pivot's eigenvalue")
     holds = "holds" if bool(np.all(check.holds)) else "FAILS"
-    caption(figure, "Gradient flow in closed form; times in units of 1 / (pivot's eigenvalue). The sign of the gap that "
-                    f"the theorem states {holds} at all {RATIOS.size} eigenvalues.")
+    caption(figure, "Gradient flow in closed form; times in units of 1 / (pivot's eigenvalue). The sign of the gap "
+                    f"that the theorem states {holds} at all {RATIOS.size} eigenvalues.")
     return figure
 
 

@@ -1,7 +1,7 @@
 """A run's address is its configuration: `<setting>/seed<k>` of a setting as it stands, `<setting>@<changes>/seed<k>` of
 a changed one.
 
-Configurations are nested dicts as JSON has them; nothing here knows a field of theirs. Two configurations of one setting
+Configurations are nested dicts as JSON has them; nothing here knows a field of theirs. Two configurations of a setting
 never have the same address: text that could be read in two ways, or that is long, ends in a hash of the changes.
 """
 

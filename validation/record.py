@@ -123,7 +123,7 @@ class Folder:
         return {name: atomic.sha256((self.path / name).read_bytes()) for name in names}
 
     def finish(self, result):
-        """Writes result.json with its schema number, whole or not at all, and returns it; the checkpoints have served."""
+        """Writes result.json with its schema number, whole or not at all, and returns it. Clears the checkpoints."""
         result = {"schema": SCHEMA, **result}
         self._write("result.json", result)
         self.checkpoints(print).clear()

@@ -90,7 +90,7 @@ class Run:
         return f"run it again with: {again(self.configuration)}"
 
 
-def ANY(value):  # noqa: N802 (a constant to whoever uses it)
+def ANY(value):  # the name of a constant, which it is to whoever uses it
     """A `where`, or a value in it, that everything matches."""
     return True
 
@@ -98,10 +98,10 @@ def ANY(value):  # noqa: N802 (a constant to whoever uses it)
 def find(setting, where=None, seeds=None, out="runs", committed=None):
     """The finished `Run`s of a setting, by address and seed.
 
-    setting: its name, or the setting itself; where: dotted names of its configuration -> a value, a list of values, or
-    a predicate, all other values being as registered; ANY for all runs. seeds: one, several, or None for all of them.
-    Of each configuration the runs are those in `out`, or else those in `committed` (the records of the checkout). Data
-    from several sources are never mixed: where `where` does not name data_source, the setting's own source is taken, or
+    setting: its name, or the setting itself, changed or not; where: dotted names of its configuration -> a value, a
+    list of values, or a predicate, all other values being the setting's; ANY for all runs. seeds: one, several, or None
+    for all. Of each configuration the runs are those in `out`, or else those in `committed` (the records of the
+    checkout). Sources of data are never mixed: if `where` does not name data_source, the setting's own one is taken, or
     else another one. Raises UsageError for a name that no configuration has.
     """
     setting, where = _found(setting), {} if where is None else where
@@ -125,9 +125,11 @@ def require(setting, where=None, seeds=None, out="runs", committed=None):
         return found
     setting = _found(setting)
     of_seeds = "" if seeds is None else f" of seed {' '.join(map(str, _several(seeds)))}"
-    begun = [folder for folder in _folders(out, setting.name, seeds) if not (folder / "result.json").exists()]
+    begun = [folder for folder in _folders(out, setting.name, seeds) if not (folder / "result.json").exists()
+             and _matches(_json(folder / "config.json")[0] or {}, as_it_stands(setting), where or {})]
     unfinished = f" (an unfinished one is in {begun[0]})" if begun else ""
-    changed = "" if not where or where is ANY else f" with {', '.join(where)} as asked for"
+    asked = [] if not where or where is ANY else [name for name, value in where.items() if value is not ANY]
+    changed = f" with {', '.join(asked)} as asked for" if asked else ""
     raise Unusable(f"no finished run of {setting.name}{of_seeds}{changed} in {out}{unfinished}; make one with: "
                    f"{command(setting, where, seeds)}")
 
@@ -142,8 +144,10 @@ def as_it_stands(setting):
 def command(setting, where=None, seeds=None):
     """The command line that makes such a run, as far as `where` has values that are flags: a value for each name."""
     words, rest = [getattr(setting, "command", f"python -m validation.run {setting.name}")], ""
-    registered = {".".join(path): value for path, value in leaves(setting.configuration()).items()}
-    for name, value in {} if not where or where is ANY else where.items():
+    first = REGISTERED.get(setting.name, setting).configuration()
+    registered = {".".join(path): value for path, value in leaves(first).items()}
+    changed = {".".join(path): value[0] for path, value in changes(setting.configuration(), first).items() if value}
+    for name, value in (changed | ({} if not where or where is ANY else where)).items():
         if name in registered and not callable(value):
             one = value[0] if value and _is_list(value) and not _is_list(registered[name]) else value
             words += _flag(getattr(setting, "flags", {}).get(name, name).replace("_", "-"), one)
@@ -193,7 +197,8 @@ def _read(folder, setting, registered, where, seen):
     """
     if not (folder / "result.json").exists():
         return None
-    at_home = not where and folder.parent.name == setting.name
+    as_registered = setting.configuration() == REGISTERED.get(setting.name, setting).configuration()
+    at_home = not where and folder.parent.name == setting.name and as_registered
     configuration, broken = _json(folder / "config.json")
     if broken:
         return _leave_out(folder, broken, setting) if at_home or where else None

@@ -18,12 +18,12 @@ from validation.eigenspace import DEFINITIONS
 from validation.engine import Engine
 from validation.inputs import Inputs
 from validation.progress import Progress
-from validation.record import RunFolder
+from validation.record import Folder
 from validation.settings import find
 
 
 def run(out, name="rf_noisy_mnist", seed=0):
-    folder = RunFolder(out, name, seed)
+    folder = Folder(out, f"{name}/seed{seed}")
     with threads(1):
         result = experiment.run(experiment.shortened(find(name)), seed, folder, engine=Engine(torch.device("cpu")),
                                 data_dir=out / "data", download=None, smoke=True, progress=Progress())
@@ -112,7 +112,7 @@ def test_the_mislabelled_are_fitted_by_what_the_arrays_say(tmp_path):
 def test_where_all_labels_are_wrong_there_is_nothing_to_compare(tmp_path):
     setting = experiment.shortened(find("rf_noisy_mnist"))
     setting = replace(setting, data=replace(setting.data, label_noise=1.0))
-    folder = RunFolder(tmp_path, "rf_noisy_mnist", 0)
+    folder = Folder(tmp_path, "rf_noisy_mnist/seed0")
     result = experiment.run(setting, 0, folder, engine=Engine(torch.device("cpu")), data_dir=tmp_path / "data",
                             download=None, smoke=True, progress=Progress())
     assert result["mislabelled"] == {} and not (folder.path / "mislabelled.npz").exists()

@@ -1,6 +1,6 @@
 """A network trained beside its kernels, as data, and the studies that move away from the theorem's assumptions."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 NAME = "function_space"
@@ -41,12 +41,6 @@ class Study:
     def configuration(self):
         """What decides the result, as a JSON-able mapping: the same configuration and seed give the same run."""
         return {"setting": NAME} | {name: value for name, value in asdict(self).items() if name != "seed"}
-
-    @property
-    def changed(self):
-        """The values that are not the defaults, as `validation.runs` finds runs by them."""
-        return {one.name: getattr(self, one.name) for one in fields(self)
-                if one.name != "seed" and getattr(self, one.name) != one.default}
 
     @property
     def exact(self):
