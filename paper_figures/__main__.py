@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import textwrap
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from paper_figures import FIGURES, TABLES
 from paper_figures.choice import Choice
 from validation import atomic
 from validation.errors import UsageError
-from validation.runs import LeftOut
+from validation.runs import telling
 
 WIDTH = 140  # of the notes under a printed table
 PICTURES = {"png": {"dpi": 200}, "pdf": {"metadata": {"CreationDate": None}}}
@@ -47,14 +46,11 @@ def main(arguments=None):
     drawn, failed, told = 0, [], []
     for name in dict.fromkeys(options.names or known):
         try:
-            with warnings.catch_warnings(record=True) as said:
-                warnings.simplefilter("always", LeftOut)
+            with telling(told.append):
                 made = known[name].draw(replace(choice, seed=None) if name in TABLES else choice)
         except UsageError as problem:
             failed.append(f"{name}: not drawn: {problem}")
             continue
-        finally:
-            told += [str(one.message) for one in said]
         try:
             save(made, name, options.out)
         except BrokenPipeError:  # who reads what is printed has gone: that says nothing of --out

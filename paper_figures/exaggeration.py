@@ -8,7 +8,8 @@ from eigenkd.projection import sign_test
 from eigenkd.table import NONE, Cells
 from paper_figures.captions import caption
 from validation.record import DEFINITIONS
-from validation.runs import Unusable, command
+from validation.registered import command
+from validation.runs import Unusable
 from validation.settings import SETTINGS
 
 STYLES = {"weights": ("#0072B2", "o"), "displacement": ("#D55E00", "s")}
@@ -59,7 +60,7 @@ def draw(choice):
 def measured(choice):
     """(setting, layer, found) of all recorded layers that there are runs for; found: a `projection.Significance` by
     definition, and each seed's mean share under "<definition> of each seed". Raises Unusable where there are none."""
-    lines = [(name, layer, _found(mine, layer)) for name, setting in SETTINGS.items()
+    lines = [(mine[0].name, layer, _found(mine, layer)) for name, setting in SETTINGS.items()
              if setting.analysis.layers and setting.is_self_distillation and (mine := choice.find(name))
              for layer in setting.analysis.layers]
     if not lines:

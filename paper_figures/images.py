@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from eigenkd import deviation, plot
 from paper_figures.captions import caption, drawn
-from validation.runs import Unusable, command
+from validation.registered import command
+from validation.runs import Unusable
 from validation.settings.images import SETTINGS
 from validation.settings.setting import network_title
 

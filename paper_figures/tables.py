@@ -21,7 +21,7 @@ def accuracies(choice):
                 f"{value:.2f}" for value in getattr(setting.published, split))
             shares = [[100 * run.field("accuracy", split, role) for run in mine] for role in ROLES]
             gain = [student - alone for alone, student in zip(*shares[1:])]
-            rows.append((f"{setting.title}, {split}", *paper, *(_mean(values) for values in shares),
+            rows.append((f"{_title(setting, mine)}, {split}", *paper, *(_mean(values) for values in shares),
                          _mean(gain, signed=True), str(len(mine) or NONE)))
     header = ("Top-1 accuracy, %", "paper: teacher", "one-hot student", "distilled", "ours: teacher", "one-hot student",
               "distilled", "distilled less one-hot", "seeds")
@@ -39,7 +39,7 @@ def slopes(self_distillation, choice):
             continue
         for split in ("train", "test"):
             found = [run.field("deviation", split) for run in mine]
-            rows.append((f"{setting.title}, {split}", *(_slope([one["slope_low"][share] for one in found])
+            rows.append((f"{_title(setting, mine)}, {split}", *(_slope([one["slope_low"][share] for one in found])
                                                         for share in FRACTIONS),
                          f"{mean(one['underfit'] for one in found):.2f}", str(len(mine))))
     if not rows:
@@ -49,6 +49,12 @@ def slopes(self_distillation, choice):
             "Intervals: 95%, over seeds (Student's) or, of one seed, over examples (bootstrap). The paper's own "
             "numbers are not recovered.")
     return Cells(header, tuple(rows), (fits, *notes))
+
+
+def _title(setting, mine):
+    """The setting's title, with what was changed."""
+    changes = mine[0].name.partition("@")[2] if mine else ""
+    return f"{setting.title} ({changes})" if changes else setting.title
 
 
 def _measured(choice, settings, notes):

@@ -16,7 +16,7 @@ from pathlib import Path
 from validation import atomic
 from validation.errors import UsageError
 from validation.record import COMMITTED
-from validation.runs import ANY, find
+from validation.runs import ANY, find, telling
 
 NOT_KEPT = ("weights.safetensors",)
 KEPT_OF_ALL = ("config.json", "result.json", "mislabelled.npz")  # what is looked at seed by seed
@@ -55,9 +55,10 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, default=COMMITTED, help="where their records go (default: records)")
     options = parser.parse_args(arguments)
     try:
-        for name in options.names:
-            for folder, seeds in compact(name, options.runs, options.out).items():
-                print(f"{folder}: {seeds} seeds")
+        with telling(lambda text: print(text, file=sys.stderr)):
+            for name in options.names:
+                for folder, seeds in compact(name, options.runs, options.out).items():
+                    print(f"{folder}: {seeds} seeds")
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

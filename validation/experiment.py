@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from eigenkd import deviation
-from validation import runs, teachers
+from validation import teachers
 from validation.data import DATASETS, generated
 from validation.data.examples import draw
 from validation.device import described
@@ -20,6 +20,7 @@ from validation.fitting import Fit, accuracy
 from validation.inputs import Inputs, batches
 from validation.layers import basis_of, is_fixed
 from validation.provenance import provenance
+from validation.registered import as_it_stands
 from validation.seeding import local_default
 from validation.settings import find
 from validation.train import predict
@@ -287,5 +288,5 @@ def registered(name, *, smoke):
     """The configuration of a setting as it stands, which addresses are relative to: of a smoke run shortened too."""
     setting = find(name)
     if not smoke:
-        return runs.as_it_stands(setting)
+        return as_it_stands(setting)
     return configuration(shortened(setting), seed=None, smoke=False, source=generated.SOURCE)

@@ -8,24 +8,21 @@
 Smoke runs are left out. A run that cannot be used is named in a `LeftOut` warning, and the others are returned.
 """
 
+import difflib
 import json
 import re
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from validation.address import changes, leaves, names, same, told
-from validation.data import DATASETS
 from validation.errors import UsageError, unknown
-from validation.function_space.study import FUNCTION_SPACE
 from validation.record import COMMITTED, SCHEMA
-from validation.settings import SETTINGS
+from validation.registered import ANY, REGISTERED, SOURCE, again, as_it_stands, command, is_list, several
 
-REGISTERED = SETTINGS | {FUNCTION_SPACE.name: FUNCTION_SPACE}
-SOURCE = "data_source"  # in a configuration: where the data came from
-NOWHERE = Path(__file__) / "data"  # a folder that does not exist
 ABSENT = object()  # the value of a name that a configuration does not have
 
 
@@ -90,11 +87,6 @@ class Run:
         return f"run it again with: {again(self.configuration)}"
 
 
-def ANY(value):  # the name of a constant, which it is to whoever uses it
-    """A `where`, or a value in it, that everything matches."""
-    return True
-
-
 def find(setting, where=None, seeds=None, out="runs", committed=None):
     """The finished `Run`s of a setting, by address and seed.
 
@@ -114,7 +106,9 @@ def find(setting, where=None, seeds=None, out="runs", committed=None):
                 rank = (place != Path(out), source != registered[SOURCE], str(source))
                 groups.setdefault(_group(run, registered, where), {}).setdefault(rank, {})[run.seed] = run
     if where is not ANY and (strange := [name for name in where if not _begins(name, seen)]):
-        raise unknown("where", strange[0], seen)
+        close = difflib.get_close_matches(strange[0], seen, n=3, cutoff=0.5)
+        raise UsageError(f"where: expected dotted names of the configuration of {setting.name}, got {strange[0]!r}; "
+                         + (f"did you mean {', '.join(close)}?" if close else f"it has {', '.join(sorted(seen))}"))
     found = [run for group in groups.values() for run in group[min(group)].values()]
     return sorted(found, key=lambda run: (run.name, run.seed))
 
@@ -124,7 +118,7 @@ def require(setting, where=None, seeds=None, out="runs", committed=None):
     if found := find(setting, where, seeds, out, committed):
         return found
     setting = _found(setting)
-    of_seeds = "" if seeds is None else f" of seed {' '.join(map(str, _several(seeds)))}"
+    of_seeds = "" if seeds is None else f" of seed {' '.join(map(str, several(seeds)))}"
     begun = [folder for folder in _folders(out, setting.name, seeds) if not (folder / "result.json").exists()
              and _matches(_json(folder / "config.json")[0] or {}, as_it_stands(setting), where or {})]
     unfinished = f" (an unfinished one is in {begun[0]})" if begun else ""
@@ -134,43 +128,19 @@ def require(setting, where=None, seeds=None, out="runs", committed=None):
                    f"{command(setting, where, seeds)}")
 
 
-def as_it_stands(setting):
-    """The configuration of a registered setting's runs, without a seed, on its own source of data: the one that it has
-    on a machine with none of the data sets' files."""
-    kind = DATASETS[getattr(setting.data, "name", setting.data)]
-    return setting.configuration() | {"smoke": False, SOURCE: kind.locate(NOWHERE, None).name}
-
-
-def command(setting, where=None, seeds=None):
-    """The command line that makes such a run, as far as `where` has values that are flags: a value for each name."""
-    words, rest = [getattr(setting, "command", f"python -m validation.run {setting.name}")], ""
-    first = REGISTERED.get(setting.name, setting).configuration()
-    registered = {".".join(path): value for path, value in leaves(first).items()}
-    changed = {".".join(path): value[0] for path, value in changes(setting.configuration(), first).items() if value}
-    for name, value in (changed | ({} if not where or where is ANY else where)).items():
-        if name in registered and not callable(value):
-            one = value[0] if value and _is_list(value) and not _is_list(registered[name]) else value
-            words += _flag(getattr(setting, "flags", {}).get(name, name).replace("_", "-"), one)
-        elif name not in (SOURCE, "smoke") and value is not ANY:
-            rest = " (and other values as asked for)"
-    return " ".join(words + ([] if seeds is None else ["--seeds", *map(str, _several(seeds))])) + rest
-
-
-def again(configuration):
-    """The command line that makes a run of this configuration, as far as its setting is known."""
-    setting, seed = REGISTERED.get(configuration.get("setting")), configuration.get("seed")
-    if setting is None:
-        return f"python -m validation.run {configuration.get('setting', 'NAME')} --seeds {seed}"
-    changed = changes(configuration, as_it_stands(setting))
-    return command(setting, {".".join(path): value[0] for path, value in changed.items() if value}, seed)
-
-
-def _flag(name, value):
-    """The words of a flag of the command line, without its dashes: of a boolean it is --x or --no-x."""
-    if isinstance(value, bool):
-        part, dot, last = name.rpartition(".")
-        return [f"--{part}{dot}{'' if value else 'no-'}{last}"]
-    return [f"--{name}", *map(str, _several(value))]
+@contextmanager
+def telling(say):
+    """A block whose `LeftOut` warnings are said, each once, by say(text)."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", LeftOut)
+        try:
+            yield
+        finally:
+            for text in dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, LeftOut)):
+                say(text)
+    for one in caught:
+        if not issubclass(one.category, LeftOut):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def _found(setting):
@@ -183,7 +153,7 @@ def _found(setting):
 
 def _folders(place, name, seeds):
     """The folders of a setting's runs, as it stands and changed, of these seeds."""
-    wanted = None if seeds is None else set(_several(seeds))
+    wanted = None if seeds is None else set(several(seeds))
     for parent in sorted([Path(place) / name, *Path(place).glob(f"{name}@*")]):
         numbered = [(int(match[1]), path) for path in parent.glob("seed*")
                     if (match := re.fullmatch(r"seed(\d+)", path.name))]
@@ -248,7 +218,7 @@ def _matches(configuration, registered, where):
 def _fits(value, wanted):
     if callable(wanted):
         return value is not ABSENT and bool(wanted(value))
-    return same(value, wanted) or (_is_list(wanted) and any(same(value, one) for one in wanted))
+    return same(value, wanted) or (is_list(wanted) and any(same(value, one) for one in wanted))
 
 
 def _shortest(name, registered):
@@ -278,11 +248,3 @@ def _group(run, registered, where):
     named = where is ANY or SOURCE in where
     return json.dumps([[path, value] for path, value in changes(run.configuration, registered).items()
                        if named or path != (SOURCE,)])
-
-
-def _is_list(value):
-    return isinstance(value, list | tuple | set | range)
-
-
-def _several(value):
-    return list(value) if _is_list(value) else [value]

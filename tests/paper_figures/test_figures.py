@@ -308,7 +308,8 @@ def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):
     write_run(tmp_path, "resnet_cifar100", precision="fp32")
     assert all(row[-1] == NONE for row in tables.accuracies(Choice(tmp_path)).rows)
     rows = {row[0]: row for row in tables.accuracies(Choice(tmp_path, where={"precision": "fp32"})).rows}
-    assert rows["CIFAR-100, ResNet-56, test"][-1] == "1" and rows["CIFAR-10, ResNet-56, test"][-1] == NONE
+    assert rows["CIFAR-100, ResNet-56 (precision=fp32), test"][-1] == "1"
+    assert rows["CIFAR-10, ResNet-56, test"][-1] == NONE
 
 
 def test_the_records_that_come_with_a_checkout_are_of_settings_as_they_are(monkeypatch):
@@ -414,6 +415,10 @@ def test_changed_runs_are_drawn_where_they_are_asked_for(tmp_path, capsys):
     with pytest.raises(SystemExit):
         call(tmp_path, "rf_noisy_mnist", "--where", "data.label_noise")
     assert "expected NAME=VALUE, got 'data.label_noise'" in capsys.readouterr().err
+    write_run(tmp_path / "runs", "rf_noisy_mnist", seed=4)
+    assert call(tmp_path, "rf_noisy_mnist", "--where", "data.label_noise=[0.1, 0.25]") == 1
+    assert ("--where: expected values of one configuration, got those of rf_noisy_mnist, "
+            "rf_noisy_mnist@data.label_noise=0.1; name one") in capsys.readouterr().err
 
 
 def test_captions_are_as_wide_as_their_figures():

@@ -187,8 +187,11 @@ def test_a_run_that_is_needed_and_not_there_is_a_line_with_its_command(places):
 
 
 def test_names_that_nothing_has_are_refused_with_the_nearest():
-    with pytest.raises(UsageError, match=r"where: expected a name .*'data.label_nose'; did you mean data.label_noise"):
+    with pytest.raises(UsageError, match=r"where: expected dotted names of the configuration of mlp_mnist, got "
+                                         r"'data.label_nose'; did you mean data.label_noise"):
         find("mlp_mnist", {"data.label_nose": 0.1})
+    with pytest.raises(UsageError, match=r"got 'x'; it has data, data_source, examples, learning_rate, loss, "):
+        find("function_space", {"x": 0.1})
     with pytest.raises(UsageError, match=r"setting: .*'mlp_mnis'; did you mean mlp_mnist"):
         find("mlp_mnis")
 

@@ -8,8 +8,8 @@ from validation import sweep
 
 from .running import contents
 
-SMOKE = ("--smoke", "--data.train-examples", "60")
-CHANGED = "@data.train_examples=60,smoke=true"
+SMOKE = ("--smoke", "--data.train-examples", "64")
+MLP, RESNET = "mlp_mnist@data.train_examples=64,smoke=true", "resnet8_digits@smoke=true"  # which has 64 of itself
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def finished(tmp_path):
 def test_settings_times_seeds_in_processes_of_their_own(swept, tmp_path):
     code, err = swept("mlp_mnist", "resnet8_digits", "--at-once", 2, *SMOKE)
     assert code == 0, err
-    assert finished(tmp_path) == [f"mlp_mnist{CHANGED}/seed0", f"resnet8_digits{CHANGED}/seed0"]
+    assert finished(tmp_path) == [f"{MLP}/seed0", f"{RESNET}/seed0"]
     assert "2 of 2 jobs finished" in err
     before = contents(tmp_path / "runs")
     code, err = swept("mlp_mnist", "resnet8_digits", *SMOKE)
@@ -43,9 +43,9 @@ def test_only_what_is_left_is_run_and_forwarded_flags_arrive(swept, tmp_path):
     swept("resnet8_digits", "--cluster", "debug", *SMOKE)
     code, err = swept("resnet8_digits", "--cluster", "debug", "--seeds", 0, 1, *SMOKE)
     assert code == 0 and "seed 0: already finished" in err and "1 of 1 jobs finished" in err
-    assert finished(tmp_path) == [f"resnet8_digits{CHANGED}/seed0", f"resnet8_digits{CHANGED}/seed1"]
-    configuration = json.loads((tmp_path / f"runs/resnet8_digits{CHANGED}/seed1/config.json").read_text())
-    assert configuration["data"]["train_examples"] == 60 and configuration["smoke"] is True
+    assert finished(tmp_path) == [f"{RESNET}/seed0", f"{RESNET}/seed1"]
+    configuration = json.loads((tmp_path / f"runs/{RESNET}/seed1/config.json").read_text())
+    assert configuration["data"]["train_examples"] == 64 and configuration["smoke"] is True
 
 
 def test_a_run_that_fails_is_named(swept, tmp_path):

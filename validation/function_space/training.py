@@ -5,7 +5,6 @@ import torch
 
 from eigenkd import kernel_flow
 from eigenkd.projection import exaggeration, gains, sign_test
-from validation import runs
 from validation.address import address
 from validation.data import DATASETS
 from validation.data.examples import draw
@@ -19,6 +18,7 @@ from validation.models.tangent_mlp import TangentMLP
 from validation.plans import judge
 from validation.provenance import provenance
 from validation.record import Folder
+from validation.registered import SOURCE, as_it_stands
 from validation.seeding import local_default
 from validation.settings.setting import Data, Eigenspace
 
@@ -36,8 +36,8 @@ OPTIMISERS = {
 def run(study, out, *, device, data_dir, note=lambda text: None):
     """Makes the run folder of one `Study` in `out` and returns its result; a finished one is returned as it is."""
     source = DATASETS[study.data].locate(data_dir, None)
-    configuration = study.configuration() | {"seed": study.seed, "smoke": False, runs.SOURCE: source.name}
-    folder = Folder(out, address(NAME, configuration, runs.as_it_stands(FUNCTION_SPACE), study.seed))
+    configuration = study.configuration() | {"seed": study.seed, "smoke": False, SOURCE: source.name}
+    folder = Folder(out, address(NAME, configuration, as_it_stands(FUNCTION_SPACE), study.seed))
     state = judge(folder, configuration, resume=True)
     if state == "show":
         return folder.finished()
