@@ -7,8 +7,11 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from textwrap import indent
 
-from benchmarks import BENCHMARKS
+from benchmarks import BENCHMARKS, load, question
+from eigenkd.table import Cells, written
+from validation import atomic
 
 GPU = "What needs a GPU and has no record yet: images a second, trainings; lists it, where there is none."
 RESULTS = Path(__file__).parent / "results"
@@ -22,9 +25,8 @@ def main(arguments=None):
     parser.add_argument("--minutes", type=float, default=60, help="gpu: stop after so many; the next call goes on")
     options = parser.parse_args(arguments)
     if options.list:
-        for name, module in BENCHMARKS.items():
-            print(f"{name:<14} {module.__doc__}")
-        print(f"{'gpu':<14} {GPU}")
+        rows = [*((name, question(name)) for name in BENCHMARKS), ("gpu", GPU)]
+        print(written(Cells((), tuple(rows), align="ll")))
         return 0
     if "gpu" in options.names:
         if len(options.names) > 1:
@@ -36,18 +38,24 @@ def main(arguments=None):
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join((*BENCHMARKS, 'gpu'))}")
     options.out.mkdir(parents=True, exist_ok=True)
     for name in dict.fromkeys(options.names or BENCHMARKS):
-        print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
-        record = BENCHMARKS[name].run()
-        for way, time in record.get("seconds", {}).items():
-            difference = f", difference {time['difference']:.1e}" if "difference" in time else ""
-            print(f"  {way:<49} {time['median']:9.4f} s  ({time['least']:.4f} to {time['greatest']:.4f})  "
-                  f"{time['over_first']:6.2f} x the first{difference}")
-        for line in getattr(BENCHMARKS[name], "table", lambda record: ())(record):
-            print(f"  {line}")
+        print(f"{name}: {question(name)}", flush=True)
+        benchmark = load(name)
+        record = benchmark.run()
+        for table in (seconds, getattr(benchmark, "table", None)):
+            if table and (cells := table(record)).rows:
+                print(indent(written(cells), "  "))
         path = options.out / f"{name}.json"
-        path.write_text(json.dumps(record, indent=1) + "\n")
+        atomic.write(path, (json.dumps(record, indent=1) + "\n").encode())
         print(f"  {path}")
     return 0
+
+
+def seconds(record):
+    """The `Cells` of the times that candidates took, where a record has some."""
+    return Cells(("", "median, s", "least to greatest", "over the first", "difference"), tuple(
+        (way, f"{time['median']:.4f}", f"{time['least']:.4f} to {time['greatest']:.4f}", f"{time['over_first']:.2f}",
+         f"{time['difference']:.1e}" if "difference" in time else "")
+        for way, time in record.get("seconds", {}).items()))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.timing import machine
-from validation import durable
+from validation import atomic
 from validation.assembly import build
 from validation.compact import keep
 from validation.data import generated
@@ -24,6 +24,7 @@ from validation.inputs import Inputs
 from validation.models import ResNet
 from validation.record import COMMITTED
 from validation.roles import roles
+from validation.runs import find
 from validation.settings import SETTINGS
 from validation.train import train
 
@@ -89,10 +90,9 @@ def tasks(path, records, runs, device):
                          lambda _, name=name, way=(NETWORKS[network], role, batch, compiled): _measure(
                              path, name, *way, device)))
     for setting, seed in TRAINED:
-        record = records / setting / f"seed{seed}"
-        made.append(Task(f"{setting} seed {seed}", (record / "result.json").is_file,
-                         lambda seconds, setting=setting, seed=seed, record=record: _train(
-                             setting, seed, record, runs, device, seconds)))
+        made.append(Task(f"{setting} seed {seed}", lambda setting=setting, seed=seed: bool(
+            find(setting, seeds=seed, out=records, committed=records)),
+            lambda seconds, setting=setting, seed=seed: _train(setting, seed, records, runs, device, seconds)))
     return made
 
 
@@ -161,12 +161,12 @@ def _measure(path, name, setting, role, batch, compiled, device):
     floor = record["bandwidth"] / bytes_per_image(setting)
     record["throughput"][name] = {"images_per_second": rate, "least": rates[0], "greatest": rates[-1], "floor": floor}
     path.parent.mkdir(parents=True, exist_ok=True)
-    durable.write(path, (json.dumps(record, indent=1) + "\n").encode())
+    atomic.write(path, (json.dumps(record, indent=1) + "\n").encode())
     print(f"  {rate:,.0f} images a second, {rate / floor:.0%} of what memory allows")
 
 
-def _train(setting, seed, record, runs, device, seconds):
-    """Runs a setting, or resumes it, for so many seconds; a finished run's compact record is kept."""
+def _train(setting, seed, records, runs, device, seconds):
+    """Runs a setting, or resumes it, for so many seconds; a finished run's compact record goes to `records`."""
     process = subprocess.Popen([sys.executable, "-m", "validation.run", setting, "--seeds", str(seed), "--device",
                                 device, "--out", str(runs)])
     try:
@@ -175,7 +175,8 @@ def _train(setting, seed, record, runs, device, seconds):
         process.send_signal(signal.SIGTERM)  # it writes a checkpoint, and resumes from there the next time
         process.wait()
     if process.returncode == 0:
-        keep(runs / setting / f"seed{seed}", record)
+        for run in find(setting, seeds=seed, out=runs, committed=runs):
+            keep(run.folder, records / run.name / run.folder.name)
 
 
 def _read(path):

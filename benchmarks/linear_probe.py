@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.timing import machine
 from eigenkd import linear_flow, risk
+from eigenkd.table import Cells
 from validation.data import MNIST
 
 # Fixed before the first run. Both networks have seen nothing of what the probes are trained and tested on.
@@ -137,13 +138,13 @@ def mean_and_error(values):
 
 
 def table(record):
-    """Lines to print: a row of families for each task, rate and criterion, with paired differences to the teacher."""
-    head = None
+    """The `Cells`: a row for each task, rate, criterion and family, with paired differences to the teacher."""
+    rows = []
     for row in record["results"]:
-        if head != (head := (row["task"], row["rate"], row["criterion"])):
-            yield f"{row['task']}, {row['rate']:.0%} flipped, tuned by {row['criterion']}"
         accuracy, error = row["accuracy"], row["squared error"]
         gain, saved = row["accuracy, less the teacher's"], row["squared error, less the teacher's"]
-        yield (f"  {row['family']:<8} accuracy {100 * accuracy['mean']:6.2f} % ({100 * gain['mean']:+.2f} +- "
-               f"{100 * gain['standard_error']:.2f})   squared error {error['mean']:.4f} ({saved['mean']:+.5f} +- "
-               f"{saved['standard_error']:.5f})")
+        rows.append((row["task"], f"{row['rate']:.0%}", row["criterion"], row["family"],
+                     f"{100 * accuracy['mean']:.2f}", f"{100 * gain['mean']:+.2f} ± {100 * gain['standard_error']:.2f}",
+                     f"{error['mean']:.4f}", f"{saved['mean']:+.5f} ± {saved['standard_error']:.5f}"))
+    return Cells(("task", "flipped", "tuned by", "family", "accuracy, %", "less the teacher's", "squared error",
+                  "less the teacher's"), tuple(rows), ("±: standard error over seeds.",), align="lrll")

@@ -7,13 +7,15 @@ from statistics import median
 import torch
 
 from benchmarks.timing import machine
+from eigenkd.table import Cells
 from eigenkd.torch import Recorder
-from validation.data import DATASETS, generated
+from validation.assembly import build, eigenbases
+from validation.data import generated
 from validation.data.examples import draw
 from validation.device import threads
 from validation.engine import Engine
-from validation.experiment import build, eigenbases
 from validation.inputs import Inputs
+from validation.roles import roles
 from validation.settings import SETTINGS
 from validation.settings.images import SETTINGS as IMAGES
 from validation.train import train
@@ -40,12 +42,13 @@ def run():
 
 def measured(name):
     """What the setting's recorder costs."""
-    setting, engine, kind = SETTINGS[name], Engine(torch.device("cpu")), DATASETS[SETTINGS[name].data.name]
-    recipe, examples = setting.student, WATCHED[name]
+    setting, engine, examples = SETTINGS[name], Engine(torch.device("cpu")), WATCHED[name]
+    role, dataset = roles(setting)["teacher"], setting.data.set
+    recipe = role.recipe
     batch = min(recipe.batch_size, 128) if setting in IMAGES else recipe.batch_size  # 1,024 would take half a minute
-    dataset = generated.load(kind.SHAPE, kind.CLASSES, examples, 16)
+    splits = generated.load(dataset.shape, dataset.classes, examples, 16)
     embed, networks = build(setting, seed=0)
-    inputs = Inputs(draw(dataset, replace(setting.data, train_examples=examples), 0), setting, embed, engine.device,
+    inputs = Inputs(draw(splits, replace(setting.data, train_examples=examples), 0), setting, embed, engine.device,
                     seed=0, channels_last=engine.channels_last)
     network = engine.placed(networks["student"])
     bases = {layer: basis(network) if callable(basis) else basis
@@ -59,8 +62,8 @@ def measured(name):
         marks.append(time.perf_counter())  # what begins the next one
 
     epochs = -(-(WARM + MEASURED) * batch // examples)
-    train(network, inputs.train, replace(recipe, epochs=epochs, batch_size=batch, warmup_epochs=0, decay_epochs=()),
-          seed=0, role="student", on_step=on_step)
+    recipe = replace(recipe, epochs=epochs, batch_size=batch, warmup_epochs=0, decay_epochs=())
+    train(network, inputs.train, replace(role, recipe=recipe), seed=0, on_step=on_step)
     steps = [end - begin for begin, end in zip(marks[1::2], marks[2::2])]
     step, record = median(steps[WARM:]), median(records[WARM:])
     return {"batch": batch, "step": step, "record": record, "every": setting.analysis.every,
@@ -68,8 +71,7 @@ def measured(name):
 
 
 def table(record):
-    """Lines for the terminal."""
-    yield "network, batch                step      record   every   cost   under 5 % from every"
-    for name, found in record["recorder"].items():
-        yield (f"{name + ', ' + str(found['batch']):<24} {1e3 * found['step']:7.2f} ms {1e3 * found['record']:7.2f} ms "
-               f"{found['every']:>6} {found['cost']:7.1%}   {found['least_every']}")
+    """The `Cells` of what a record costs in each network."""
+    return Cells(("network, batch", "step, ms", "record, ms", "every", "cost", "under 5 % from every"), tuple(
+        (f"{name}, {found['batch']}", f"{1e3 * found['step']:.2f}", f"{1e3 * found['record']:.2f}", str(found["every"]),
+         f"{found['cost']:.1%}", str(found["least_every"])) for name, found in record["recorder"].items()))

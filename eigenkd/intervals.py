@@ -1,6 +1,6 @@
 """Intervals and tests that more than one measurement rests on."""
 
-from math import comb, sqrt
+from math import sqrt
 from statistics import mean, stdev
 
 
@@ -14,5 +14,16 @@ def t_interval(values):
 
 def sign_p_value(successes, trials):
     """The two-sided exact p-value of `successes` in `trials` where both outcomes are equally likely; 1 for no trial."""
-    extreme = max(successes, trials - successes)
-    return min(1.0, 2 * sum(comb(trials, count) for count in range(extreme, trials + 1)) / 2**trials)
+    from scipy.stats import binomtest
+
+    return float(binomtest(successes, trials).pvalue) if trials else 1.0
+
+
+def share_interval(successes, trials):
+    """(low, high): Wilson's 95% interval of the probability of a success; (0, 1) for no trial."""
+    from scipy.stats import binomtest
+
+    if not trials:
+        return 0.0, 1.0
+    found = binomtest(successes, trials).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)

@@ -20,8 +20,8 @@ from paper_figures.trajectories import Slices, grid
 
 @dataclass(frozen=True)
 class Entry:
-    """What a figure or table shows, and draw(runs, seed) -> Figure, or draw(runs) -> `eigenkd.table.Cells` for a
-    table; without its runs it raises `records.Unusable`, without some of them it names these."""
+    """What a figure or table shows, and draw(choice) -> Figure, or `eigenkd.table.Cells` for a table, of the runs that
+    a `choice.Choice` says; without them it raises `validation.runs.Unusable`, without some of them it names these."""
 
     shows: str
     draw: Callable

@@ -1,25 +1,24 @@
 """Fig. 18: the student's confidence against its teacher's on the training data."""
 
-import textwrap
-
 from matplotlib.figure import Figure
 
 from eigenkd import deviation, plot
-from paper_figures import records
+from paper_figures.captions import caption, drawn
+from validation.runs import Unusable
 
 SETTINGS = {"rf_noisy_mnist": "Random features, noisy labels", "mlp_mnist": "MLP, clean labels"}
 
 
-def draw(runs, seed=None):
+def draw(choice):
     """One panel a setting, mislabelled points set apart where there are some."""
     found, problems = [], []
     for setting in SETTINGS:
         try:
-            found.append(records.find(runs, setting, seed))
-        except records.Unusable as problem:
+            found.append(choice.require(setting)[0])
+        except Unusable as problem:
             problems.append(str(problem))
     if problems:
-        raise records.Unusable("; ".join(problems))
+        raise Unusable("; ".join(problems))
     figure = Figure(figsize=(11, 6.2), layout="constrained")
     for ax, run in zip(figure.subplots(1, len(found)), found):
         teacher, student, wrong = run.arrays("outputs.npz", "teacher_train", "student_train", "mislabelled")
@@ -28,7 +27,6 @@ def draw(runs, seed=None):
         plot.confidence(compared, ax=ax, highlight=(wrong, "mislabelled"), label=label)
         ax.set_title(f"{SETTINGS[run.field('setting')]}\n{compared.underfit():.0%} of the teacher's least confident "
                      "quarter underfit", fontsize=11)
-    caption = (f"{records.drawn(*found)} Training points; of a point below the dashed line the student is less sure "
-               "than its teacher (underfit).")
-    figure.supxlabel("\n".join(textwrap.wrap(caption, 140)), fontsize=9)
+    caption(figure, f"{drawn(*found)} Training points; of a point below the dashed line the student is less sure than "
+                    "its teacher (underfit).")
     return figure

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from eigenkd import projection, theorem
+from eigenkd.table import Cells, written
 from paper_figures import __main__ as figures
-from paper_figures.records import find
-from validation import run
+from validation import run, runs
 from validation.data import MNIST
 from validation.data.examples import draw
-from validation.report import columns, interval
+from validation.report import interval
 from validation.settings import SETTINGS
 
+DATA = "data"  # as validation.run has it
 NAMES = ("rf_noisy_mnist", "mlp_mnist")
 SHOWN = ("theory", "schedules", *NAMES, "mlp_mnist_two", "mlp_mnist_deeper", "confidence", "mislabelled")
 
@@ -34,14 +35,17 @@ def main(arguments=None):
     print(sentence, flush=True)
     if code := run.main([*NAMES, "--out", str(options.runs)]):
         return code
-    if code := figures.main([*SHOWN, "--runs", str(options.runs), "--out", str(options.out), "--seed", "0"]):
+    source = MNIST().locate(DATA, None).name  # what has just been trained on
+    if code := figures.main([*SHOWN, "--runs", str(options.runs), "--out", str(options.out), "--seed", "0", "--where",
+                             f"{runs.SOURCE}={source}"]):
         return code
-    print("\n" + table([find(options.runs, name, seed=0).result for name in NAMES]))
+    shown = [runs.require(name, {runs.SOURCE: source}, 0, options.runs)[0].result for name in NAMES]
+    print("\n" + written(table(shown)))
     print(f"\nTheorem 4.1 {'holds' if holds else 'DOES NOT HOLD'} on the digits' spectrum. Pictures: {options.out}/")
     return 0 if holds else 1
 
 
-def check_theorem(data_dir="data"):
+def check_theorem(data_dir=DATA):
     """Whether Theorem 4.1 holds on the spectrum of the digits that seed 0 trains on, and a sentence about it.
 
     Matched at the top direction, for student and teacher times from 0.1 to 100 over the largest eigenvalue.
@@ -60,8 +64,8 @@ def check_theorem(data_dir="data"):
 
 
 def table(results):
-    """The runs side by side."""
-    rows = [("", "pairs exaggerated", "low slope [95%]", "underfit", "train accuracy", "test accuracy", "time")]
+    """The `Cells` of the runs side by side."""
+    rows = []
     for result in results:
         space, train = next(iter(result["eigenspace"].values()))["weights"], result["deviation"]["train"]
         accuracies = (result["accuracy"][split] for split in ("train", "test"))
@@ -69,9 +73,12 @@ def table(results):
                      interval(train["slope_low"]["0.25"]), f"{train['underfit']:.2f}",
                      *(f"{a['teacher']:.3f} -> {a['distilled']:.3f}" for a in accuracies),
                      f"{result['seconds']:.1f} s"))
-    return columns(rows) + (
-        "\nSlope and underfit: student against teacher confidence, the teacher's least confident quarter of the\n"
-        "training set. Accuracies: teacher -> student; for training, against the labels trained on, flipped or not.")
+    return Cells(
+        ("", "pairs exaggerated", "low slope [95%]", "underfit", "train accuracy", "test accuracy", "time"),
+        tuple(rows),
+        ("Slope and underfit: student against teacher confidence, the teacher's least confident quarter of the "
+         "training set.",
+         "Accuracies: teacher -> student; for training, against the labels trained on, flipped or not."))
 
 
 if __name__ == "__main__":

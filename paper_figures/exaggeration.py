@@ -1,33 +1,29 @@
 """How exaggerated the paths of all recorded layers are, under the paper's definition and under the theorem's."""
 
-import textwrap
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from eigenkd.plot import GUIDE
 from eigenkd.projection import sign_test
 from eigenkd.table import NONE, Cells
-from paper_figures import records
-from validation.eigenspace import DEFINITIONS
+from paper_figures.captions import caption, marked, notes_at_chance
+from validation.record import DEFINITIONS
+from validation.registered import command
+from validation.runs import Unusable
 from validation.settings import SETTINGS
 
 STYLES = {"weights": ("#0072B2", "o"), "displacement": ("#D55E00", "s")}
 NAMES = {"weights": "paper's definition, ‖W v‖", "displacement": "theorem's, ‖(W - W₀) v‖"}
 
 
-def table(runs):
+def table(choice):
     """Share of the path below the teacher, pairs, and sign tests, over seeds, both definitions side by side."""
     rows, notes = [], []
-    for setting, layer, found in measured(runs):
-        seeds = next(iter(found.values())).seeds
-        mine = records.every(runs, setting)
-        notes += [note for note in records.notes_at_chance(mine) if note not in notes]
-        rows.append((records.marked(setting, mine, "train", "teacher", "distilled"), layer, str(seeds),
+    for setting, layer, found in measured(choice):
+        seeds, mine = next(iter(found.values())).seeds, choice.find(setting.partition("@")[0])
+        notes += [note for note in notes_at_chance(mine) if note not in notes]
+        rows.append((marked(setting, mine, "train", "teacher", "distilled"), layer, str(seeds),
                      *(cell for name in DEFINITIONS for cell in _cells(found[name]))))
-    if not rows:
-        raise records.Unusable("no finished run with recorded layers; make one with: python -m validation.run "
-                               "rf_noisy_mnist --seeds 0 1 2 3 4")
     return Cells(
         header=("setting", "layer", "seeds", *(f"{name}: {what}" for name in DEFINITIONS
                                                for what in ("share [95%]", "pairs", "p"))),
@@ -40,12 +36,9 @@ def table(runs):
             *notes))
 
 
-def draw(runs, seed=None):
+def draw(choice):
     """A line a layer: the mean share with its interval over seeds, and each seed's as a thin point."""
-    lines = list(measured(runs, seed))
-    if not lines:
-        raise records.Unusable(f"no finished run with recorded layers{'' if seed is None else f' of seed {seed}'}; "
-                               "make one with: python -m validation.run rf_noisy_mnist --seeds 0 1 2 3 4")
+    lines = measured(choice)
     figure = Figure(figsize=(9, 2.2 + 0.42 * len(lines)), layout="constrained")
     ax = figure.subplots()
     for y, (_, _, found) in enumerate(lines):
@@ -62,29 +55,31 @@ def draw(runs, seed=None):
     ax.set_xlim(-0.03, 1.03)
     ax.set_xlabel("share of the path on which the student lies below its teacher")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
-    figure.supxlabel("\n".join(textwrap.wrap(
-        "In brackets: seeds. Right of the dashed line the student exaggerates. Large: mean over pairs and seeds with "
-        "Student's 95% interval over seeds; small: a seed each.", 100)), fontsize=9)
+    caption(figure, "In brackets: seeds. Right of the dashed line the student exaggerates. Large: mean over pairs and "
+                    "seeds with Student's 95% interval over seeds; small: a seed each.")
     return figure
 
 
-def measured(runs, seed=None):
+def measured(choice):
     """(setting, layer, found) of all recorded layers that there are runs for; found: a `projection.Significance` by
-    definition, and each seed's mean share under "<definition> of each seed"."""
-    for name, setting in SETTINGS.items():
-        if not setting.analysis.layers or not setting.is_self_distillation:
-            continue
-        mine = [run for run in records.every(runs, name) if seed in (None, run.field("seed"))
-                and not records.changed(run, setting)]
-        for layer in setting.analysis.layers if mine else ():
-            found = {}
-            for definition in DEFINITIONS:
-                shares = _rectangle([[pair[definition] for pair in run.field("eigenspace", layer, "per_pair")]
-                                     for run in mine])
-                found[definition] = sign_test(shares)
-                found[f"{definition} of each seed"] = [float(np.nanmean(row)) for row in shares
-                                                       if np.isfinite(row).any()]
-            yield name, layer, found
+    definition, and each seed's mean share under "<definition> of each seed". Raises Unusable where there are none."""
+    lines = [(mine[0].name, layer, _found(mine, layer)) for name, setting in SETTINGS.items()
+             if setting.analysis.layers and setting.is_self_distillation and (mine := choice.find(name))
+             for layer in setting.analysis.layers]
+    if not lines:
+        one = SETTINGS["rf_noisy_mnist"]
+        raise Unusable(f"no finished run with recorded layers{'' if choice.seed is None else f' of seed {choice.seed}'}"
+                       f"; make one with: {command(one, choice.where, choice.seed)}")
+    return lines
+
+
+def _found(mine, layer):
+    found = {}
+    for definition in DEFINITIONS:
+        shares = _rectangle([[pair[definition] for pair in run.field("eigenspace", layer, "per_pair")] for run in mine])
+        found[definition] = sign_test(shares)
+        found[f"{definition} of each seed"] = [float(np.nanmean(row)) for row in shares if np.isfinite(row).any()]
+    return found
 
 
 def _rectangle(rows):

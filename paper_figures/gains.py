@@ -2,7 +2,6 @@
 time, and away from the theorem's assumptions."""
 
 import textwrap
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,10 +9,10 @@ from matplotlib.ticker import NullLocator
 
 from eigenkd.plot import GUIDE, STUDENT, TEACHER
 from eigenkd.table import NONE, Cells
-from paper_figures import records
-from validation.function_space.study import AWAY, ROLES, Study
+from paper_figures.captions import caption
+from validation.function_space.study import AWAY, FUNCTION_SPACE, ROLES, Study
+from validation.runs import ANY, Unusable
 
-COMMAND = "python -m validation.function_space"
 SHARE = 1e-4  # of the targets' square that a direction has to carry to be drawn
 STYLES = {"teacher": (TEACHER, "o"), "student": (STUDENT, "^")}
 OPTIMISERS = {"sgd": "gradient descent", "momentum": "momentum 0.9", "adam": "Adam"}
@@ -24,9 +23,9 @@ _POINTS = (f"A point a direction that carries {SHARE:.2%} of the labels or more,
 FOLLOWED = 6  # directions whose gains are drawn over time
 
 
-def draw(runs, seed=None):
+def draw(choice):
     """A panel a width with a point a direction, the least seed's or the one asked for, and drift against width."""
-    found = _by_width(runs, seed)
+    found = _by_width(choice.require(FUNCTION_SPACE, {"width": ANY}))
     figure = Figure(figsize=(3.4 * (len(found) + 1), 4.7), layout="constrained")
     axes = figure.subplots(1, len(found) + 1)
     for ax, (width, some) in zip(axes, found.items()):
@@ -34,15 +33,13 @@ def draw(runs, seed=None):
     axes[0].set_ylabel("measured gain")
     axes[0].legend(fontsize="small", loc="upper left")
     _against_width(axes[-1], found)
-    figure.supxlabel("\n".join(textwrap.wrap(
-        f"{_made(next(iter(found.values()))[0])} {_POINTS} Right: all seeds, and their mean.",
-        48 * (len(found) + 1))), fontsize=9)
+    caption(figure, f"{_made(next(iter(found.values()))[0])} {_POINTS} Right: all seeds, and their mean.")
     return figure
 
 
-def over_time(runs, seed=None):
+def over_time(choice):
     """Gains of a few directions of the widest network over its training, and drift over it, by width."""
-    found = _by_width(runs, seed)
+    found = _by_width(choice.require(FUNCTION_SPACE, {"width": ANY}))
     width, widest = next(reversed(found.items()))
     figure = Figure(figsize=(13, 4.7), layout="constrained")
     axes = figure.subplots(1, 3)
@@ -70,19 +67,19 @@ def over_time(runs, seed=None):
     axes[2].legend(fontsize=7, ncols=2)
     for ax in axes:
         ax.set_xscale("log")
-    text = (f"{_made(widest[0])} Lines: predicted; markers: measured; directions by eigenvalue, of those that carry "
-            "a thousandth of the labels or more. Drift: root mean square of measured less predicted, weighted by "
-            "what a direction carries.")
-    figure.supxlabel("\n".join(textwrap.wrap(text, 170)), fontsize=9)
+    caption(figure, f"{_made(widest[0])} Lines: predicted; markers: measured; directions by eigenvalue, of those that "
+                    "carry a thousandth of the labels or more. Drift: root mean square of measured less predicted, "
+                    "weighted by what a direction carries.")
     return figure
 
 
-def away(runs, seed=None):
+def away(choice):
     """A panel a change of learning rate, optimiser or loss that leads away from the theorem's assumptions; of the
     cross-entropy a second one, beside the flow of the same linear model under that loss."""
-    found = {study: mine for study in AWAY if (mine := _seeds(runs, study, study.width, seed))}
+    found = {study: mine for study in AWAY if (mine := choice.find(study))}
     if not found:
-        raise records.Unusable(f"no function-space run away from the assumptions; make some with: {COMMAND} --away")
+        raise Unusable("no function-space run away from the assumptions; make some with: "
+                       f"{FUNCTION_SPACE.command} --away")
     panels = [(some, _changed(study), "predicted") for study, some in found.items()]
     panels += [(some, f"{_changed(study)}, linear model of that loss", "linear") for study, some in found.items()
                if "drift_linear" in some[0].result]
@@ -97,20 +94,19 @@ def away(runs, seed=None):
     for ax in axes[::columns]:
         ax.set_ylabel("measured gain")
     axes[0].legend(fontsize="small", loc="upper left")
-    text = (f"{_made(panels[0][0][0])} Width {panels[0][0][0].field('width')}. Predicted by the closed form of the "
-            "same steps on the squared loss; of Adam and of the cross-entropy, which have none, by gradient flow for "
-            "the times that come nearest, one a curve; in the last panel by gradient flow of the linear model on the "
-            f"cross-entropy, nothing fitted. Of the cross-entropy gains are those of probabilities. {_POINTS}")
-    figure.supxlabel("\n".join(textwrap.wrap(text, 42 * columns)), fontsize=9)
+    caption(figure, f"{_made(panels[0][0][0])} Width {panels[0][0][0].value('width')}. Predicted by the closed form of "
+                    "the same steps on the squared loss; of Adam and of the cross-entropy, which have none, by "
+                    "gradient flow for the times that come nearest, one a curve; in the last panel by gradient flow of "
+                    "the linear model on the cross-entropy, nothing fitted. Of the cross-entropy gains are those of "
+                    f"probabilities. {_POINTS}")
     return figure
 
 
-def table(runs):
+def table(choice):
     """Drift of teacher and student, at the end of training and at its greatest, of every study that there are runs
     for."""
     rows = []
-    for study, width in _studied(runs):
-        mine = _seeds(runs, study, width, None)
+    for study, width, mine in _studied(choice):
         linear = "drift_linear" in mine[0].result
         rows.append((LOSSES[study.loss], OPTIMISERS[study.optimiser], f"{study.learning_rate:g}", str(width),
                      _means(mine, lambda run, role: run.field("drift", role)),
@@ -121,7 +117,7 @@ def table(runs):
                      f"{np.mean([run.field('exaggeration', 'left') for run in mine]):.2g}",
                      *(_pairs(mine, kind) for kind in ("measured", "predicted", "linear")), str(len(mine))))
     if not rows:
-        raise records.Unusable(f"no function-space run; make some with: {COMMAND}")
+        raise Unusable(f"no function-space run; make some with: {FUNCTION_SPACE.command}")
     return Cells(
         header=("loss", "optimiser", "step", "width", "drift", "at its greatest", "mean |difference|", "linear model",
                 "kernel", "left", "exaggerated", "predicted", "linear model", "seeds"),
@@ -140,13 +136,11 @@ def table(runs):
             "theorem is in proportion to. The theorem asks for steps below 1."))
 
 
-def _studied(runs):
-    """(study, width) of all that there are runs for, own or committed: plain gradient descent by width first."""
-    studies = dict.fromkeys((*AWAY, Study(loss="cross_entropy")))
-    found = {(study, int(path.name.rpartition("width")[2])) for study in studies for where in (runs, records.COMMITTED)
-             for path in (Path(where) / "function_space").glob(f"{study.family}-width*")}
-    order = list(studies)
-    return sorted((key for key in found if _seeds(runs, *key, None)), key=lambda key: (order.index(key[0]), key[1]))
+def _studied(choice):
+    """(study, width, runs) of all that there are runs for: plain gradient descent by width first."""
+    for study in dict.fromkeys((*AWAY, Study(loss="cross_entropy"))):
+        for width, mine in _by_width(choice.find(study, {"width": ANY})).items():
+            yield study, width, mine
 
 
 def _pairs(mine, kind):
@@ -160,20 +154,10 @@ def _means(mine, value):
     return " / ".join(f"{np.mean([value(run, role) for run in mine]):.3f}" for role in ROLES)
 
 
-def _by_width(runs, seed):
-    """width -> the runs of plain gradient descent on the squared loss, narrow first, the least seed first."""
-    found = {width: mine for study, width in _studied(runs) if study == Study()
-             and (mine := _seeds(runs, study, width, seed))}
-    if not found:
-        raise records.Unusable(f"no function-space run{'' if seed is None else f' of seed {seed}'} under "
-                               f"{Path(runs) / 'function_space'}; make some with: {COMMAND}")
-    return found
-
-
-def _seeds(runs, study, width, seed):
-    """The runs of a study at that width, of all seeds or of the one asked for."""
-    return [run for run in records.every(runs, f"function_space/{study.family}-width{width}")
-            if seed in (None, run.field("seed"))]
+def _by_width(found):
+    """width -> its runs, narrow first, the least seed first."""
+    return {width: [run for run in found if run.value("width") == width]
+            for width in sorted({run.value("width") for run in found})}
 
 
 def _panel(ax, some_runs, title, kind):
@@ -200,21 +184,17 @@ def _drift_of(kind):
 
 def _changed(study):
     """What a study has other than the theorem's assumptions, in words."""
-    default, words = Study(), []
-    if study.loss != default.loss:
-        words.append(LOSSES[study.loss])
-    if study.optimiser != default.optimiser:
-        words.append(OPTIMISERS[study.optimiser])
-    if study.learning_rate != default.learning_rate:
-        words.append(f"steps of {study.learning_rate:g} / λ₁")
-    return ", ".join(words) or f"{LOSSES[study.loss]}, gradient descent, steps of {study.learning_rate:g} / λ₁"
+    words = {"loss": LOSSES[study.loss], "optimiser": OPTIMISERS[study.optimiser],
+             "learning_rate": f"steps of {study.learning_rate:g} / λ₁"}
+    changed = [words[name] for name in words if getattr(study, name) != getattr(FUNCTION_SPACE, name)]
+    return ", ".join(changed or words.values())
 
 
 def _made(run):
-    return (f"Two-layer ReLU networks in the tangent parametrisation, {run.field('examples')} digits "
-            f"({run.field('data_source')}), squared loss and {run.field('steps')} steps of gradient descent of "
-            f"{run.field('learning_rate'):g} over the largest eigenvalue for teacher and student if not said "
-            f"otherwise; points of seed {run.field('seed')}.")
+    return (f"Two-layer ReLU networks in the tangent parametrisation, {run.value('examples')} digits "
+            f"({run.field('data', 'note')}), squared loss and {run.value('steps')} steps of gradient descent of "
+            f"{run.value('learning_rate'):g} over the largest eigenvalue for teacher and student if not said "
+            f"otherwise; points of seed {run.seed}.")
 
 
 def _against_width(ax, found):

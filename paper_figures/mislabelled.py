@@ -1,21 +1,17 @@
 """Fig. 17: which eigendirections fit the mislabelled examples, and which the clean ones."""
 
-import textwrap
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from eigenkd.plot import GUIDE, STUDENT, TEACHER
-from paper_figures import records
+from paper_figures.captions import caption, drawn
 
 STYLES = {"clean": "#009E73", "mislabelled": "#CC79A7"}
 
 
-def draw(setting, runs, seed=None):
+def draw(setting, choice):
     """A panel a role: the share of the fit carried by the first k directions, each seed thin, their mean thick."""
-    found = [run for run in records.every(runs, setting) if seed in (None, run.field("seed"))]
-    if not found:
-        found = [records.find(runs, setting, seed)]  # says what is missing
+    found = choice.require(setting)
     figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for ax, (role, style) in zip(axes, (("teacher", TEACHER), ("student", STUDENT))):
@@ -36,8 +32,7 @@ def draw(setting, runs, seed=None):
         ax.set_ylim(-0.05, 1.4)
         ax.set_yticks(np.linspace(0, 1, 6))
     axes[0].set_ylabel("share of the fit that they carry")
-    text = (f"{records.drawn(*found)} The fit of an example: how far the logit of the label that it was trained on "
-            "rose above the mean of the others; the share of a group is that of its sum. Thin: a seed each; thick: "
-            "their mean.")
-    figure.supxlabel("\n".join(textwrap.wrap(text, 130)), fontsize=9)
+    caption(figure, f"{drawn(*found)} The fit of an example: how far the logit of the label that it was trained on "
+                    "rose above the mean of the others; the share of a group is that of its sum. Thin: a seed each; "
+                    "thick: their mean.")
     return figure

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from eigenkd import filters, plot
+from paper_figures.captions import caption
 
 LAM = 10.0 ** np.linspace(-2, 1.5, 400)  # in units of 1 / (training time)
 ONE_HOT, ANY = filters.identity, filters.flow(1.0)
@@ -31,7 +32,7 @@ def panels():
     }
 
 
-def draw(runs=None, seed=None):
+def draw(choice=None):
     """Gains of every schedule beside the one-hot teacher. Needs no run."""
     figure = Figure(figsize=(15, 4.8), layout="constrained")
     for ax, (title, schedules) in zip(figure.subplots(1, 3), panels().items()):
@@ -43,6 +44,6 @@ def draw(runs=None, seed=None):
         ax.set_title(title, fontsize=11)
         ax.legend(fontsize="small", loc="upper left")
     figure.axes[0].set_ylabel("gain (share of the target learned)")
-    figure.supxlabel("Gradient flow on the squared loss, in closed form; the teacher is the one-hot "
-                     "teacher of time 1 where no other is named.", fontsize=9)
+    caption(figure, "Gradient flow on the squared loss, in closed form; the teacher is the one-hot teacher of time 1 "
+                    "where no other is named.")
     return figure

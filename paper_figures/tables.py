@@ -5,25 +5,26 @@ from statistics import mean
 
 from eigenkd.intervals import t_interval
 from eigenkd.table import NONE, Cells
-from paper_figures import records
+from paper_figures.captions import marked, notes_at_chance
 from validation.report import says_nothing
+from validation.runs import Unusable
 from validation.settings.images import SETTINGS
 
 ROLES = ("teacher", "one_hot", "distilled")
 FRACTIONS = ("0.1", "0.25", "0.5")
 
 
-def accuracies(runs):
+def accuracies(choice):
     """Table 2: top-1 accuracy in per cent, the paper's beside ours, of teacher, one-hot student and student."""
     rows, notes = [], []
-    for setting, mine in _measured(runs, SETTINGS, notes):
+    for setting, mine in _measured(choice, SETTINGS, notes):
         for split in ("train", "test"):
             paper = (NONE,) * 3 if setting.published is None else tuple(
                 f"{value:.2f}" for value in getattr(setting.published, split))
             shares = [[100 * run.field("accuracy", split, role) for run in mine] for role in ROLES]
             gain = [student - alone for alone, student in zip(*shares[1:])]
-            rows.append((f"{setting.title}, {split}", *paper, *(
-                records.marked(_mean(values), mine, split, role) for role, values in zip(ROLES, shares)),
+            rows.append((f"{_title(setting, mine)}, {split}", *paper, *(
+                marked(_mean(values), mine, split, role) for role, values in zip(ROLES, shares)),
                          _mean(gain, signed=True), str(len(mine) or NONE)))
     header = ("Top-1 accuracy, %", "paper: teacher", "one-hot student", "distilled", "ours: teacher", "one-hot student",
               "distilled", "distilled less one-hot", "seeds")
@@ -32,21 +33,21 @@ def accuracies(runs):
     return Cells(header, tuple(rows), (means, *notes))
 
 
-def slopes(self_distillation, runs):
+def slopes(self_distillation, choice):
     """Table 3 (self-distillation) or 4 (across architectures): slopes over the teacher's least confident points."""
     rows, notes = [], []
     wanted = [setting for setting in SETTINGS if setting.is_self_distillation == self_distillation]
-    for setting, mine in _measured(runs, wanted, notes):
+    for setting, mine in _measured(choice, wanted, notes):
         if not mine:
             continue
         for split in ("train", "test"):
             found = [run.field("deviation", split) for run in mine if not says_nothing(run.result, split)]
             cells = (*(_slope([one["slope_low"][share] for one in found]) for share in FRACTIONS),
                      f"{mean(one['underfit'] for one in found):.2f}" if found else NONE, str(len(found)))
-            rows.append((f"{setting.title}, {split}", *(
-                records.marked(cell, mine, split, "teacher", "distilled") for cell in cells)))
+            rows.append((f"{_title(setting, mine)}, {split}", *(
+                marked(cell, mine, split, "teacher", "distilled") for cell in cells)))
     if not rows:
-        raise records.Unusable(notes[-1])
+        raise Unusable(notes[-1])
     header = ("Slope, least confident", *(f"{float(share):.0%}" for share in FRACTIONS), "underfit (25%)", "seeds")
     fits = ("Least squares of the student's on the teacher's confidence in the class that the teacher predicts. "
             "Runs whose teacher or student is at chance there are left out. Intervals: 95%, over seeds (Student's) or, "
@@ -54,23 +55,24 @@ def slopes(self_distillation, runs):
     return Cells(header, tuple(rows), (fits, *notes))
 
 
-def _measured(runs, settings, notes):
+def _title(setting, mine):
+    """The setting's title, with what was changed."""
+    changes = mine[0].name.partition("@")[2] if mine else ""
+    return f"{setting.title} ({changes})" if changes else setting.title
+
+
+def _measured(choice, settings, notes):
     """(setting, its runs) of every row of the paper and of every other setting with a run; notes: gets the rest."""
     found, missing = [], []
     for setting in settings:
-        mine = []
-        for run in records.every(runs, setting.name):
-            if lines := records.changed(run, setting):
-                notes.append(f"Left out: {run.folder}, which is not {setting.name} as it is now ({'; '.join(lines)}).")
-            else:
-                mine.append(run)
+        mine = choice.find(setting)
         if mine or setting.published is not None:
             found.append((setting, mine))
         if not mine:
             missing.append(setting.name)
     notes.extend(dict.fromkeys(f"{setting.name}: {run.field('data', 'source')} ({run.field('data', 'note')})."
                                for setting, mine in found for run in mine))
-    notes.extend(note for _, mine in found for note in records.notes_at_chance(mine))
+    notes.extend(note for _, mine in found for note in notes_at_chance(mine))
     if missing:
         notes.append(f"Without a run: {', '.join(missing)}. Make one with: python -m validation.run NAME --seeds 0 1 2")
     return found

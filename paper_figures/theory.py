@@ -4,13 +4,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from eigenkd import filters, plot, theorem
+from paper_figures.captions import caption
 
 STUDENT_TIME, TEACHER_TIME = 1.0, 2.0             # in units of 1 / (eigenvalue of the pivot)
 RATIOS = 10.0 ** (np.arange(200, -601, -1) / 200)  # eigenvalues over the pivot's, descending
 PIVOT = 200
 
 
-def draw(runs=None, seed=None):
+def draw(choice=None):
     """Left, the gains over the eigenvalue; right, the gap between them and its certified lower bound. Needs no run."""
     check = theorem.check(RATIOS, student_time=STUDENT_TIME, teacher_time=TEACHER_TIME, pivot=PIVOT)
     matched_time = float(check.matched_time)
@@ -27,8 +28,8 @@ def draw(runs=None, seed=None):
     for ax in (left, right):
         ax.set_xlabel("eigenvalue λ / pivot's eigenvalue")
     holds = "holds" if bool(np.all(check.holds)) else "FAILS"
-    figure.supxlabel("Gradient flow in closed form; times in units of 1 / (pivot's eigenvalue). The sign of the gap "
-                     f"that the theorem states {holds} at all {RATIOS.size} eigenvalues.", fontsize=9)
+    caption(figure, "Gradient flow in closed form; times in units of 1 / (pivot's eigenvalue). The sign of the gap "
+                    f"that the theorem states {holds} at all {RATIOS.size} eigenvalues.")
     return figure
 
 

@@ -1,15 +1,15 @@
 """Figs. 1b and 19 to 23: random two-dimensional slices of the paths of layers' weights."""
 
-import textwrap
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
 from eigenkd import plot, projection
-from paper_figures import records
-from validation.eigenspace import DEFINITIONS
+from paper_figures.captions import drawn, wrapped
+from validation.record import DEFINITIONS
 
 COLUMNS = 5
+BOLD_PER_INCH = 9  # characters of the title
 MATRIX = {"weights": "W", "displacement": "(W-W_0)"}
 MEANING = {"weights": "‖W\u00a0v‖", "displacement": "‖(W\u00a0-\u00a0W₀)\u00a0v‖"}
 
@@ -29,9 +29,9 @@ def grid(layer):
     return tuple(Slices(layer, "weights", first, first + COLUMNS) for first in range(0, 15, COLUMNS))
 
 
-def draw(setting, rows, runs, seed=None):
+def draw(setting, rows, choice):
     """A row of panels for each of `rows`, each with the share of the path on which the student lies below."""
-    run, columns = records.find(runs, setting, seed), max(row.end - row.first for row in rows)
+    run, columns = choice.require(setting)[0], max(row.end - row.first for row in rows)
     figure = Figure(figsize=(2.2 + 2.25 * columns, 2.5 * len(rows) + (1.5 if columns > 2 else 2.1)),
                     layout="constrained")
     axes = figure.subplots(len(rows), columns, squeeze=False)
@@ -54,13 +54,13 @@ def draw(setting, rows, runs, seed=None):
             panels[0].set_ylabel(f"{row.layer}\n{panels[0].get_ylabel()}")
     counts = [_counted(layer, definition, of[layer][3][definition])
               for layer, definition in dict.fromkeys((row.layer, row.definition) for row in rows)]
-    figure.suptitle("\n".join(line for count in counts for line in textwrap.wrap(count, 25 * columns)),
-                    fontweight="bold", fontsize=13 if alike and columns > 2 else 11)
+    figure.suptitle("\n".join(wrapped(figure, count, BOLD_PER_INCH) for count in counts), fontweight="bold",
+                    fontsize=13 if alike and columns > 2 else 11)
     lines = axes[0, 0].get_lines()
     teacher, teacher_end, start, student, student_end, _ = lines
     figure.legend([teacher, student, start, teacher_end, student_end],
                   ["teacher", "student", "shared start", "teacher's end", "student's end"],
-                  title="\n".join(textwrap.wrap(_caption(run, rows), 15 + 31 * columns)), title_fontsize=9,
+                  title=wrapped(figure, _caption(run, rows)), title_fontsize=9,
                   loc="outside lower center", ncols=5 if columns > 2 else 3, frameon=False)
     return figure
 
@@ -88,6 +88,6 @@ def _verdict(share):
 def _caption(run, rows):
     deeper = any(run.field("eigenspace") and row.layer != next(iter(run.field("eigenspace"))) for row in rows)
     what = " and ".join(MEANING[name] for name in dict.fromkeys(row.definition for row in rows))
-    return (f"{records.drawn(run)} Each panel: {what} along a top (x) and a bottom (y) eigendirection of what the "
+    return (f"{drawn(run)} Each panel: {what} along a top (x) and a bottom (y) eigendirection of what the "
             f"layer takes in{' (a deeper one in the trained teacher)' if deeper else ''}, counted from 0, "
             "dimensionless; percentages: the share of the path on which the student lies below its teacher.")

@@ -33,6 +33,14 @@ def test_modules_load_on_first_use(module, unwanted):
     assert loaded.stdout.split() == []
 
 
+@pytest.mark.parametrize("module", [
+    "paper_figures", "paper_figures.__main__", "benchmarks", "benchmarks.__main__", "validation.runs",
+    "validation.address", "validation.compact"])
+def test_what_reads_records_loads_no_pytorch(module):
+    loaded = python(f"import sys, {module}; print('torch' in sys.modules)")
+    assert loaded.stdout.split() == ["False"], loaded.stderr
+
+
 def test_the_core_needs_numpy_scipy_and_array_api_compat_alone():
     """Every other library is out of reach: the closed forms and both measurements still work."""
     code = """

@@ -17,7 +17,7 @@ from pathlib import Path
 import safetensors.torch
 from safetensors import SafetensorError
 
-from validation import durable
+from validation import atomic
 from validation.errors import UsageError
 
 KEPT = 2
@@ -43,21 +43,21 @@ class Checkpoints:
         """
         contents = {TENSORS: safetensors.torch.save({name: _plain(tensor) for name, tensor in tensors.items()}),
                     STATE: json.dumps(state, allow_nan=False).encode()}
-        manifest = {name: {"bytes": len(content), "sha256": durable.sha256(content)}
+        manifest = {name: {"bytes": len(content), "sha256": atomic.sha256(content)}
                     for name, content in contents.items()}
         partial = self._emptied(".partial")
         try:
             partial.mkdir(parents=True)
             for name, content in contents.items():
-                durable.put(partial / name, content)
-            durable.put(partial / MANIFEST, json.dumps(manifest).encode())
-            durable.flush(partial)
+                atomic.put(partial / name, content)
+            atomic.put(partial / MANIFEST, json.dumps(manifest).encode())
+            atomic.flush(partial)
             number = max(self.numbers(), default=0) + 1
             partial.rename(self._path(number))
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)  # a full disk: give back what was taken of it
             raise
-        durable.flush(self.folder)
+        atomic.flush(self.folder)
         for old in self.numbers()[:-KEPT]:
             self._path(old).rename(self._emptied(".discarded"))
         self._emptied(".discarded")
@@ -87,7 +87,7 @@ class Checkpoints:
             contents[name] = content = (path / name).read_bytes()
             if len(content) != manifest[name]["bytes"]:
                 raise ValueError(f"{name} has {len(content):,} bytes, not {manifest[name]['bytes']:,}")
-            if durable.sha256(content) != manifest[name]["sha256"]:
+            if atomic.sha256(content) != manifest[name]["sha256"]:
                 raise ValueError(f"{name} does not have the SHA-256 of its manifest")
         return safetensors.torch.load(contents[TENSORS]), json.loads(contents[STATE])
 

@@ -1,17 +1,22 @@
 """python -m validation.compact NAME ... [--runs runs] [--out records]: the small part of finished runs that figures and
 tables are drawn from, so that a checkout draws them without having run anything.
 
-NAME: a folder of runs with seeds in it, such as rf_noisy_mnist. Of its lowest seed arrays are kept too, of the others
-their results and configurations.
+NAME: a folder of --runs with seeds in it, such as rf_noisy_mnist or rf_noisy_mnist@data.label_noise=0.1, or a pattern,
+such as 'function_space*'. Of each folder's lowest seed the arrays are kept too, of the others their results and
+configurations. Smoke runs are left out.
 """
 
 import argparse
+import re
 import shutil
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from validation import atomic
 from validation.errors import UsageError
 from validation.record import COMMITTED
+from validation.runs import ANY, find, telling
 
 NOT_KEPT = ("weights.safetensors",)
 KEPT_OF_ALL = ("config.json", "result.json", "mislabelled.npz")  # what is looked at seed by seed
@@ -23,32 +28,37 @@ def keep(run, record, whole=True):
     names = sorted((path.name for path in run.iterdir() if path.is_file()), key=lambda name: name == "result.json")
     for name in names:
         if name not in NOT_KEPT and (whole or name in KEPT_OF_ALL):
-            shutil.copyfile(run / name, record / name)
+            atomic.write(record / name, (run / name).read_bytes())
 
 
 def compact(name, runs, out):
-    """Replaces out/name by the compact records of runs/name, seed by seed, and returns how many there are."""
-    finished = sorted((result.parent for result in (runs / name).glob("seed*/result.json")),
-                      key=lambda folder: (len(folder.name), folder.name))
-    if not finished:
+    """Replaces the compact records in `out` of the runs called `name`, folder by folder; returns folder -> seeds."""
+    setting = re.split(r"[@*?[]", name)[0]
+    found = [run for run in find(setting, where=ANY, out=runs, committed=runs) if fnmatchcase(run.name, name)]
+    if not found:
         raise UsageError(f"NAME: expected a folder of finished runs in {runs}, got {name!r}, which has none; make some "
                          "first, or name another --runs")
-    shutil.rmtree(out / name, ignore_errors=True)
-    for folder in finished:
-        keep(folder, out / name / folder.name, whole=folder == finished[0])
-    return len(finished)
+    kept = {}
+    for run in found:
+        if run.name not in kept:
+            shutil.rmtree(out / run.name, ignore_errors=True)
+        keep(run.folder, out / run.name / run.folder.name, whole=run.name not in kept)
+        kept[run.name] = kept.get(run.name, 0) + 1
+    return kept
 
 
 def main(arguments=None):
-    """Returns the exit code: 0, or 2 for what the user can mend."""
+    """Returns the exit code: 0, or 2 for what the user can fix."""
     parser = argparse.ArgumentParser(prog="python -m validation.compact", description="Keep what figures need of runs.")
     parser.add_argument("names", nargs="+", metavar="NAME", help="which runs, such as rf_noisy_mnist")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where they are (default: runs)")
     parser.add_argument("--out", type=Path, default=COMMITTED, help="where their records go (default: records)")
     options = parser.parse_args(arguments)
     try:
-        for name in options.names:
-            print(f"{name}: {compact(name, options.runs, options.out)} seeds")
+        with telling(lambda text: print(text, file=sys.stderr)):
+            for name in options.names:
+                for folder, seeds in compact(name, options.runs, options.out).items():
+                    print(f"{folder}: {seeds} seeds")
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

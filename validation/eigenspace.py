@@ -9,9 +9,9 @@ import torch
 
 from eigenkd import projection
 from validation.errors import UsageError
+from validation.record import DEFINITIONS
 from validation.seeding import generator
 
-DEFINITIONS = ("weights", "displacement")  # as rows of a `Recorder`'s paths
 WHOLE = 60  # directions of a layer in which the paper's ranges have room
 DECOMPOSED = 4096  # training examples, at most, whose kernel is decomposed
 

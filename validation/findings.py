@@ -12,9 +12,10 @@ import numpy as np
 from scipy.stats import binom
 
 from eigenkd import deviation
+from validation.address import changes
 from validation.eigenspace import exaggerated_pairs
 from validation.errors import UsageError
-from validation.record import Folder, differences
+from validation.record import Folder
 
 SPLITS = ("train", "test")
 AT_CHANCE = 1e-3  # how seldom guesses are right so often that they are taken for something learned
@@ -88,8 +89,8 @@ def carried(analysis, shares):
 
 
 def renew(folder):
-    """Computes the findings of a finished run again and writes them into its result; returns what changed, a line a
-    value."""
+    """Computes the findings of a finished run again and writes them into its result; returns the names of the values
+    that changed."""
     result = folder.finished()
     if result is None:
         raise UsageError(f"RUN: expected the folder of a finished run, got {folder.path}; finish it with python -m "
@@ -98,10 +99,10 @@ def renew(folder):
         raise UsageError(f"RUN: expected a run with its arrays, got {folder.path} without outputs.npz; compact records "
                          "hold the arrays of their lowest seed alone")
     found = of(folder)
-    lines = differences({name: result.get(name) for name in found}, found)
-    if lines:
+    changed = changes(found, {name: result[name] for name in found if name in result})
+    if changed:
         folder.finish(result | found)
-    return lines
+    return [".".join(map(str, path)) for path in changed]
 
 
 def main(arguments=None):

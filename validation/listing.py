@@ -1,9 +1,10 @@
 """What the command line says before anything is run: settings and plans, as text and as JSON-able mappings."""
 
 from dataclasses import asdict
+from textwrap import indent
 
+from eigenkd.table import Cells, written
 from validation import costs
-from validation.report import columns
 from validation.schedules import in_words, learning_rate_pieces, steps_per_epoch, weight_pieces
 
 DEVICES = {"cpu": "2 CPU CORES", "gpu": "ONE H100"}
@@ -25,13 +26,14 @@ def listing(settings, locate):
         state = ("missing, see --dry-run" if source.missing else
                  "to be fetched" if source.megabytes else source.note)
         lines += [f"{dataset.name} ({dataset.megabytes:,g} MB): {state}"]
-        rows = [("  NAME", "MODELS", *DEVICES.values(), "WHAT")]
+        rows = []
         for setting in settings:
             if setting.data.set == dataset:
                 times = [_time(costs.expected(setting), device) for device in DEVICES]
                 estimated |= any("*" in time for time in times)
-                rows.append((f"  {setting.name}", setting.networks, *times, setting.title))
-        lines += [columns(rows), ""]
+                rows.append((setting.name, setting.networks, *times, setting.title))
+        table = Cells(("NAME", "MODELS", *DEVICES.values(), "WHAT"), tuple(rows), align="lllll")
+        lines += [indent(written(table), "  "), ""]
     return "\n".join([*lines, *(["* estimated, not measured; one seed"] if estimated else [])]).rstrip()
 
 
@@ -42,7 +44,7 @@ def planned(plan):
             "data": {"source": plan.source.name, "note": plan.source.note, "missing": bool(plan.source.missing),
                      "megabytes_to_fetch": plan.source.megabytes},
             "megabytes": kept_megabytes(plan.setting), "folder": str(plan.folder.path), "state": plan.state,
-            "differences": plan.differences, "steps": steps(plan),
+            "steps": steps(plan),
             "over_epochs": {name: [asdict(piece) for piece in pieces] for name, pieces in over_epochs(plan).items()}}
 
 
@@ -53,9 +55,10 @@ def dry_run(plans):
         mine = [plan for plan in plans if plan.setting.name == name]
         chosen, source = mine[0].setting, mine[0].source
         lines += [f"{chosen.name}: {chosen.title}"]
-        rows = [(f"  {key}", str(value), f"a guess: {chosen.guesses[key]}" if key in chosen.guesses else "")
+        rows = [(key, str(value), f"a guess: {chosen.guesses[key]}" if key in chosen.guesses else "")
                 for key, value in _flat(chosen.configuration())]
-        lines += [columns(rows), *(f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items())]
+        lines += [indent(written(Cells((), tuple(rows), align="lll")), "  ")]
+        lines += [f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items()]
         lines += ["  steps: " + ", ".join(f"{count:,} of the {role}" for role, count in steps(mine[0]).items())]
         lines += [f"  parameters: {_counts(parameters(chosen))}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
@@ -67,7 +70,6 @@ def dry_run(plans):
                   f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{listed_so})"]
         for plan in mine:
             lines += [f"  seed {plan.seed}: would {plan.state}, {plan.folder.path}"]
-            lines += [f"    {line}" for line in plan.differences]
     return "\n".join(lines)
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from validation.address import address
 from validation.data import generated
 from validation.data.dataset import Source
-from validation.errors import UsageError
-from validation.record import RunFolder, differences
+from validation.record import SCHEMA, Folder
+from validation.registered import as_it_stands, base_of
 from validation.settings import Setting, effect
 from validation.smoke import shortened
 
@@ -18,15 +19,11 @@ class Plan:
     setting: Setting
     seed: int
     source: Source
-    folder: RunFolder
+    folder: Folder
     configuration: dict
     state: str
-    """What is to be done: "run" it; "resume" the unfinished run of this configuration that is there; "show" the
-    finished one; "set aside" the run that is there and run; or "refuse", as that is another configuration's. A smoke
-    run is in no one's way.
-    """
-    differences: list[str]
-    """Between the configuration of the run that is there and this one's."""
+    """What is to be done: "run" it; "resume" the unfinished run that is there; "show" the finished one; or "set aside"
+    the run that is there and run: with --no-resume, and where another version of the package made it."""
     examples: dict[str, int]
     """How many each role is trained on."""
     smoke: bool = False
@@ -47,31 +44,29 @@ def make_plans(options, settings):
 
 def plan_of(setting, seed, *, out="runs", data_dir="data", download=None, smoke=False, resume=True):
     """The `Plan` of one run; the arguments are those of the command line. Raises as `make_plans`."""
-    dataset = setting.data.set
+    dataset, base = setting.data.set, base_of(setting)
     source = dataset.locate(data_dir, download)
     pool = source.examples or dataset.examples[0]
     setting.data.view.check(dataset)
     effect.check(setting, pool)
+    registered = as_it_stands(base)
     if smoke:
         setting, source = shortened(setting), generated.SOURCE
-    folder = RunFolder(out, setting.name, seed)
+        registered = shortened(base).configuration() | {"smoke": False, "data_source": source.name}
     configuration = setting.configuration() | {"seed": seed, "smoke": smoke, "data_source": source.name}
-    return Plan(setting, seed, source, folder, configuration, *judge(folder, configuration, resume),
+    folder = Folder(out, address(setting.name, configuration, registered, seed))
+    return Plan(setting, seed, source, folder, configuration, judge(folder, configuration, resume),
                 setting.data.counts(pool), smoke, Path(data_dir), download)
 
 
 def judge(folder, configuration, resume):
-    """The state of a `Plan`, and the differences behind it."""
+    """The state of a `Plan`."""
     there, finished = folder.configuration(), folder.is_finished()
     if not finished and not under_way(folder, there):
-        return "run", []
-    if not resume:
-        return "set aside", []
-    lines = differences(there or {}, configuration)
-    if not lines:
-        return ("show" if finished else "resume"), []
-    smoke = folder.finished()["smoke"] if finished else there["smoke"]
-    return "set aside" if smoke else "refuse", lines
+        return "run"
+    if not resume or there != configuration or (finished and folder.finished().get("schema") != SCHEMA):
+        return "set aside"
+    return "show" if finished else "resume"
 
 
 def under_way(folder, configuration):
@@ -82,16 +77,6 @@ def under_way(folder, configuration):
         return False
     try:
         mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
-    except KeyError:  # a configuration of other times
+    except KeyError:  # a configuration of another version
         mine = []
     return folder.has_checkpoints() or any(teacher.has_checkpoints() for teacher in mine)
-
-
-def refuse(plans):
-    """Raises UsageError where a plan's folder holds a run of another configuration, with the differences."""
-    for plan in plans:
-        if plan.state == "refuse":
-            what = "finished" if plan.folder.is_finished() else "unfinished"
-            raise UsageError("--out: expected a free folder or a run of the same configuration, got "
-                             f"{plan.folder.path} with another {what} run; name another --out, or keep that one "
-                             "aside with --no-resume\n  " + "\n  ".join(plan.differences))

@@ -1,4 +1,4 @@
-"""Run folders: what a run leaves behind, how a finished one is told, and how it is kept from harm."""
+"""Run folders as they are written: what a run leaves behind, and how it is kept from harm. `validation.runs` reads."""
 
 import io
 import json
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from validation import durable
+from validation import atomic
 from validation.errors import UsageError
 from validation.lock import alone
 
 PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "mislabelled.npz",
-         "weights.safetensors")
+         "gains.npz", "weights.safetensors")
 CHECKPOINTS = "checkpoints"
+SCHEMA = 2  # of result.json and the arrays beside it: counted up where a field changes its name or its meaning
+DEFINITIONS = ("weights", "displacement")  # of a layer's components: the rows of its paths in trajectory.npz
 COMMITTED = Path(__file__).resolve().parent.parent / "records"  # compact run folders that come with a checkout
 
 
@@ -89,7 +91,7 @@ class Folder:
 
     def write_log(self, entries):
         """Makes metrics.jsonl hold these lines."""
-        durable.write(self.path / "metrics.jsonl", "".join(map(_line, entries)).encode())
+        atomic.write(self.path / "metrics.jsonl", "".join(map(_line, entries)).encode())
 
     def read_log(self):
         """The lines of metrics.jsonl."""
@@ -99,7 +101,7 @@ class Folder:
         """Writes arrays to <name>.npz."""
         content = io.BytesIO()
         np.savez_compressed(content, **arrays)
-        durable.write(self.path / f"{name}.npz", content.getbuffer())
+        atomic.write(self.path / f"{name}.npz", content.getbuffer())
 
     def arrays(self, name):
         """The arrays of <name>.npz."""
@@ -111,7 +113,7 @@ class Folder:
         import safetensors.torch
 
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        durable.write(self.path / "weights.safetensors", safetensors.torch.save(tensors))
+        atomic.write(self.path / "weights.safetensors", safetensors.torch.save(tensors))
 
     def load_weights(self, network):
         """Puts what `save_weights` wrote into the network."""
@@ -122,12 +124,14 @@ class Folder:
     def digests(self):
         """The SHA-256 of each file that a finished run is read from, by its name."""
         names = [name for name in PARTS if name != "result.json" and (self.path / name).exists()]
-        return {name: durable.sha256((self.path / name).read_bytes()) for name in names}
+        return {name: atomic.sha256((self.path / name).read_bytes()) for name in names}
 
     def finish(self, result):
-        """Writes result.json, whole or not at all; the checkpoints have served."""
+        """Writes result.json with its schema number, whole or not at all, and returns it. Clears the checkpoints."""
+        result = {"schema": SCHEMA, **result}
         self._write("result.json", result)
         self.checkpoints(print).clear()
+        return result
 
     def _read(self, name):
         try:
@@ -139,27 +143,8 @@ class Folder:
                              "folder, or keep it aside with --no-resume") from error
 
     def _write(self, name, value):
-        durable.write(self.path / name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
-
-
-class RunFolder(Folder):
-    """`<out>/<setting>/seed<k>/`."""
-
-    def __init__(self, out, setting, seed):
-        super().__init__(out, f"{setting}/seed{seed}")
+        atomic.write(self.path / name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
 def _line(entry):
     return json.dumps(entry, allow_nan=False) + "\n"
-
-
-def differences(old, new, prefix=""):
-    """One line for each value that differs between two configurations, by its dotted name."""
-    lines = []
-    for key in sorted(old.keys() | new.keys()):
-        before, after, name = old.get(key), new.get(key), f"{prefix}{key}"
-        if isinstance(before, dict) and isinstance(after, dict):
-            lines += differences(before, after, f"{name}.")
-        elif before != after:
-            lines.append(f"{name}: {json.dumps(before)} there, {json.dumps(after)} now")
-    return lines

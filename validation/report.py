@@ -90,10 +90,3 @@ def _spread(values, digits=2):
         return "undetermined"
     ends = (f"{end:g}" if isinstance(end, int) else f"{end:.{digits}f}" for end in (min(values), max(values)))
     return f"{math.fsum(values) / len(values):.{digits}f} ({' to '.join(ends)})"
-
-
-def columns(rows):
-    """Rows of strings as aligned text."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
-    padded = ([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]] for row in rows)
-    return "\n".join("  ".join(row).rstrip() for row in padded)

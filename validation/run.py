@@ -12,13 +12,13 @@ import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from validation import listing, report
+from validation.address import changes
 from validation.data import DATASETS, VIEWS
 from validation.errors import UsageError, unknown
 from validation.interrupts import listening
 from validation.models import MODELS
-from validation.plans import make_plans, refuse
+from validation.plans import make_plans
 from validation.progress import Progress
-from validation.record import differences
 from validation.settings import SETTINGS, Setting, find
 from validation.settings.scaling import scaled
 
@@ -51,7 +51,7 @@ class Options:
     threads: int = 1
     """CPU threads; a run repeats bit for bit on as many. One is fastest for small networks on a busy machine."""
     out: Path = Path("runs")
-    """Run folders go to OUT/SETTING/seedK."""
+    """Run folders go to OUT/SETTING/seedK, of changed settings to OUT/SETTING@CHANGES/seedK."""
     smoke: Switch = False
     """Try everything in a second, on generated data; the result says so."""
     list: Switch = False
@@ -126,11 +126,12 @@ def changed(setting, overridden, scale_schedule=False):
         overridden = scaled(overridden, setting)
     if overridden.model.name != setting.model.name and overridden.analysis.layers == setting.analysis.layers:
         overridden = replace(overridden, analysis=replace(overridden.analysis, layers=()))
-    given = {line.split(":")[0] for line in differences(setting.configuration(), overridden.configuration())}
+    given = {".".join(path) for path in changes(overridden.configuration(), setting.configuration())}
     if not given:
         return overridden
     guesses = {name: why for name, why in setting.guesses.items() if name not in given}
-    return replace(overridden, title=f"{setting.title}, changed", guesses=guesses)
+    return replace(overridden, title=f"{setting.title}, changed", guesses=guesses,
+                   base=setting.base or setting)
 
 
 def carry_out(plan, options, engine, progress, renewed):
@@ -144,17 +145,18 @@ def carry_out(plan, options, engine, progress, renewed):
         plan.folder.checkpoints(progress.note).clear()  # of a run that died between its result and this
     else:
         if plan.state == "set aside":
-            group.on_first(lambda: progress.note(f"{name}: the run in {path} moves to {plan.folder.set_aside()}"))
+            whose = "of another version of eigenkd " if options.resume else ""
+            group.on_first(lambda: progress.note(f"{name}: the run {whose}in {path} moves to "
+                                                 f"{plan.folder.set_aside()}"))
         engine = replace(engine, compiled=is_compiled(plan.setting, options, engine.device))
         result = experiment.run(plan, engine=engine, progress=progress, renewed=renewed)
     return result | {"folder": str(path), "reused": plan.state == "show"}
 
 
 def run_all(plans, options, engine):
-    """Carries out every plan, telling of each; nothing is trained if one of them is refused."""
+    """Carries out every plan, telling of each."""
     from validation.device import threads
 
-    refuse(plans)
     first = engine.group.first
     progress, results, renewed = Progress(silent=not first), [], None if options.resume else set()
     engine.group.wait()

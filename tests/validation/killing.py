@@ -15,7 +15,7 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from validation import durable, experiment, run
+from validation import atomic, experiment, run
 from validation.checkpoint import Checkpoints
 
 from .running import contents
@@ -30,10 +30,10 @@ class Operations:
     def __init__(self, report, fatal):
         self.counts, self.fatal = {"inside a save": 0, "outside a save": 0}, fatal
         self.saving, self.report = False, report
-        for owner, names in ((durable, ["flush"]), (shutil, ["rmtree"]), (Path, ["rename", "replace", "mkdir"])):
+        for owner, names in ((atomic, ["flush"]), (shutil, ["rmtree"]), (Path, ["rename", "replace", "mkdir"])):
             for name in names:
                 setattr(owner, name, self.counted(getattr(owner, name)))
-        whole, save = durable.put, Checkpoints.save
+        whole, save = atomic.put, Checkpoints.save
 
         def put(path, content):
             self.pass_by()
@@ -47,7 +47,7 @@ class Operations:
             save(*arguments)
             self.saving = False
 
-        durable.put, Checkpoints.save = put, saving
+        atomic.put, Checkpoints.save = put, saving
 
     def counted(self, function):
         def wrapped(*arguments, **named):

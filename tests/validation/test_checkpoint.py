@@ -7,7 +7,7 @@ import resource
 import pytest
 import torch
 
-from validation import durable
+from validation import atomic
 from validation.checkpoint import MANIFEST, STATE, TENSORS, Checkpoints, Interval
 from validation.errors import UsageError
 
@@ -108,7 +108,7 @@ def test_a_pickle_is_not_opened(checkpoints, notes, tmp_path):
     content = pickle.dumps(Trap())
     (checkpoints.folder / "000003" / TENSORS).write_bytes(content)
     manifest = json.loads((checkpoints.folder / "000003" / MANIFEST).read_text())
-    manifest[TENSORS] = {"bytes": len(content), "sha256": durable.sha256(content)}
+    manifest[TENSORS] = {"bytes": len(content), "sha256": atomic.sha256(content)}
     (checkpoints.folder / "000003" / MANIFEST).write_text(json.dumps(manifest))
     assert_is(checkpoints, 2)
     assert len(notes) == 1 and not (tmp_path / "sprung").exists()
@@ -116,7 +116,7 @@ def test_a_pickle_is_not_opened(checkpoints, notes, tmp_path):
 
 @pytest.mark.parametrize("file", [0, 1, 2], ids=[TENSORS, STATE, MANIFEST])
 def test_a_full_disk_leaves_the_last_good_checkpoint(checkpoints, monkeypatch, file):
-    put, calls = durable.put, []
+    put, calls = atomic.put, []
 
     def full(path, content):
         calls.append(path)
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(checkpoints, monkeypatch, f
             raise OSError(28, "No space left on device")
         put(path, content)
 
-    monkeypatch.setattr(durable, "put", full)
+    monkeypatch.setattr(atomic, "put", full)
     with pytest.raises(OSError, match="No space left"):
         checkpoints.save(tensors(4), {"step": 4})
     monkeypatch.undo()
@@ -154,10 +154,10 @@ def test_a_state_without_a_number_for_json_leaves_the_last_good_checkpoint(check
 
 
 def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
-    durable.write(tmp_path / "file", b"old")
+    atomic.write(tmp_path / "file", b"old")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
-        durable.write(tmp_path / "file", b"new")
+        atomic.write(tmp_path / "file", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_bytes() == b"old"
 
 

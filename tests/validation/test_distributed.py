@@ -72,5 +72,5 @@ def test_a_killed_process_costs_nothing_once_torchrun_starts_again(trained, tmp_
     process = start(tmp_path, *RUN, "--precision", "fp32", before=(*TORCHRUN, *SIGNALLED, "SIGKILL", "15"))
     code, err = finish(process)
     assert code == 0, err
-    assert "teacher: goes on after step 10 " in err
+    assert "teacher: resumes after step 10 " in err
     assert same_files(tmp_path, folder / "fp32") == []

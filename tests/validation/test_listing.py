@@ -15,7 +15,8 @@ COMMANDS = re.findall(r"^python -m validation.run (.*)$", (ROOT / "README.md").r
 
 def test_list_names_every_setting(command):
     code, out, _ = command("--list")
-    rows = [line.split() for line in out.splitlines() if line.startswith("  ") and not line.startswith("  NAME")]
+    lines = [line for line in out.splitlines() if line.startswith("  ")]
+    rows = [line.split() for line in lines if not line.startswith(("  NAME", "  -"))]
     assert code == 0 and sorted(row[0] for row in rows) == sorted(SETTINGS)
     code, out, _ = command("--list", "--json")
     listed = json.loads(out)

@@ -7,12 +7,12 @@ import pytest
 
 from validation.errors import UsageError
 from validation.provenance import provenance
-from validation.record import RunFolder, differences
+from validation.record import SCHEMA, Folder
 
 
 @pytest.fixture
 def folder(tmp_path):
-    made = RunFolder(tmp_path, "mlp_mnist", 3)
+    made = Folder(tmp_path, "mlp_mnist/seed3")
     made.begin({"seed": 3})
     return made
 
@@ -20,8 +20,8 @@ def folder(tmp_path):
 def test_a_run_is_finished_once_its_result_is_there(folder, tmp_path):
     assert folder.path == tmp_path / "mlp_mnist" / "seed3"
     assert folder.configuration() == {"seed": 3} and folder.finished() is None and not folder.is_finished()
-    folder.finish({"smoke": False})
-    assert folder.finished() == {"smoke": False} and folder.is_finished()
+    assert folder.finish({"smoke": False}) == {"schema": SCHEMA, "smoke": False}
+    assert folder.finished() == {"schema": SCHEMA, "smoke": False} and folder.is_finished()
 
 
 def test_a_result_that_cannot_be_written_whole_is_not_there(folder, monkeypatch):
@@ -73,15 +73,7 @@ def test_a_broken_result_is_an_error_and_no_free_folder(folder):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"--out: expected a folder to write to, got .*file"):
-        RunFolder(tmp_path / "file", "mlp_mnist", 0).begin({})
-
-
-def test_differences_are_told_by_dotted_name():
-    old = {"seed": 0, "teacher": {"epochs": 4, "batch_size": 16}, "gone": 1}
-    new = {"seed": 0, "teacher": {"epochs": 5, "batch_size": 16}, "fresh": [1, 2]}
-    assert differences(old, new) == ["fresh: null there, [1, 2] now", "gone: 1 there, null now",
-                                     "teacher.epochs: 4 there, 5 now"]
-    assert differences(old, old) == []
+        Folder(tmp_path / "file", "mlp_mnist/seed0").begin({})
 
 
 def git(folder, *arguments):

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from validation import durable, run, teachers
+from validation import atomic, run
 from validation.checkpoint import Checkpoints
 from validation.lock import alone
 from validation.trainer import Trainer
@@ -14,6 +14,7 @@ from .running import QUICK, contents
 
 SMALL = (*QUICK, "--smoke", "--data.train-examples", 48, "--teacher.batch-size", 12,
          "--student.batch-size", 8)
+ADDRESS = "resnet8_digits@data.train_examples=48,smoke=true,student.batch_size=8,teacher.batch_size=12/seed0"
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(runs, stop_at, tmp_path, role, s
     stop_at(role, step)
     code, err = runs("stopped")
     assert code == 143 and err.splitlines()[-1].startswith("interrupted: what was trained so far is kept")
-    folder = next((tmp_path / "stopped").glob("teachers/*" if role == "teacher" else "resnet8_digits/seed0"))
+    folder = next((tmp_path / "stopped").glob("teachers/*" if role == "teacher" else ADDRESS))
     (state,) = [json.loads(path.read_text()) for path in folder.glob("checkpoints/*/state.json")]
     assert state["counters"]["step"] == step and state["role"] == role
     stop_at()
@@ -63,7 +64,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(runs, stop_at, tmp_path, role, s
 def test_a_torn_line_and_one_too_many_are_gone_after_going_on(runs, stop_at, tmp_path):
     stop_at("student", 4)
     runs("runs")
-    folder = tmp_path / "runs/resnet8_digits/seed0"
+    folder = tmp_path / "runs" / ADDRESS
     with (folder / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"role": "student", "epoch": 1, "loss": 7}) + '\n{"role": "stu')
     stop_at()
@@ -77,7 +78,7 @@ def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, st
     runs("whole")
     stop_at("student", 4)
     runs("harmed", "--checkpoint-every", 1)
-    (newest,) = (tmp_path / "harmed/resnet8_digits").glob("seed0/checkpoints/000004/tensors.safetensors")
+    newest = tmp_path / "harmed" / ADDRESS / "checkpoints/000004/tensors.safetensors"
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 16
     newest.write_bytes(content if harm == "flipped" else content[:5000])
@@ -89,7 +90,7 @@ def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, st
 
 def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, monkeypatch, tmp_path):
     runs("whole")
-    put, save, saves = durable.put, Checkpoints.save, []
+    put, save, saves = atomic.put, Checkpoints.save, []
 
     def full(path, content):
         if len(saves) == 7 and path.name == "state.json":
@@ -97,11 +98,11 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, mo
             raise OSError(28, "No space left on device")
         put(path, content)
 
-    monkeypatch.setattr(durable, "put", full)
+    monkeypatch.setattr(atomic, "put", full)
     monkeypatch.setattr(Checkpoints, "save", lambda *arguments: (saves.append(1), save(*arguments))[1])
     code, err = runs("full", "--checkpoint-every", 1)
     assert code == 2 and "No space left on device; what was trained up to the last checkpoint is kept" in err
-    kept = sorted(path.name for path in (tmp_path / "full/resnet8_digits/seed0/checkpoints").iterdir())
+    kept = sorted(path.name for path in (tmp_path / "full" / ADDRESS / "checkpoints").iterdir())
     assert kept == ["000001", "000002"]  # the third of the student's, after the teacher's four, was the one
     monkeypatch.undo()
     code, err = runs("full")
@@ -110,57 +111,51 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, mo
 
 
 def test_the_second_of_two_runs_in_one_folder_says_who_holds_it(runs, tmp_path):
-    with alone(tmp_path / "runs", "resnet8_digits/seed0"):
+    with alone(tmp_path / "runs", ADDRESS):
         code, err = runs("runs")
     assert code == 2 and err.splitlines()[-1].startswith("error: --out: expected a run that no one is at work on")
-    assert "held by process" in err and not (tmp_path / "runs/resnet8_digits").exists()
+    assert "held by process" in err and not (tmp_path / "runs" / ADDRESS).exists()
     assert runs("runs")[0] == 0
 
 
-def pretend_it_was_no_smoke_run(folder):
-    configuration = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(configuration | {"smoke": False}))
-
-
-def test_an_unfinished_run_of_another_configuration_is_refused_with_the_differences(runs, stop_at, tmp_path):
+def test_an_unfinished_run_of_other_values_is_in_no_ones_way(runs, stop_at, tmp_path):
+    """It stays where it is, is resumed when it is asked for again, and its teacher serves both."""
+    runs("whole")
     stop_at("student", 2)
     runs("runs")
-    folder = tmp_path / "runs/resnet8_digits/seed0"
-    pretend_it_was_no_smoke_run(folder)
     stop_at()
-    before = contents(tmp_path / "runs")
     code, err = runs("runs", "--student.loss.temperature", 2)
-    assert code == 2 and "another unfinished run" in err and "--no-resume" in err
-    assert "student.loss.temperature: 4.0 there, 2.0 now" in err and "smoke: false there, true now" in err
-    assert contents(tmp_path / "runs") == before
-    code, err = runs("runs", "--no-resume")
-    assert code == 0 and "moves to" in err
-    assert (tmp_path / "runs/resnet8_digits/previous-seed0/checkpoints/000001/state.json").exists()
+    assert code == 0 and "resumes" not in err and "moves to" not in err and "teacher: found trained in" in err
+    code, err = runs("runs")
+    assert code == 0 and "student: resumes after step 2 " in err
+    assert contents(tmp_path / "runs" / ADDRESS) == contents(tmp_path / "whole" / ADDRESS)
 
 
-def test_one_that_got_no_further_than_its_teacher_is_refused_too(runs, stop_at, tmp_path):
-    stop_at("teacher", 2)
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_an_unfinished_run_of_another_version_is_set_aside_aloud(runs, stop_at, tmp_path, role):
+    stop_at(role, 2)
     runs("runs")
-    (teacher,) = (tmp_path / "runs").glob("teachers/*")
-    folder = tmp_path / "runs/resnet8_digits/seed0"
-    pretend_it_was_no_smoke_run(folder)
-    wanted = teachers.configurations(json.loads((folder / "config.json").read_text()))["teacher"]
-    teacher.rename(teachers.folder_of(tmp_path / "runs", wanted).path)
+    folder = tmp_path / "runs" / ADDRESS
+    configuration = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(configuration | {"of": "another version"}))
     stop_at()
     code, err = runs("runs")
-    assert code == 2 and "another unfinished run" in err and "smoke: false there, true now" in err
+    assert code == 0 and f"the run of another version of eigenkd in {folder} moves to" in err
+    assert folder.with_name("previous-seed0").exists() and len(log(folder)) == 2
 
 
-def test_an_unfinished_smoke_run_is_in_no_ones_way(runs, stop_at, tmp_path):
+def test_no_resume_sets_an_unfinished_run_aside(runs, stop_at, tmp_path):
     stop_at("student", 2)
     runs("runs")
     stop_at()
-    code, err = runs("runs", "--student.loss.temperature", 2)
-    assert code == 0 and "previous-seed0" in err and "goes on" not in err and "teacher: found trained in" in err
+    code, err = runs("runs", "--no-resume")
+    folder = tmp_path / "runs" / ADDRESS
+    assert code == 0 and "moves to" in err and "another version" not in err
+    assert (folder.with_name("previous-seed0") / "checkpoints/000001/state.json").exists()
 
 
 def test_a_run_that_kept_nothing_is_in_no_ones_way(runs, tmp_path):
-    folder = tmp_path / "runs/resnet8_digits/seed0"
+    folder = tmp_path / "runs" / ADDRESS
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"smoke": false, "seed": 0}')
     (folder / "metrics.jsonl").write_text("{}\n")

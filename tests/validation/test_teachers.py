@@ -33,13 +33,14 @@ def test_students_of_one_teacher_share_it(smoke, tmp_path):
     assert trained(smoke("resnet20_resnet8_mnist")) == ["teacher", "student"]  # its one-hot ResNet-8 is there
     assert trained(smoke("resnet20_mnist")) == ["student"]  # the ResNet-20 is there
     assert len(folders(tmp_path)) == 2
-    results = {name: json.loads((tmp_path / name / "seed0/result.json").read_text())
+    results = {name: json.loads((tmp_path / f"{name}@smoke=true/seed0/result.json").read_text())
                for name in ("resnet20_resnet8_mnist", "resnet20_mnist", "resnet8_mnist")}
     both, twenty, eight = results.values()
     assert both["teachers"] == {"teacher": twenty["teachers"]["teacher"], "one_hot": eight["teachers"]["teacher"]}
     assert both["accuracy"]["test"]["one_hot"] == eight["accuracy"]["test"]["teacher"]
     assert twenty["accuracy"]["test"]["one_hot"] == twenty["accuracy"]["test"]["teacher"]
-    log = [json.loads(line) for line in (tmp_path / "resnet20_mnist/seed0/metrics.jsonl").read_text().splitlines()]
+    lines = (tmp_path / "resnet20_mnist@smoke=true/seed0/metrics.jsonl").read_text().splitlines()
+    log = [json.loads(line) for line in lines]
     assert [line["role"] for line in log] == ["teacher", "student"]
 
 
@@ -76,6 +77,16 @@ def test_a_teacher_that_was_changed_is_trained_again_aloud(smoke, tmp_path, name
     assert f"WARNING: {name} of the teacher in {folder}" in err and trained(err) == ["teacher", "student"]
     assert (folder / name).read_bytes() == whole
     assert folders(tmp_path) == sorted([folder.name, f"previous-{folder.name}"])
+
+
+def test_a_teacher_of_another_version_is_trained_again_aloud(smoke, tmp_path):
+    smoke("resnet8_digits")
+    (path,) = (tmp_path / "teachers").glob("*/result.json")
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps({key: result[key] for key in result if key != "schema"}))
+    err = smoke("resnet8_digits", "--student.batch-size", 8)
+    assert "of another version of eigenkd (schema 1, this one reads 2)" in err
+    assert trained(err) == ["teacher", "student"]
 
 
 def test_no_resume_trains_the_teacher_again_but_once_a_command(smoke, tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from validation import durable
+from validation import atomic
 from validation.data.dataset import Splits
 from validation.data.published import need_room
 from validation.errors import UsageError
@@ -110,9 +110,9 @@ class Cache:
             partial.unlink(missing_ok=True)
         labels = io.BytesIO()
         np.save(labels, listing.labels, allow_pickle=False)
-        durable.write(self._path(split, "labels.npy"), labels.getvalue())
+        atomic.write(self._path(split, "labels.npy"), labels.getvalue())
         manifest = self._says(listing) | {"sha256": hashlib.sha256(b"".join(digests)).hexdigest()}
-        durable.write(self._path(split, "manifest.json"), json.dumps(manifest, indent=1).encode())
+        atomic.write(self._path(split, "manifest.json"), json.dumps(manifest, indent=1).encode())
 
     def _fill(self, images, place, listing):
         """Decodes into `images`, in threads; the SHA-256 of each, in order."""

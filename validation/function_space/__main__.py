@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from eigenkd.table import Cells, written
 from validation.data import DATASETS
 from validation.device import choose, threads
 from validation.errors import UsageError
-from validation.function_space.study import AWAY, OPTIMISERS, ROLES, Study, run
-from validation.record import Folder
-from validation.report import columns
+from validation.function_space.study import AWAY, ROLES, Study
+from validation.function_space.training import OPTIMISERS, run
 
 LOSSES = ("squared", "cross_entropy")
 
@@ -49,7 +49,7 @@ def main(arguments=None):
         device, wanted, results = choose(options.device), studies(options), []
         with threads(options.threads):
             for study in wanted:
-                results.append(run(study, Folder(options.out, study.name), device=device, data_dir=options.data_dir,
+                results.append(run(study, options.out, device=device, data_dir=options.data_dir,
                                    note=lambda text: print(text, file=sys.stderr)))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -57,7 +57,7 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("\ninterrupted: the same command goes on with what is left", file=sys.stderr)
         return 130
-    print(table(results))
+    print(written(table(wanted, results)))
     return 0
 
 
@@ -88,20 +88,17 @@ def studies(options):
                                    options.seeds)]
 
 
-def table(results):
-    """Drift over seeds, a line for each loss, optimiser, learning rate and width."""
-    rows = [("loss", "optimiser", "learning rate", "width", *(f"drift of the {role}: mean (range)" for role in ROLES),
-             "kernel changes by", "seeds")]
-    for key in dict.fromkeys(map(_key, results)):
-        mine = [result for result in results if _key(result) == key]
+def table(studies, results):
+    """The `Cells` of drifts over seeds, a row for each loss, optimiser, learning rate and width."""
+    keys, rows = [(one.loss, one.optimiser, one.learning_rate, one.width) for one in studies], []
+    for key in dict.fromkeys(keys):
+        mine = [result for result, whose in zip(results, keys) if whose == key]
         found = [[one["drift"][role] for one in mine] for role in ROLES]
         rows.append((*map(str, key), *(f"{np.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})" for v in found),
                      f"{np.mean([one['kernel_change'] for one in mine]):.3f}", str(len(mine))))
-    return columns(rows)
-
-
-def _key(result):
-    return result["loss"], result["optimiser"], result["learning_rate"], result["width"]
+    return Cells(("loss", "optimiser", "learning rate", "width", *(f"drift of the {role}: mean (range)"
+                                                                   for role in ROLES), "kernel changes by", "seeds"),
+                 tuple(rows), align="ll")
 
 
 if __name__ == "__main__":

@@ -1,37 +1,10 @@
-"""One network trained beside its kernels, and the studies that move away from the theorem's assumptions."""
+"""A network trained beside its kernels, as data, and the studies that move away from the theorem's assumptions."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
-import torch
-
-from eigenkd import kernel_flow
-from eigenkd.projection import exaggeration, gains, sign_test
-from eigenkd.torch import last_hidden, tangent_kernel
-from validation.data import DATASETS, Rows
-from validation.data.examples import draw
-from validation.device import described
-from validation.eigenspace import draw_pairs
-from validation.errors import UsageError
-from validation.function_space.kernels import change, gram
-from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
-from validation.models.tangent_mlp import TangentMLP
-from validation.provenance import provenance
-from validation.seeding import local_default
-from validation.settings.setting import Data, Eigenspace
-
 NAME = "function_space"
 ROLES = ("teacher", "student")
-LARGE = 1e4  # an output that no labels ask for
-MARKS = 30  # times at which outputs are looked at, evenly spaced in the logarithm of steps
-CARRIED = 1e-3  # of the targets' square: directions that carry less are not kept over time
-TOP, BOTTOM = 15, 40  # directions that pairs are drawn from, as many as in the paper's ranges
-OPTIMISERS = {
-    "sgd": lambda parameters, rate, share: torch.optim.SGD(parameters, lr=rate),
-    "momentum": lambda parameters, rate, share: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
-    "adam": lambda parameters, rate, share: torch.optim.Adam(parameters, lr=1e-3 * share),
-}
 
 
 @dataclass(frozen=True)
@@ -52,13 +25,22 @@ class Study:
     """Plain gradient descent, the same with a momentum of 0.9, or Adam, whose learning rate is a thousandth of it."""
 
     @property
-    def family(self):
-        """All but width and seed, in a word."""
-        return f"{self.data}{self.examples}-{self.loss}-{self.optimiser}-{self.learning_rate:g}-{self.steps}"
+    def name(self):
+        return NAME
 
     @property
-    def name(self):
-        return f"{NAME}/{self.family}-width{self.width}/seed{self.seed}"
+    def command(self):
+        """The command line that makes runs."""
+        return "python -m validation.function_space"
+
+    @property
+    def flags(self):
+        """Names of values -> flags, where they are others."""
+        return {"width": "widths", "learning_rate": "learning_rates", "loss": "losses", "optimiser": "optimisers"}
+
+    def configuration(self):
+        """What decides the result, as a JSON-able mapping: the same configuration and seed give the same run."""
+        return {"setting": NAME} | {name: value for name, value in asdict(self).items() if name != "seed"}
 
     @property
     def exact(self):
@@ -66,145 +48,6 @@ class Study:
         return self.loss == "squared" and self.optimiser != "adam"
 
 
-AWAY = (Study(), *(Study(learning_rate=rate) for rate in (0.1, 1.0, 1.5, 1.9)), Study(optimiser="momentum"),
+FUNCTION_SPACE = Study()
+AWAY = (FUNCTION_SPACE, *(Study(learning_rate=rate) for rate in (0.1, 1.0, 1.5, 1.9)), Study(optimiser="momentum"),
         Study(optimiser="adam"), Study(loss="cross_entropy"), Study(loss="cross_entropy", optimiser="adam"))
-
-
-def run(study, folder, *, device, data_dir, note=lambda text: None):
-    """Makes the run folder of one `Study` and returns its result; a finished one is returned as it is."""
-    if folder.is_finished():
-        if folder.configuration() != asdict(study):
-            raise UsageError(f"--out: expected a free folder or the same study, got {folder.path} of another; name "
-                             "another --out")
-        return folder.finished()
-    if study.optimiser != "adam" and study.learning_rate >= 2:
-        raise UsageError(f"--learning-rates: expected less than 2 over the largest eigenvalue, beyond which gradient "
-                         f"descent diverges, got {study.learning_rate}; pass 0.5 for example")
-    dataset = DATASETS[study.data]()
-    examples = draw(dataset.load(data_dir, None), Data(dataset, Rows(), train_examples=study.examples), study.seed)
-    with local_default(study.seed, "initialisation"):
-        embed, network = TangentMLP(hidden=study.width).build(dataset.shape, dataset.classes)
-    inputs = embed(torch.from_numpy(examples.train_inputs).to(torch.float32) / 255).to(device)
-    labels = torch.nn.functional.one_hot(torch.from_numpy(examples.train_labels), dataset.classes).float().to(device)
-    network.to(device)
-    with torch.no_grad():
-        start = network(inputs)
-    note(f"{folder.name}: kernels of {labels.numel()} outputs ...")
-    tangent = tangent_kernel(network, inputs).cpu().numpy()
-    kernels = {"tangent": tangent, "inputs": gram(inputs), "features": gram(last_hidden(network, inputs))}
-    folder.begin(asdict(study))
-    outputs, marks = teach(network, inputs, labels, study, float(np.linalg.eigvalsh(tangent)[-1]), note)
-    result = {**asdict(study), "smoke": False, **provenance(described(device), torch.get_num_threads()),
-              "data_source": dataset.locate(data_dir, None).note, "exact": study.exact, "steps_seen": marks.tolist(),
-              "kernel_change": change(tangent, tangent_kernel(network, inputs).cpu().numpy())}
-    drifts, arrays = compare(study, kernels, outputs, labels, start, marks)
-    folder.save("gains", **arrays)
-    folder.finish(result | drifts)
-    return result | drifts
-
-
-def teach(network, inputs, labels, study, largest, note):
-    """What teacher and student, trained from the same weights, answer after so many steps: (2, marks, n, C), outputs or
-    probabilities, and the marks. The network is left as the trained student."""
-    marks = np.unique(np.geomspace(1, study.steps, MARKS).round().astype(int))
-    begin, targets, answers = {name: value.clone() for name, value in network.state_dict().items()}, labels, []
-    for role in ROLES:
-        note(f"  {role} ...")
-        network.load_state_dict(begin)
-        answers.append(trained(network, inputs, targets, study, largest, marks))
-        targets = answers[-1][-1]
-        if not bool((targets.abs() < LARGE).all()):
-            raise UsageError(f"--learning-rates: expected training that converges, got a {role} that diverges; try a "
-                             f"value smaller than {study.learning_rate}")
-    return torch.stack(answers), marks
-
-
-def trained(network, inputs, targets, study, largest, marks):
-    """What the network answers after each of `marks` steps (marks, n, C), trained in place by full batches on
-    (1/2) ||f - targets||^2, or on the sum of cross-entropies, of which probabilities are the answers."""
-    optimiser = OPTIMISERS[study.optimiser](network.parameters(), study.learning_rate / largest, study.learning_rate)
-    seen, squared = [], study.loss == "squared"
-    for step in range(1, study.steps + 1):
-        outputs = network(inputs)
-        optimiser.zero_grad(set_to_none=True)
-        loss = (0.5 * (outputs - targets).square().sum() if squared else
-                torch.nn.functional.cross_entropy(outputs, targets, reduction="sum"))
-        loss.backward()
-        optimiser.step()
-        if step in marks:
-            with torch.no_grad():
-                seen.append(answered(network(inputs), study))
-    return torch.stack(seen)
-
-
-def answered(outputs, study):
-    """Outputs as the loss compares them with labels."""
-    return outputs if study.loss == "squared" else torch.softmax(outputs, dim=-1)
-
-
-def compare(study, kernels, answers, labels, start, marks):
-    """The result's drifts and the arrays of gains.npz: measured gains of `answers` (2, marks, n, C) along the
-    eigenvectors of each kernel, beside predicted ones."""
-    y, f0 = _double(labels), _double(answered(start, study))
-    answers, result, arrays = _double(answers), {"drift_along": {}}, {}
-    for name, kernel in kernels.items():
-        whole = len(kernel) == y.size  # directions of all outputs together, or of each class alike
-        flat = (lambda values: values.reshape(*values.shape[:-2], -1)) if whole else (lambda values: values)
-        flow = kernel_flow(kernel, flat(y), start=flat(f0))
-        lam, U = flow.spectrum.eigenvalues, flow.spectrum.sample_basis
-        measured, size = gains(flat(answers), flat(y), U, flat(f0))
-        closed = (of_steps(study, lam, marks) if whole and study.exact else of_nearest_times(lam, measured, size))
-        predictions = {"predicted": closed}
-        if whole and study.loss == "cross_entropy" and study.optimiser == "sgd":
-            said = of_cross_entropy(study, kernel, y, _double(start), marks)
-            predictions["linear"] = gains(flat(said), flat(y), U, flat(f0))[0]
-        found = {kind: [[drift(p, m, size) for p, m in zip(*both)] for both in zip(gain, measured)]
-                 for kind, gain in predictions.items()}
-        last = {kind: dict(zip(ROLES, (curve[-1] for curve in curves))) for kind, curves in found.items()}
-        result["drift_along"][name] = last["predicted"]
-        prefix = "" if name == "tangent" else f"{name}_"
-        arrays |= {f"{prefix}eigenvalues": lam, f"{prefix}size": size}
-        for kind, gain in {"measured": measured, **predictions}.items():
-            arrays |= {f"{prefix}{kind}_{role}": curve[-1].astype(np.float32) for role, curve in zip(ROLES, gain)}
-        if name == "tangent":
-            carry = size**2 >= CARRIED * np.sum(size**2)
-            curves = {kind: gain[:, :, carry] for kind, gain in {"measured": measured, **predictions}.items()}
-            arrays |= {f"{kind}_{role}_over_time": curve.astype(np.float32)
-                       for kind, both in curves.items() for role, curve in zip(ROLES, both)}
-            result |= {
-                "drift": last["predicted"], "drift_over_time": dict(zip(ROLES, found["predicted"])),
-                "mean_difference": {role: float(np.mean(np.abs(m[-1] - p[-1])))
-                                    for role, m, p in zip(ROLES, curves["measured"], curves["predicted"])},
-                "largest_eigenvalue": float(lam[0]), "exaggeration": exaggerated(study, curves)}
-            if "linear" in last:
-                result["drift_linear"] = last["linear"]
-    return result, arrays
-
-
-def exaggerated(study, curves):
-    """Theorem 4.1 in function space: how many pairs of directions are exaggerated, as measured and as predicted.
-
-    curves: name -> gains (2, marks, k) of teacher and student, directions that carry something, by eigenvalue. A pair
-    is exaggerated where the student's gain along its bottom direction is below its teacher's on more than half of the
-    way on which both have the same along the top one. Top directions are drawn from the first 15, bottom ones from the
-    last 40: the gap that the theorem speaks of is in proportion to `left`, what the teacher leaves unlearned of a
-    bottom direction (measured, median), and along directions that are learned it is lost in rounding. Fitted times
-    predict no way, and are left out. Empty with too few directions.
-    """
-    count = curves["measured"].shape[2]
-    if count < TOP + BOTTOM:
-        return {}
-    pairs = draw_pairs(Eigenspace(top=(0, TOP), bottom=(count - BOTTOM, count)), study.seed, count)
-    said = {"left": float(np.median(1 - curves["measured"][0, -1, pairs[:, 1]]))}
-    for kind in ("measured", "linear", *(("predicted",) if study.exact else ())):
-        if kind in curves:
-            begin = np.zeros((2, 1, count))  # both start from nothing learned
-            paths = np.abs(np.concatenate([begin, curves[kind]], axis=1))
-            found = sign_test(exaggeration(*paths, pairs))
-            said[kind] = {"share": found.share if found.pairs else None, "exaggerated": found.exaggerated,
-                          "pairs": found.pairs}
-    return said
-
-
-def _double(values):
-    return values.detach().cpu().double().numpy()

@@ -1,7 +1,7 @@
 """An experiment of the paper as data: what it trains on, what, how, and what is looked at."""
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from tyro.conf import Suppress
 
@@ -118,6 +118,8 @@ class Setting:
     guesses: Suppress[dict[str, str]] = field(default_factory=dict)
     given: Suppress[frozenset[str]] = frozenset()
     """The dotted names of the values that the command line gave: these have to take effect, see `effect.check`."""
+    base: Suppress[Any] = None
+    """The setting as it stands, of one that was changed: what a run's address is relative to."""
 
     def __post_init__(self):
         check(self)

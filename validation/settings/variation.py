@@ -11,11 +11,13 @@ def varied(setting, values):
     Its title says that it was changed, and a value that is given is no guess. Raises UsageError for a name that the
     setting does not have, and for values that no experiment can have.
     """
+    before = setting.base or setting
     for name, value in values.items():
         setting = _with(setting, name.split("."), value, name)
     guesses = {name: why for name, why in setting.guesses.items() if name not in values}
     title = f"{setting.title}, changed" if values else setting.title
-    return replace(setting, title=title, guesses=guesses, given=setting.given | set(values))
+    return replace(setting, title=title, guesses=guesses, given=setting.given | set(values),
+                   base=before if values else setting.base)
 
 
 def _with(part, keys, value, name):

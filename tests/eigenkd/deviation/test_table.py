@@ -164,7 +164,7 @@ def test_the_methods_give_the_same(format):
 
 
 def test_another_format_or_thing_is_refused():
-    with pytest.raises(ValueError, match="format: expected one of text, markdown, latex, got 'html'"):
+    with pytest.raises(ValueError, match="format: expected one of text, markdown, latex, csv, json, got 'html'"):
         table(plain(), "html")
     with pytest.raises(TypeError, match="measured: expected what compare or over_seeds returns, got dict"):
         table({})

@@ -1,0 +1,32 @@
+"""Which runs are drawn, as the command line says it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from validation import runs
+from validation.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Runs in `out` or else committed ones, of one seed or of all, of settings as they stand or changed as `where` has
+    it. Both methods are those of `validation.runs`."""
+
+    out: Path | str = "runs"
+    seed: int | None = None
+    where: Mapping = field(default_factory=dict)
+
+    def find(self, setting, where=None):
+        return self._one(runs.find, setting, where)
+
+    def require(self, setting, where=None):
+        return self._one(runs.require, setting, where)
+
+    def _one(self, look, setting, where):
+        """What is found, the seeds of one configuration if `where` is not given: means over others mean nothing."""
+        found = look(setting, {**self.where, **(where or {})}, self.seed, self.out)
+        if not where and len(names := dict.fromkeys(run.name for run in found)) > 1:
+            raise UsageError(f"--where: expected values of one configuration, got those of {', '.join(names)}; "
+                             "name one")
+        return found

@@ -1,0 +1,250 @@
+"""The one reader of run folders: finished runs by setting, values and seeds, for figures, tables, studies and users.
+
+    runs.find("rf_noisy_mnist")                                     # the setting as it stands
+    runs.find("rf_noisy_mnist", where={"data.label_noise": 0.1})    # all other values as registered
+    runs.find("function_space", where={"width": [64, 256], "loss": runs.ANY}, seeds=range(5))
+    runs.find("mlp_mnist", where=runs.ANY)                          # whatever was changed
+
+Smoke runs are left out. A run that cannot be used is named in a `LeftOut` warning, and the others are returned.
+"""
+
+import difflib
+import json
+import re
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from validation.address import changes, leaves, names, same, told
+from validation.errors import UsageError, unknown
+from validation.record import COMMITTED, SCHEMA
+from validation.registered import ANY, REGISTERED, SOURCE, again, as_it_stands, command, is_list, several
+
+ABSENT = object()  # the value of a name that a configuration does not have
+
+
+class Unusable(UsageError):
+    """A run that is needed is missing or cannot be used; the message ends with the command that makes it."""
+
+
+class LeftOut(UserWarning):
+    """A run that was found cannot be used; the message ends with the command that makes it again."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, config.json and result.json."""
+
+    folder: Path
+    configuration: dict
+    result: dict
+
+    @property
+    def name(self):
+        """The setting with what was changed, such as "rf_noisy_mnist@data.label_noise=0.1"."""
+        return self.folder.parent.name
+
+    @property
+    def seed(self):
+        return self.configuration["seed"]
+
+    def value(self, name):
+        """The configuration's value of a dotted name; raises Unusable where it has none."""
+        return self._at(self.configuration, "config.json", name.split("."))
+
+    def field(self, *path):
+        """The result's value under the keys of `path`; raises Unusable where it is missing."""
+        return self._at(self.result, "result.json", path)
+
+    def arrays(self, name, *keys):
+        """The arrays `keys` of the file `name`; raises Unusable where one is missing."""
+        try:
+            with np.load(self.folder / name, allow_pickle=False) as stored:
+                return [stored[key] for key in keys]
+        except (OSError, KeyError, ValueError) as error:
+            if isinstance(error, FileNotFoundError) and COMMITTED in self.folder.parents:
+                error = "the records that come with a checkout have the arrays of their lowest seed alone"
+            raise Unusable(f"{self.folder / name} cannot be read ({error}); {self._again()}") from None
+
+    @property
+    def checks(self):
+        """Sentences on what to know before the run is used; empty where there is nothing."""
+        said = ["It was made with code that was not committed."] if self.result.get("dirty") else []
+        return said + [f"The {name} is at chance on the {split} data." for split, networks in
+                       self.result.get("at_chance", {}).items() for name in networks]
+
+    def _at(self, value, file, path):
+        for key in path:
+            if not isinstance(value, dict) or key not in value:
+                raise Unusable(f"{self.folder / file} has no field {'.'.join(path)}; {self._again()}")
+            value = value[key]
+        return value
+
+    def _again(self):
+        return f"run it again with: {again(self.configuration)}"
+
+
+def find(setting, where=None, seeds=None, out="runs", committed=None):
+    """The finished `Run`s of a setting, by address and seed.
+
+    setting: its name, or the setting itself, changed or not; where: dotted names of its configuration -> a value, a
+    list of values, or a predicate, all other values being the setting's; ANY for all runs. seeds: one, several, or None
+    for all. Of each configuration the runs are those in `out`, or else those in `committed` (the records of the
+    checkout). Sources of data are never mixed: if `where` does not name data_source, the setting's own one is taken, or
+    else another one. Raises UsageError for a name that no configuration has.
+    """
+    setting, where = _found(setting), {} if where is None else where
+    registered, groups, seen = as_it_stands(setting), {}, set(names(as_it_stands(setting)))
+    for place in dict.fromkeys((Path(out), Path(COMMITTED if committed is None else committed))):
+        for folder in _folders(place, setting.name, seeds):
+            run = _read(folder, setting, registered, where, seen)
+            if run is not None:
+                source = run.configuration.get(SOURCE)
+                rank = (place != Path(out), source != registered[SOURCE], str(source))
+                groups.setdefault(_group(run, registered, where), {}).setdefault(rank, {})[run.seed] = run
+    if where is not ANY and (strange := [name for name in where if not _begins(name, seen)]):
+        close = difflib.get_close_matches(strange[0], seen, n=3, cutoff=0.5)
+        raise UsageError(f"where: expected dotted names of the configuration of {setting.name}, got {strange[0]!r}; "
+                         + (f"did you mean {', '.join(close)}?" if close else f"it has {', '.join(sorted(seen))}"))
+    found = [run for group in groups.values() for run in group[min(group)].values()]
+    return sorted(found, key=lambda run: (run.name, run.seed))
+
+
+def require(setting, where=None, seeds=None, out="runs", committed=None):
+    """As `find`, of one run at least; raises Unusable with the command that makes one."""
+    if found := find(setting, where, seeds, out, committed):
+        return found
+    setting = _found(setting)
+    of_seeds = "" if seeds is None else f" of seed {' '.join(map(str, several(seeds)))}"
+    begun = [folder for folder in _folders(out, setting.name, seeds) if not (folder / "result.json").exists()
+             and _matches(_json(folder / "config.json")[0] or {}, as_it_stands(setting), where or {})]
+    unfinished = f" (an unfinished one is in {begun[0]})" if begun else ""
+    asked = [] if not where or where is ANY else [name for name, value in where.items() if value is not ANY]
+    changed = f" with {', '.join(asked)} as asked for" if asked else ""
+    raise Unusable(f"no finished run of {setting.name}{of_seeds}{changed} in {out}{unfinished}; make one with: "
+                   f"{command(setting, where, seeds)}")
+
+
+@contextmanager
+def telling(say):
+    """A block whose `LeftOut` warnings are said, each once, by say(text)."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", LeftOut)
+        try:
+            yield
+        finally:
+            for text in dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, LeftOut)):
+                say(text)
+    for one in caught:
+        if not issubclass(one.category, LeftOut):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+
+
+def _found(setting):
+    if not isinstance(setting, str):
+        return setting
+    if setting not in REGISTERED:
+        raise unknown("setting", setting, REGISTERED)
+    return REGISTERED[setting]
+
+
+def _folders(place, name, seeds):
+    """The folders of a setting's runs, as it stands and changed, of these seeds."""
+    wanted = None if seeds is None else set(several(seeds))
+    for parent in sorted([Path(place) / name, *Path(place).glob(f"{name}@*")]):
+        numbered = [(int(match[1]), path) for path in parent.glob("seed*")
+                    if (match := re.fullmatch(r"seed(\d+)", path.name))]
+        yield from (path for seed, path in sorted(numbered) if wanted is None or seed in wanted)
+
+
+def _read(folder, setting, registered, where, seen):
+    """The finished `Run` in a folder if `where` asks for it, else None; it is named where it can't be used.
+
+    seen: gets the names of its configuration.
+    """
+    if not (folder / "result.json").exists():
+        return None
+    as_registered = setting.configuration() == REGISTERED.get(setting.name, setting).configuration()
+    at_home = not where and folder.parent.name == setting.name and as_registered
+    configuration, broken = _json(folder / "config.json")
+    if broken:
+        return _leave_out(folder, broken, setting) if at_home or where else None
+    if configuration.get("smoke"):
+        return None
+    seen |= set(names(configuration))
+    fits = _matches(configuration, registered, where)
+    if not fits and not at_home:
+        return None
+    result, broken = _json(folder / "result.json")
+    if broken:
+        return _leave_out(folder, broken, setting)
+    if (schema := result.get("schema", 1)) != SCHEMA:
+        age = "an older" if schema < SCHEMA else "a newer"
+        return _leave_out(folder, f"it was made by {age} version (schema {schema}, this one reads {SCHEMA})", setting)
+    if not fits:
+        lines = "; ".join(told(configuration, registered))
+        return _leave_out(folder, f"it is not {setting.name} as it is now ({lines})", setting)
+    return Run(folder, configuration, result)
+
+
+def _leave_out(folder, why, setting):
+    seed = int(folder.name.removeprefix("seed"))
+    known, _ = _json(folder / "config.json")
+    make = again(known) if known and folder.parent.name != setting.name else command(setting, seeds=seed)
+    warnings.warn(f"{folder} is left out: {why}; run it again with: {make}", LeftOut, stacklevel=4)
+
+
+def _json(path):
+    """The mapping in a file, or why there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return None, f"its {path.name} cannot be read ({error})"
+    return (value, None) if isinstance(value, dict) else (None, f"its {path.name} is no mapping")
+
+
+def _matches(configuration, registered, where):
+    """Whether a configuration has the values asked for, and all others as registered."""
+    if where is ANY:
+        return True
+    free = {SOURCE, *(_shortest(name, registered) for name in where)}
+    others = [path for path in changes(configuration, registered) if not any(_is_under(path, name) for name in free)]
+    return not others and all(_fits(_at(configuration, name), wanted) for name, wanted in where.items())
+
+
+def _fits(value, wanted):
+    if callable(wanted):
+        return value is not ABSENT and bool(wanted(value))
+    return same(value, wanted) or (is_list(wanted) and any(same(value, one) for one in wanted))
+
+
+def _shortest(name, registered):
+    """The shortest beginning of a dotted name that is a leaf of the registered configuration, else the name: what has
+    taken the place of a None has no registered values."""
+    keys, known = name.split("."), leaves(registered)
+    return next((".".join(keys[:k]) for k in range(1, len(keys)) if tuple(keys[:k]) in known), name)
+
+
+def _is_under(path, name):
+    keys = tuple(name.split("."))
+    return path[:len(keys)] == keys
+
+
+def _begins(name, known):
+    return any(one == name or one.startswith(f"{name}.") for one in known)
+
+
+def _at(configuration, name):
+    for key in name.split("."):
+        configuration = configuration.get(key, ABSENT) if isinstance(configuration, dict) else ABSENT
+    return configuration
+
+
+def _group(run, registered, where):
+    """What runs have in common that are seeds of one another, whatever the source of their data."""
+    named = where is ANY or SOURCE in where
+    return json.dumps([[path, value] for path, value in changes(run.configuration, registered).items()
+                       if named or path != (SOURCE,)])
