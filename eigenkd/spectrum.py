@@ -13,7 +13,7 @@ from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from eigenkd.arrays import is_concrete, real_array, to_numpy
-from eigenkd.filters.algebra import Resolved
+from eigenkd.filters.resolved import Resolved
 from eigenkd.pytrees import pytree
 
 GAP = 1e3  # of eigenvalues: a spectrum that stops this far above its resolution ends there; otherwise it is cut
