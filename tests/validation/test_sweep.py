@@ -8,7 +8,7 @@ from validation import sweep
 
 from .running import contents
 
-SMOKE = ("--smoke", "--data.train-examples", "64")
+SMOKE = ("--smoke", "--data.train-examples", "48", "--teacher.batch-size", "16", "--student.batch-size", "16")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_only_what_is_left_is_run_and_forwarded_flags_arrive(swept, tmp_path):
     assert code == 0 and "seed 0: already finished" in err and "1 of 1 jobs finished" in err
     assert finished(tmp_path) == ["resnet8_digits/seed0", "resnet8_digits/seed1"]
     configuration = json.loads((tmp_path / "runs/resnet8_digits/seed1/config.json").read_text())
-    assert configuration["data"]["train_examples"] == 64 and configuration["smoke"] is True
+    assert configuration["data"]["train_examples"] == 48 and configuration["smoke"] is True
 
 
 def test_a_run_that_fails_is_named(swept, tmp_path):

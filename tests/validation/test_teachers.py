@@ -119,7 +119,8 @@ def test_the_one_hot_student_is_trained_on_all_examples_whatever_the_teachers_sh
     assert trained(smoke("resnet20_mnist")) == ["teacher", "student"]  # that ResNet-20 was taught one half
     assert trained(smoke(*half, "--no-resume")) == ["teacher", "one_hot", "student"]
     result = json.loads((tmp_path / "resnet20_resnet8_mnist/seed0/result.json").read_text())
-    assert result["teachers"]["one_hot"] == eight.name and (eight / "weights.safetensors").read_bytes() == weights
+    assert result["teachers"]["one_hot"] == f"teachers/{eight.name}"
+    assert (eight / "weights.safetensors").read_bytes() == weights
 
 
 def test_a_student_of_its_teachers_network_does_not_take_its_teachers_folder(smoke, tmp_path):
