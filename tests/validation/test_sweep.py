@@ -8,9 +8,10 @@ from validation import sweep
 
 from .running import contents
 
-SMOKE = ("--smoke", "--data.train-examples", "64", "--analysis.layers")
-MLP = "mlp_mnist@analysis.layers=none,data.train_examples=64,smoke=true"
-RESNET = "resnet8_digits@analysis.layers=none,smoke=true"  # which has 64 of itself
+SMOKE = ("--smoke", "--data.train-examples", "48", "--teacher.batch-size", "16", "--student.batch-size", "16",
+         "--analysis.layers")
+MLP = "mlp_mnist@analysis.layers=none,data.train_examples=48,smoke=true"
+RESNET = "resnet8_digits@analysis.layers=none,data.train_examples=48,smoke=true"
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_only_what_is_left_is_run_and_forwarded_flags_arrive(swept, tmp_path):
     assert code == 0 and "seed 0: already finished" in err and "1 of 1 jobs finished" in err
     assert finished(tmp_path) == [f"{RESNET}/seed0", f"{RESNET}/seed1"]
     configuration = json.loads((tmp_path / f"runs/{RESNET}/seed1/config.json").read_text())
-    assert configuration["data"]["train_examples"] == 64 and configuration["smoke"] is True
+    assert configuration["data"]["train_examples"] == 48 and configuration["smoke"] is True
 
 
 def test_a_run_that_fails_is_named(swept, tmp_path):
