@@ -124,7 +124,7 @@ def test_without_names_every_figure_is_written_twice_and_its_paths_printed(runs,
 def test_nothing_is_cut_off_and_no_title_or_caption_lies_on_another_part(name, runs):
     figure = FIGURES[name].draw(Choice(runs))
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()
     whole = figure.bbox.padded(1)
     parts = [part for part in (figure._suptitle, figure._supxlabel, *figure.legends) if part]
     boxes = [part.get_tightbbox(canvas.get_renderer()) for part in [*figure.axes, *parts]]
