@@ -79,8 +79,12 @@ def plans_of(study, options):
 
 def missing(planned, options):
     """The (variant, seed) that neither the run folders nor the committed records have."""
-    return [(variant, plan.seed) for variant, plans in planned for plan in plans
-            if plan.state != "show" and not runs.find(variant.setting, variant.values, plan.seed, options.out)]
+    lacking = []
+    for variant, plans in planned:
+        there = {run.seed for run in runs.find(variant.setting, variant.values, [plan.seed for plan in plans],
+                                               options.out)}
+        lacking += [(variant, plan.seed) for plan in plans if plan.seed not in there]
+    return lacking
 
 
 def carry_out(wanted, options):

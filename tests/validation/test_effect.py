@@ -37,7 +37,8 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("mlp_mnist --student.decay-factor 0.1", "--student.decay-factor: expected another number than 1, with --student."),
     ("resnet_cifar100 --student.decay-factor=1", "--student.decay-factor: expected another number than 1"),
     ("mlp_mnist --student.momentum 0.9", "--student.optimiser: expected sgd with a momentum, got adam"),
-    ("resnet_cifar100 --student.optimiser adam", "pass --student.momentum 0 --student.no-nesterov too"),
+    ("resnet_cifar100 --student.optimiser adam",
+     "got adam; pass --student.optimiser sgd, or --student.momentum 0 --student.no-nesterov"),
     # the switch of losses: 21,600 steps
     (TO_ONE_HOT + "epoch~450", "--student.loss.terms: expected a switch that starts and is complete before the end of "
      "the training (450 epochs, 21600 steps), not from step 21600 to 21600, got 'distilled to one_hot at epoch 450'"),

@@ -10,8 +10,8 @@ from .running import contents
 
 SMOKE = ("--smoke", "--data.train-examples", "48", "--teacher.batch-size", "16", "--student.batch-size", "16",
          "--analysis.layers")
-MLP = "mlp_mnist@analysis.layers=none,data.train_examples=48,smoke=true,student.batch_size=12,teacher.batch_size=12"
-RESNET = "resnet8_digits@analysis.layers=none,data.train_examples=48,smoke=true,student.batch_size=12,teacher.batch_size=12"
+CHANGES = "analysis.layers=none,data.train_examples=48,smoke=true,student.batch_size=12,teacher.batch_size=12"
+MLP, RESNET = f"mlp_mnist@{CHANGES}", f"resnet8_digits@{CHANGES}"
 
 
 @pytest.fixture

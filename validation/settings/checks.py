@@ -17,7 +17,7 @@ def check(setting):
     for role in ("teacher", "student"):
         _check_training(getattr(setting, role), f"--{role}")
     require(not setting.teacher.loss.needs_teacher, "--teacher.loss.terms", "terms of labels, one_hot and squared",
-             setting.teacher.loss.terms)
+            setting.teacher.loss.terms)
     _check_analysis(setting.analysis)
     for name in ("evaluated", "saved_logits"):
         count = getattr(setting.evaluation, name)
@@ -26,10 +26,10 @@ def check(setting):
 
 def _check_data(data):
     require(data.train_examples is None or data.train_examples >= 1, "--data.train-examples", "at least 1",
-             data.train_examples)
+            data.train_examples)
     require(0 <= data.label_noise <= 1, "--data.label-noise", "a share from 0 to 1", data.label_noise)
     require(0 < data.teacher_fraction <= 1, "--data.teacher-fraction", "a fraction above 0, up to 1",
-             data.teacher_fraction)
+            data.teacher_fraction)
 
 
 def _check_training(recipe, flag):
@@ -40,7 +40,8 @@ def _check_training(recipe, flag):
         require(_positive(value), f"{flag}.{name.replace('_', '-')}", "a positive number", value)
     require(0 <= recipe.momentum < 1, f"{flag}.momentum", "a number from 0 to below 1", recipe.momentum)
     require(recipe.optimiser == "sgd" or not (recipe.momentum or recipe.nesterov), f"{flag}.optimiser",
-             "sgd with a momentum", recipe.optimiser, f"pass {flag}.momentum 0 {flag}.no-nesterov too")
+            "sgd with a momentum", recipe.optimiser,
+            f"pass {flag}.optimiser sgd, or {flag}.momentum 0 {flag}.no-nesterov")
     require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive one for Nesterov's", 0)
     require(0 <= recipe.weight_decay < math.inf, f"{flag}.weight-decay", "0 or more", recipe.weight_decay)
     require(recipe.warmup_epochs >= 0, f"{flag}.warmup-epochs", "0 or more", recipe.warmup_epochs)

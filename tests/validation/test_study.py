@@ -1,0 +1,107 @@
+"""Studies: what they vary, what they reuse, and the table that they end in, in each format."""
+
+import csv
+import json
+
+import pytest
+
+import validation.runs
+from eigenkd.intervals import t_interval
+from validation import study as command
+from validation.errors import UsageError
+from validation.settings import find
+from validation.studies import STUDIES, Study, quantities
+from validation.studies.study import Quantity
+
+EPOCHS = ("teacher.epochs", "student.epochs")
+SMALL = Study("small", "a small study", ("mlp_mnist",), vary={"model.hidden": (4, 6), EPOCHS: (1,)}, seeds=(0, 1),
+              quantities=(quantities.accuracy("teacher"), quantities.gain(), quantities.pairs("linear1"),
+                          Quantity("nothing", lambda result: None)))
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path, capsys):
+    """small(*arguments) -> (exit code, standard output, standard error) of the small study, without committed runs."""
+    monkeypatch.setitem(STUDIES, "small", SMALL)
+    monkeypatch.setattr(validation.runs, "COMMITTED", tmp_path / "nothing")
+
+    def call(*arguments):
+        code = command.main(["small", "--out", str(tmp_path / "runs"), "--data-dir", str(tmp_path), *arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+def test_every_study_is_of_settings_and_values_that_there_are():
+    assert STUDIES
+    for name, study in STUDIES.items():
+        assert study.name == name and study.quantities and study.seeds
+        variants = study.variants()
+        assert len({(variant.setting, str(variant.values)) for variant in variants}) == len(variants) > 1
+        for variant in variants:
+            configuration = variant.apply().configuration()
+            for dotted, value in variant.values.items():
+                found = configuration
+                for key in dotted.split("."):
+                    found = found[key]
+                assert found == value
+            assert len(variant.labels) == len(study.header)
+
+
+def test_names_that_vary_together_take_the_same_value():
+    both = SMALL.variants()
+    assert [variant.values for variant in both] == [{"model.hidden": hidden, **dict.fromkeys(EPOCHS, 1)}
+                                                    for hidden in (4, 6)]
+    assert SMALL.header == ("setting", "model.hidden", "teacher.epochs") and both[1].labels == ("mlp_mnist", "6", "1")
+    assert both[0].apply().base == find("mlp_mnist")
+
+
+def test_a_study_runs_what_is_missing_and_ends_in_a_table(small, tmp_path):
+    code, out, _ = small("--dry-run")
+    assert code == 0 and "4 of 4 runs missing" in out and not (tmp_path / "runs").exists()
+    assert small("--seeds", "0", "--at-once", "1")[0] == 0
+    code, out, _ = small("--dry-run")
+    assert "2 of 4 runs missing" in out and out.count(": there") == 2 and out.count("would run") == 2
+    assert small("--at-once", "2")[0] == 0
+    assert "0 of 4 runs missing" in small("--dry-run")[1]
+
+    code, out, _ = small("--json")
+    data = json.loads(out)
+    assert code == 0 and [variant["values"]["model.hidden"] for variant in data["variants"]] == [4, 6]
+    for variant in data["variants"]:
+        found = validation.runs.find("mlp_mnist", variant["values"], out=tmp_path / "runs")
+        values = [100 * run.field("accuracy", "test", "teacher") for run in found]
+        told = variant["quantities"]["test accuracy, teacher (%)"]
+        assert list(told["by_seed"].values()) == values and list(told["by_seed"]) == ["0", "1"]
+        assert (told["mean"], told["low"], told["high"]) == pytest.approx(t_interval(values)) and told["seeds"] == 2
+        assert variant["quantities"]["nothing"] == {"mean": None, "low": None, "high": None, "seeds": 0,
+                                                    "by_seed": {"0": None, "1": None}}
+
+    _, text, _ = small()
+    lines = text.splitlines()
+    assert lines[0].split()[:3] == ["setting", "model.hidden", "teacher.epochs"] and lines[0].endswith("seeds")
+    mean = told["mean"]
+    assert lines[3].split()[:3] == ["mlp_mnist", "6", "1"] and f"{mean:.2f} [" in lines[3] and "–" in lines[3]
+    _, markdown, _ = small("--format", "markdown")
+    assert markdown.startswith("| setting | model.hidden |")
+    _, comma, _ = small("--format", "csv")
+    header, _, last = csv.reader(comma.splitlines())
+    assert header[3:6] == ["test accuracy, teacher (%)", "test accuracy, teacher (%) low",
+                           "test accuracy, teacher (%) high"] and float(last[3]) == pytest.approx(mean)
+
+
+def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_path, capsys):
+    for arguments, message in (
+            (["--at-once", "0"], "error: --at-once: expected at least 1, got 0; leave it out"),
+            (["--download", "--no-download"], "error: --download: expected it or --no-download"),
+            (["--seeds", "-1"], "error: --seeds: expected")):
+        code, out, err = small(*arguments)
+        assert code == 2 and out == "" and err.startswith(message), err
+    monkeypatch.setitem(STUDIES, "small", Study("small", "", ("mlp_mnist",), SMALL.quantities, {"model.wide": (1,)}))
+    code, _, err = small()
+    assert code == 2 and "got 'model.wide'" in err and not (tmp_path / "runs").exists()
+    assert command.main([]) == command.main(["nothing"]) == 2 and command.main(["--list"]) == 0
+    assert "optimisers" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="NAME: expected one of"):
+        command.find("optimizers")
