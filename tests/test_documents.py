@@ -14,11 +14,24 @@ PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if "```python" in
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_of(page, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    """A block that begins with the name of a file is that file, and the page's commands that run it are given then."""
+    text = page.read_text()
+    blocks, files = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL), []
+    for block in list(blocks):
+        if name := re.match(r"# (\w+\.py)\n", block):
+            (tmp_path / name[1]).write_text(block)
+            files.append(name[1].removesuffix(".py"))
+            blocks.remove(block)
     (tmp_path / "runs").symlink_to(ROOT / "records")
-    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)})
+    given = {"cwd": tmp_path, "capture_output": True, "text": True,
+             "env": os.environ | {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)}}
+    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], **given)
     assert done.returncode == 0, done.stderr
+    commands = re.findall(r"^python (-m validation.run .*)$", text, flags=re.MULTILINE) if files else []
+    assert all(any(f"{name}:" in command for command in commands) for name in files)
+    for command in commands:
+        done = subprocess.run([sys.executable, *command.split(), "--out", "own"], **given)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)

@@ -7,12 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+from validation import run
+from validation.plans import make_plans
+
 ROOT = Path(__file__).parents[2]
 SIGNALLED = ("-m", "tests.validation.signalled")
 # Batch normalisation, augmentation, Nesterov's momentum; a layer seen from the start and one seen at the end.
 QUICK = ("resnet8_digits", "--analysis.layers", "stem", "classifier.linear",
          *(f"--{role}.{value}" for role in ("teacher", "student")
            for value in ("schedule=constant", "warmup-epochs=0", "decay-epochs")))
+
+
+def address(*arguments):
+    """Where the one run of these arguments of validation.run lies, inside of its run folders."""
+    (plan,) = make_plans(*run.parse([*map(str, arguments)]))
+    return plan.folder.name
 
 
 def start(out, *arguments, before=(sys.executable, "-m", "validation.run")):

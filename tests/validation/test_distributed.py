@@ -10,11 +10,12 @@ import torch
 
 from validation.distributed import SINGLE, Group
 
-from .running import QUICK, ROOT, SIGNALLED, finish, same_files, start
+from .running import QUICK, ROOT, SIGNALLED, address, finish, same_files, start
 
 RUN = (*QUICK, "--data.train-examples", "160", "--teacher.batch-size", "8", "--student.batch-size", "32",
        "--teacher.epochs", "1", "--student.epochs", "1", "--teacher.learning-rate", "0.01",
        "--student.learning-rate", "0.01", "--checkpoint-every", "10")
+FP64 = address(*RUN, "--precision", "fp64")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1",
             "--standalone")
 
@@ -39,7 +40,7 @@ def test_two_processes_train_the_resnet_that_one_trains(trained):
     """In double precision: in single precision the order of a sum decides on which side of a ReLU's kink an activation
     is, and small differences grow."""
     _, folder = trained
-    one, two = (dict(np.load(folder / name / "resnet8_digits/seed0/outputs.npz")) for name in ("one", "fp64"))
+    one, two = (dict(np.load(folder / name / FP64 / "outputs.npz")) for name in ("one", "fp64"))
     assert one.keys() == two.keys()
     for name in ("train_labels", "test_labels"):
         np.testing.assert_array_equal(one[name], two[name])
@@ -47,7 +48,7 @@ def test_two_processes_train_the_resnet_that_one_trains(trained):
         assert one[name].dtype == np.float64
         assert np.abs(one[name] - two[name]).max() < 1e-9 * np.abs(one[name]).max(), name
     for name in ("one", "fp64"):
-        lines = (folder / name / "resnet8_digits/seed0/metrics.jsonl").read_text().splitlines()
+        lines = (folder / name / FP64 / "metrics.jsonl").read_text().splitlines()
         assert [json.loads(line)["step"] for line in lines] == [20, 5]
 
 

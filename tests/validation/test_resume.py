@@ -10,11 +10,11 @@ from validation.checkpoint import Checkpoints
 from validation.lock import alone
 from validation.trainer import Trainer
 
-from .running import QUICK, contents
+from .running import QUICK, address, contents
 
 SMALL = (*QUICK, "--smoke", "--data.train-examples", 48, "--teacher.batch-size", 12,
          "--student.batch-size", 8)
-ADDRESS = "resnet8_digits@data.train_examples=48,smoke=true,student.batch_size=8,teacher.batch_size=12/seed0"
+ADDRESS = address(*SMALL)
 
 
 @pytest.fixture
