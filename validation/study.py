@@ -195,6 +195,9 @@ def parse(arguments):
     options = tyro.cli(StudyOptions, prog="python -m validation.study", args=arguments)
     if options.download and options.no_download:
         raise UsageError("--download: expected it or --no-download, got both; leave one out")
+    if options.seeds is not None and (not options.seeds or min(options.seeds) < 0):
+        raise UsageError("--seeds: expected whole numbers from 0 on, got "
+                         f"{' '.join(map(str, options.seeds)) or 'none'}; leave it out for those of the study")
     if options.at_once is not None and options.at_once < 1:
         raise UsageError(f"--at-once: expected at least 1, got {options.at_once}; leave it out")
     if not options.names and not options.list:

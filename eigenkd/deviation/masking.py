@@ -36,8 +36,10 @@ class Depths:
 
     def masked(self):
         """(classes,) bool: masks' constants in all rows, or probabilities of zero in all rows that lie twice as far
-        down as any entry of the other classes: -1e4 below logits of common size."""
+        down as any entry of the other classes, two or more: -1e4 below logits of common size."""
         zero = self.nearest >= ZERO
+        if (~zero).sum() < 2:  # a network that diverged, and predicts one class throughout
+            return self.nearest >= MASK
         reach = np.max(self.farthest, where=~zero, initial=0)
         return zero & ((self.nearest >= MASK) | (self.nearest >= 2 * reach))
 
@@ -50,7 +52,7 @@ def masked_classes(teacher, student, kinds, masked="refuse", names=()):
     look for; only then are the others read.
 
     Raises ValueError for another `masked`, for a class masked in one model only under "refuse", and where fewer than
-    two classes are left.
+    two classes are left under "refuse"; under "keep" none is left out then.
     """
     if masked not in MASKED:
         raise ValueError(f"masked: expected {' or '.join(map(repr, MASKED))}, got {masked!r}; 'keep' takes a class "
@@ -68,6 +70,8 @@ def masked_classes(teacher, student, kinds, masked="refuse", names=()):
         _same("teacher", of_teacher & ~of_student, "student", names)
         _same("student", of_student & ~of_teacher, "teacher", names)
     both = of_teacher & of_student
+    if (~both).sum() < 2 and masked == "keep":
+        return np.zeros_like(both)
     if (~both).sum() < 2:
         raise ValueError(f"teacher_logits: expected two classes or more that are not masked, got "
                          f"{(~both).sum()} of {both.size}; pass logits of the classes in use")

@@ -9,19 +9,19 @@ import signal
 import sys
 
 from validation import run
-from validation.trainer import Fit
+from validation.trainer import Trainer
 
 
 def main(name, step, *arguments):
-    after_step = Fit._after_step
+    after_step = Trainer._after_step
 
     def signalled(self, at):
-        if (self.role, at) == ("teacher", int(step)):
+        if (self.role.name, at) == ("teacher", int(step)):
             os.kill(os.getpid(), signal.Signals[name])
         after_step(self, at)
 
     if os.environ.get("RANK", "1") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
-        Fit._after_step = signalled
+        Trainer._after_step = signalled
     return run.main(arguments)
 
 

@@ -222,7 +222,7 @@ def test_an_unfinished_run_is_run_again(command, tmp_path):
     ([], "NAME: expected one or more settings, such as rf_noisy_mnist or resnet8_mnist, got none; see --list"),
     ([*SMOKE, "--checkpoint-every", "often"], "--checkpoint-every: expected a number of steps or a time, got 'often'"),
     (["resnet8_mnist", "--teacher.batch-size", "9999"], "--teacher.batch-size: expected at most the 4000 training"),
-    (["resnet8_mnist", "--data.no-normalise"], "--data.normalise: expected it with augmented images"),
+    (["resnet8_mnist", "--data.view.padding", "-1"], "--data.view.padding: expected 0 or more pixels, got -1"),
     (["resnet8_mnist", "--student.loss.terms", "distilled to one_hot"], "--student.loss.terms: expected a mixture of"),
     (["resnet8_mnist", "--teacher.momentum", "0"], "--teacher.momentum: expected a positive one for Nesterov's"),
     (["--teacher.epochs", "3"], "put it before its own flags"),

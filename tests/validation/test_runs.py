@@ -158,12 +158,13 @@ def test_one_unusable_run_is_named_and_the_others_are_found(places, file, conten
 def test_an_unusable_run_that_is_not_asked_for_is_not_spoken_of(places):
     own, _ = places
     write(own, "mlp_mnist")
-    write(own, "mlp_mnist", 4, {"schema": 1}, data__label_noise=0.1, data__flip=True, student__decay_epochs=[1, 2])
+    write(own, "mlp_mnist", 4, {"schema": 1}, data__label_noise=0.1, student__drop_last=True,
+          student__decay_epochs=[1, 2])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(find("mlp_mnist")) == 1 and find("mlp_mnist", {"data.label_noise": 0.2}) == []
-    with pytest.warns(LeftOut, match=r"run it again with: python -m validation.run mlp_mnist --data.flip "
-                                     r"--data.label-noise 0.1 --student.decay-epochs 1 2 --seeds 4$"):
+    with pytest.warns(LeftOut, match=r"run it again with: python -m validation.run mlp_mnist --data.label-noise "
+                                     r"0.1 --student.decay-epochs 1 2 --student.drop-last --seeds 4$"):
         assert len(find("mlp_mnist", ANY)) == 1
 
 
@@ -176,9 +177,9 @@ def test_a_run_that_is_needed_and_not_there_is_a_line_with_its_command(places):
     with pytest.raises(Unusable, match=r"of seed 3 in runs \(an unfinished one is in runs/mlp_mnist/seed3\); make "
                                        r"one with: python -m validation.run mlp_mnist --seeds 3$"):
         require("mlp_mnist", seeds=3)
-    with pytest.raises(Unusable, match=r"with data.label_noise, data.flip as asked for in runs; .* mlp_mnist "
-                                       r"--data.label-noise 0.1 --data.no-flip$"):
-        require("mlp_mnist", {"data.label_noise": [0.1, 0.2], "data.flip": False})
+    with pytest.raises(Unusable, match=r"with data.label_noise, student.drop_last as asked for in runs; .* mlp_mnist "
+                                       r"--data.label-noise 0.1 --student.no-drop-last$"):
+        require("mlp_mnist", {"data.label_noise": [0.1, 0.2], "student.drop_last": False})
     with pytest.raises(Unusable, match=r"make one with: python -m validation.function_space --losses cross_entropy "
                                        r"--widths 64 --seeds 0 1$"):
         require(Study(loss="cross_entropy"), {"width": 64}, seeds=[0, 1])
@@ -201,7 +202,7 @@ def test_values_fields_arrays_and_checks_of_a_run(places):
     folder = write(own, "mlp_mnist", 0, {"data": {"source": "it"}, "dirty": True, "at_chance": {"test": ["student"]}})
     np.savez(folder / "outputs.npz", x=np.arange(3))
     (run,) = find("mlp_mnist")
-    assert (run.seed, run.value("data.name"), run.field("data", "source")) == (0, "mnist", "it")
+    assert (run.seed, run.value("data.set.name"), run.field("data", "source")) == (0, "mnist", "it")
     np.testing.assert_array_equal(run.arrays("outputs.npz", "x")[0], [0, 1, 2])
     assert run.checks == ["It was made with code that was not committed.", "The student is at chance on the test data."]
     for wrong, message in ((lambda: run.field("data", "hash"), r"result.json has no field data.hash; run it"),

@@ -18,4 +18,5 @@ MODELS = {model.__dataclass_fields__["name"].default: model for model in (
     TangentMLP,
 )}
 
-__all__ = ["MODELS", "Network"]
+__all__ = ["CNN", "MLP", "MODELS", "MobileNetV2", "Network", "RandomFeatures", "ResNet", "TangentMLP",
+           "TorchvisionResNet18"]

@@ -332,3 +332,14 @@ def test_the_size_of_blocks_never_matters(seed, dtype):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pointwise, "BLOCK", 4 * int(rng.integers(1, 20)))
         assert outcome() == whole
+
+
+@pytest.mark.parametrize("far", [2e3, 1e7])
+def test_a_network_that_predicts_one_class_throughout_is_kept(far):
+    """It has diverged: no class is masked by that, or, under "keep", by as far as a mask's constant."""
+    teacher = np.full((30, 5), -far) - np.arange(150).reshape(30, 5)
+    teacher[:, 2] = 0
+    found = compare(teacher, teacher + 1, np.arange(30) % 5, masked="keep", inputs="logits")
+    assert found.kl == 0 and found.agreement == 1
+    if far < 1e6:
+        assert compare(teacher, teacher + 1, inputs="logits").kl == 0
