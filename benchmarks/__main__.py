@@ -22,7 +22,7 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks (default: all)")
     parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the records go")
-    parser.add_argument("--minutes", type=float, default=60, help="gpu: stop after so many; the next call goes on")
+    parser.add_argument("--minutes", type=float, default=60, help="gpu: stop after so many; the next call resumes")
     options = parser.parse_args(arguments)
     if options.list:
         rows = [*((name, question(name)) for name in BENCHMARKS), ("gpu", GPU)]

@@ -1,4 +1,4 @@
-"""A hundred times of teachers and students from one factorisation, beside what else computes them."""
+"""A hundred times of teachers and students from one factorisation, next to what else computes them."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""Gradient flow of a linear model under the cross-entropy, 100 times, beside a general ODE solver in weight space."""
+"""Gradient flow of a linear model under the cross-entropy, 100 times, next to a general ODE solver in weight space."""
 
 import numpy as np
 from scipy.integrate import solve_ivp

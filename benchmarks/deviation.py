@@ -1,4 +1,4 @@
-"""A student beside its teacher: 50,000 x 100 logits in memory, and files of 1,000 classes in bounded memory."""
+"""A student next to its teacher: 50,000 x 100 logits in memory, and files of 1,000 classes in bounded memory."""
 
 import json
 import os
@@ -39,8 +39,8 @@ print(json.dumps({"compare": compared - begin, "summary": finished - compared, "
 
 
 def run():
-    """The record: seconds of compare and summary, beside exp of every entry; of a process that does both to files,
-    beside reading the files once (from the system's cache, where they fit) and exp; and that process's peak memory."""
+    """The record: seconds of compare and summary, next to exp of every entry; of a process that does both to files,
+    next to reading the files once (from the system's cache, where they fit) and exp; and that process's peak memory."""
     rng = np.random.default_rng(0)
     teacher, student, labels = _logits(rng, *MEMORY, np.float32)
     record = {"question": __doc__, "memory": MEMORY, "streamed": STREAMED, "machine": machine("numpy", "eigenkd")}

@@ -1,4 +1,4 @@
-"""What only a GPU can tell: images a second beside what its memory allows, and settings that are hopeless on a CPU."""
+"""What only a GPU can tell: images a second next to what its memory allows, and settings that are hopeless on a CPU."""
 
 import json
 import signal
@@ -42,7 +42,7 @@ NOTES = {
     "floor": f"images a second if nothing but memory counted: {PASSES} passes over every convolution's output in bf16. "
              "Forward 2 for the convolution, 3 for normalisation and relu (statistics, again, result); backward 5 for "
              "those, 4 for the convolution's two gradients; 2 for the sums of the residual branches. ResNet-56: 17 MB",
-    "bandwidth": "bytes read and written a second by copying 1 GiB, measured beside them",
+    "bandwidth": "bytes read and written a second by copying 1 GiB, measured next to them",
     "compiled": "by torch.compile's default",
 }
 

@@ -1,4 +1,4 @@
-"""neural-tangents beside us in one run: a process in a virtual environment of its own that predicts when asked.
+"""neural-tangents next to us in one run: a process in a virtual environment of its own that predicts when asked.
 
 Version 0.6.5 (2023, the last) imports on JAX up to 0.5.3: later ones have no jax.core.Jaxpr. The environment is made on
 first use in .bench/, which git ignores; with TensorFlow, which neural-tangents imports, it takes 2.7 GB. It needs a

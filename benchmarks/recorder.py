@@ -1,4 +1,4 @@
-"""What recording where layers stand costs, beside the training steps that it watches."""
+"""What recording where layers stand costs, next to the training steps that it watches."""
 
 import time
 from dataclasses import replace

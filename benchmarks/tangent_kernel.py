@@ -1,4 +1,4 @@
-"""The empirical tangent kernel of a network of linear layers, beside the usual way by all derivatives."""
+"""The empirical tangent kernel of a network of linear layers, next to the usual way by all derivatives."""
 
 import torch
 

@@ -2,7 +2,7 @@
 
 Everything behind this border is written against the array API standard, so that NumPy, JAX and PyTorch arrays come
 back as what they were. A value is checked where it can be seen: under a JAX or functorch transformation it cannot, and
-bad values then come out as NaN instead of raising.
+bad values then become NaN instead of raising.
 """
 
 import sys
@@ -48,7 +48,7 @@ def leading(*values):
 
 
 def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=True, values=True):
-    """`value` as a floating-point array, or an error that names the argument, what came and the mend.
+    """`value` as a floating-point array, or an error that names the argument, what came and the fix.
 
     name: the argument's name as its user typed it.
     like: an array whose library, dtype and device the result takes; numbers, lists and NumPy arrays are converted to

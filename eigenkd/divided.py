@@ -69,7 +69,7 @@ def gain_differences(filter, lam):
 def dual_differences(filter, lam, differences, refined):
     """h[lam_i, lam_j] (..., k, k) of h(lam) = g(lam)/lam, from g[lam_i, lam_j].  Eq. (50)
 
-    h[a, b] = (g[a, b] - h(b))/a with b <= a, whose absolute error is a few eps h(b)/a: nothing beside h(b) where it
+    h[a, b] = (g[a, b] - h(b))/a with b <= a, whose absolute error is a few eps h(b)/a: nothing next to h(b) where it
     is to be multiplied by sqrt(a b), as features do. refined: as h[a, b] = g[a, b, 0], it is half of g'' in the middle
     of 0, a and b to second order, and that counts where subtraction leaves less, by the same switch as above.
     """

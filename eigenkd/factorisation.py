@@ -87,7 +87,7 @@ def _from_gram(X, lam, basis, tolerance, given):
 
 
 def flat_kernel(name, K, square=False):
-    """A kernel (n, n', k, k) between k outputs of each sample as (n k, n' k), outputs beside their sample.
+    """A kernel (n, n', k, k) between k outputs of each sample as (n k, n' k), outputs next to their sample.
 
     One of two dimensions stays. Raises ValueError for unequal numbers of outputs, and of samples if it is to be square.
     """
@@ -118,7 +118,7 @@ def from_kernel(K, rank_tolerance=None, single=False):
     lam, U = descending_eigh(K if exact else (K + K.T) / 2)  # whose derivative is symmetric too
     if is_concrete(K) and bool(lam[-1] < -rounding * xp.max(xp.abs(lam))):
         raise ValueError(f"K: expected a positive semi-definite matrix, got a smallest eigenvalue of "
-                         f"{float(lam[-1]):.3g} beside a largest of {float(lam[0]):.3g}; "
+                         f"{float(lam[-1]):.3g} next to a largest of {float(lam[0]):.3g}; "
                          f"{_not_a_kernel(float(lam[-1]), float(lam[0]))}")
     if rank_tolerance is None:
         resolution = _kernel_resolution(lam, K.shape, precision)
@@ -134,7 +134,7 @@ def _asymmetry(K, rounding):
     size = max(float(to_numpy(xp.max(K))), -float(to_numpy(xp.min(K))))
     asymmetry = max(float(to_numpy(xp.max(xp.abs(K[rows, :] - K[:, rows].T)))) for rows in blocks(n, n))
     if asymmetry > rounding * size:
-        raise ValueError(f"K: expected a symmetric matrix, got |K - K^T| up to {asymmetry:.3g} beside entries up "
+        raise ValueError(f"K: expected a symmetric matrix, got |K - K^T| up to {asymmetry:.3g} next to entries up "
                          f"to {size:.3g}; if that is rounding pass (K + K.T)/2, else check how K was made")
     return asymmetry
 

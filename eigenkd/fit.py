@@ -105,9 +105,9 @@ class Fit:
         name, columns = "K_new" if kernel else "X_new", flow.inputs.shape[1]
         new = flat_kernel(name, real_array(name, new, like=flow.limit, ndim=(4 if flow.coupled else 2,)))
         if new.shape[1] != columns:
-            mend = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
+            fix = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
                 "pass the features that X was made of, a row a sample"
-            raise ValueError(f"{name}: expected {columns} columns, got shape {tuple(new.shape)}; {mend}")
+            raise ValueError(f"{name}: expected {columns} columns, got shape {tuple(new.shape)}; {fix}")
         if kernel and flow.start is not None:
             begin = self._new_start(start, new.shape[0])
         elif start is not None:

@@ -61,14 +61,15 @@ def kernel_flow(K, y, start=None, *, rank_tolerance=None):
 
     K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). Or K (n, n, k, k),
     between the k outputs of each sample, as a network's tangent kernel is, with y (n, k): components then are
-    (..., n k), of the flattened kernel with outputs beside their sample, fitted values (..., n, k), and `predict` takes
-    K_new (n_new, n, k, k). start: predictions on the training inputs, like y, of the function that every generation
-    starts from, zero if left out. Otherwise as `linear_flow`; the weights live in the kernel's feature space, so use
-    `components`, `fitted` and `predict`. Derivatives in K are those along (K + K^T)/2.
+    (..., n k), of the flattened kernel with outputs next to their sample, fitted values (..., n, k), and `predict`
+    takes K_new (n_new, n, k, k). start: predictions on the training inputs, like y, of the function that every
+    generation starts from, zero if left out. Otherwise as `linear_flow`; the weights live in the kernel's feature
+    space, so use `components`, `fitted` and `predict`. Derivatives in K are those along (K + K^T)/2.
 
-    rank_tolerance: as in `linear_flow`, for eigenvalues; eigenvalues from -rank_tolerance to 0 times the largest are
-    taken for 0 too. A kernel computed in single precision and converted to double has such: 1e-6 or so is right for it,
-    and changes nothing else at finite times. Negative eigenvalues of the order of rounding are always taken for 0.
+    rank_tolerance: as in `linear_flow`, for eigenvalues; eigenvalues from -rank_tolerance to 0 times the largest
+    are taken for 0 too. A kernel computed in single precision and converted to double has such: 1e-6 or so is right
+    for it, and changes nothing else at finite times. Negative eigenvalues of the order of rounding are always taken
+    for 0.
 
     Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `LinearFlow`.
     """

@@ -43,7 +43,7 @@ class Weighting:
         return X if self.centre is None else X - self.centre
 
     def intercept(self, level, weights):
-        """(..., m): the intercept beside weights (..., p, m), level (..., 1, m): mean of y - mean of x . weights."""
+        """(..., m): the intercept next to weights (..., p, m), level (..., 1, m): mean of y - mean of x . weights."""
         level = level[..., 0, :]
         if self.centre is None:
             return level + 0 * weights[..., 0, :]

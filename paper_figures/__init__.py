@@ -60,7 +60,7 @@ FIGURES = {
 }
 
 TABLES = {
-    "table2": Entry("accuracies of the image settings beside the paper's (Table 2)", tables.accuracies),
+    "table2": Entry("accuracies of the image settings next to the paper's (Table 2)", tables.accuracies),
     "table3": Entry("slopes of the confidence scatter, self-distillation (Table 3)", partial(tables.slopes, True)),
     "table4": Entry("slopes of the confidence scatter, across architectures (Table 4)", partial(tables.slopes, False)),
     "table_eigenspace": Entry("exaggerated pairs of all recorded layers, two definitions, sign tests",

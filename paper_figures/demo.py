@@ -85,5 +85,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("\ninterrupted: the same command goes on with what is finished", file=sys.stderr)
+        print("\ninterrupted: finished runs are kept, and the same command resumes", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""Predicted against measured gains of networks: the closed form on the tangent kernel beside training, by width, over
+"""Predicted against measured gains of networks: the closed form on the tangent kernel next to training, by width, over
 time, and away from the theorem's assumptions."""
 
 import textwrap
@@ -75,7 +75,7 @@ def over_time(choice):
 
 def away(choice):
     """A panel a change of learning rate, optimiser or loss that leads away from the theorem's assumptions; of the
-    cross-entropy a second one, beside the flow of the same linear model under that loss."""
+    cross-entropy a second one, next to the flow of the same linear model under that loss."""
     found = {study: mine for study in AWAY if (mine := choice.find(study))}
     if not found:
         raise Unusable("no function-space run away from the assumptions; make some with: "

@@ -33,7 +33,7 @@ def panels():
 
 
 def draw(choice=None):
-    """Gains of every schedule beside the one-hot teacher. Needs no run."""
+    """Gains of every schedule next to the one-hot teacher. Needs no run."""
     figure = Figure(figsize=(15, 4.8), layout="constrained")
     for ax, (title, schedules) in zip(figure.subplots(1, 3), panels().items()):
         ax.plot(LAM, ANY.gain(LAM), linewidth=2.2, label="one-hot teacher, time 1", **plot.TEACHER)

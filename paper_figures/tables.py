@@ -1,4 +1,4 @@
-"""Tables 2, 3 and 4 of the image settings: accuracies beside the paper's, and slopes of the confidence scatter."""
+"""Tables 2, 3 and 4 of the image settings: accuracies next to the paper's, and slopes of the confidence scatter."""
 
 from math import isnan
 from statistics import mean
@@ -15,7 +15,7 @@ FRACTIONS = ("0.1", "0.25", "0.5")
 
 
 def accuracies(choice):
-    """Table 2: top-1 accuracy in per cent, the paper's beside ours, of teacher, one-hot student and student."""
+    """Table 2: top-1 accuracy in per cent, the paper's next to ours, of teacher, one-hot student and student."""
     rows, notes = [], []
     for setting, mine in _measured(choice, SETTINGS, notes):
         for split in ("train", "test"):

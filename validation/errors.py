@@ -1,4 +1,4 @@
-"""What a user can mend."""
+"""What a user can fix."""
 
 import difflib
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ SEVERAL = 12  # names that a message has room for
 
 
 class UsageError(Exception):
-    """A mistake in what the user asked for: its message names the argument, what was expected, what came, the mend."""
+    """A mistake in what the user asked for: its message names the argument, what was expected, what came, the fix."""
 
 
 def unknown(what, name, known):

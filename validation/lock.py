@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @contextmanager
-def alone(out, name, *, wait=False, note=print):
+def lock(out, name, *, wait=False, note=print):
     """Within the block no other process works on <out>/<name>; the lock is a file in <out>/.locks.
 
     wait: whether to wait for another holder, telling by note(text) who it is.
@@ -26,9 +26,9 @@ def alone(out, name, *, wait=False, note=print):
     path = Path(out) / ".locks" / f"{name.replace('/', '-')}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
+        file = FileLock(path)
         told = False
-        while not _taken(lock):
+        while not _taken(file):
             if not wait:
                 raise UsageError(f"--out: expected a run that no one is at work on, got {Path(out) / name}, held by "
                                  f"{_holder(path)}; wait for it, or name another --out")
@@ -44,12 +44,12 @@ def alone(out, name, *, wait=False, note=print):
             "process": os.getpid(), "host": socket.gethostname(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}))
         yield
     finally:
-        lock.release()
+        file.release()
 
 
-def _taken(lock):
+def _taken(file):
     try:
-        lock.acquire(blocking=False)
+        file.acquire(blocking=False)
     except Timeout:
         return False
     return True

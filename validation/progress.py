@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere, always on standard error."""
+"""What a person sees during a run: a bar on a terminal, plain lines elsewhere, always on standard error."""
 
 import sys
 import time

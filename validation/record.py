@@ -9,12 +9,12 @@ import numpy as np
 
 from validation import atomic
 from validation.errors import UsageError
-from validation.lock import alone
+from validation.lock import lock
 
 PARTS = ("result.json", "config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "mislabelled.npz",
          "gains.npz", "weights.safetensors")
 CHECKPOINTS = "checkpoints"
-SCHEMA = 2  # of result.json and the arrays beside it: counted up where a field changes its name or its meaning
+SCHEMA = 2  # of result.json and the arrays next to it: counted up where a field changes its name or its meaning
 DEFINITIONS = ("weights", "displacement")  # of a layer's components: the rows of its paths in trajectory.npz
 COMMITTED = Path(__file__).resolve().parent.parent / "records"  # compact run folders that come with a checkout
 
@@ -22,7 +22,7 @@ COMMITTED = Path(__file__).resolve().parent.parent / "records"  # compact run fo
 class Folder:
     """A folder <out>/<name> with what one run leaves, finished where `result.json` is: that one is written last.
 
-    Every file but metrics.jsonl is whole or not there; where a run goes on, that one is written anew from a checkpoint.
+    Every file but metrics.jsonl is whole or not there; where a run is resumed, that one is written from a checkpoint.
     """
 
     def __init__(self, out, name):
@@ -55,9 +55,9 @@ class Folder:
 
         return Checkpoints(self.path / CHECKPOINTS, note)
 
-    def alone(self, note=print, *, wait=False):
-        """A block within which no other process works here; see `validation.lock.alone`."""
-        return alone(self.out, self.name, wait=wait, note=note)
+    def lock(self, note=print, *, wait=False):
+        """A block within which no other process works here; see `validation.lock.lock`."""
+        return lock(self.out, self.name, wait=wait, note=note)
 
     def begin(self, configuration):
         """Makes the folder hold an unfinished run of this configuration: the one that is there, else a new one.
@@ -79,7 +79,7 @@ class Folder:
     def set_aside(self):
         """Renames the folder to previous-<its name>, previous-<its name>-2, ..., the first that is free; returns it.
 
-        Not to a name that begins with seed, lest who reads seed* counts a run twice.
+        The name does not begin with seed, so that no reader of seed* counts a run twice.
         """
         names = (f"previous-{self.path.name}{ending}" for ending in chain([""], (f"-{i}" for i in count(2))))
         return self.path.rename(next(path for path in map(self.path.with_name, names) if not path.exists()))

@@ -7,7 +7,7 @@ NAMES = {"teacher": "teacher", "one_hot": "one-hot student", "distilled": "disti
 
 
 def summary(result):
-    """A few lines on one run, the paper's accuracies beside ours where it has some."""
+    """A few lines on one run, the paper's accuracies next to ours where it has some."""
     space, train = result["eigenspace"], result["deviation"]["train"]
     smoke = " (smoke run on generated data)" if result["smoke"] else ""
     lines = [f"{result['setting']} seed {result['seed']}{smoke}"]

@@ -163,7 +163,7 @@ def run_all(plans, options, engine):
     for plan in plans:
         with threads(options.threads), ExitStack() as stack:
             if plan.state != "show":
-                engine.group.on_first(lambda plan=plan: stack.enter_context(plan.folder.alone()))
+                engine.group.on_first(lambda plan=plan: stack.enter_context(plan.folder.lock()))
             results.append(carry_out(plan, options, engine, progress, renewed))
         if not options.json and first:
             print(report.summary(results[-1]), flush=True)
@@ -196,7 +196,7 @@ def train_all(options, settings, interrupts):
 
 
 def main(arguments=None):
-    """Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C, 143 after SIGTERM."""
+    """Returns the exit code: 0, 2 for what the user can fix, 130 after Ctrl-C, 143 after SIGTERM."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         options, settings = parse(arguments)
@@ -224,12 +224,12 @@ def main(arguments=None):
     except BrokenPipeError:  # whoever read what is printed has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, say: what was finished before stays finished
-        _say(f"error: {error}; what was trained up to the last checkpoint is kept: mend that and give the same command "
+        _say(f"error: {error}; what was trained up to the last checkpoint is kept: fix that and give the same command "
              "again")
         return 2
     except KeyboardInterrupt as stop:
         _say("\ninterrupted: what was trained so far is kept; the same command"
-             + (", without --no-resume," if "--no-resume" in arguments else "") + " goes on from there")
+             + (", without --no-resume," if "--no-resume" in arguments else "") + " resumes from there")
         return getattr(stop, "code", 130)
     return 0
 

@@ -1,4 +1,4 @@
-"""How far a training is: all that decides how it goes on."""
+"""How far a training is: all that decides how it is resumed."""
 
 import torch
 

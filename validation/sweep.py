@@ -1,7 +1,7 @@
 """python -m validation.sweep NAME [NAME ...] --seeds 0 1 2 --cluster slurm: a job for each setting and seed.
 
 Jobs do not depend on each other; one that needs a teacher which another is training waits for it. What is finished is
-skipped, what was begun goes on, so that the same command again does what is left. A job that Slurm ends for its time
+skipped, what was begun is resumed, so that the same command again does what is left. A job that Slurm ends for its time
 limit is queued again. Jobs are submitit's, which hands each its arguments in a pickle under OUT/.sweep and takes the
 exit code back in another: sweep into folders that none but you can write to.
 """
@@ -26,7 +26,7 @@ SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(frozen=True)
-class Options:
+class SweepOptions:
     """Run settings x seeds as jobs of their own. All other flags are those of python -m validation.run."""
 
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
@@ -58,7 +58,7 @@ class Job:
         return run.main(arguments)
 
     def checkpoint(self, arguments):
-        """What is queued again at the time limit: the same, which goes on from its checkpoint."""
+        """What is queued again at the time limit: the same, which resumes from its checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, arguments)
@@ -119,7 +119,7 @@ def submit(pairs, options, progress, jobs):
 
 
 def main(arguments=None):
-    """Returns the exit code: 0, 1 where a run did not come to its end, 2 for what the user can mend, 130 and 143."""
+    """Returns the exit code: 0, 1 where a run did not come to its end, 2 for what the user can fix, 130 and 143."""
     progress, jobs = Progress(), []
     try:
         with listening():
@@ -130,13 +130,14 @@ def main(arguments=None):
     except KeyboardInterrupt as stop:
         for _, job in jobs:
             job.cancel(check=False)
-        print("\ninterrupted: the same command goes on with what is left", file=sys.stderr)
+        print("\ninterrupted: finished runs are kept, and the same command runs the others", file=sys.stderr)
         return getattr(stop, "code", 130)
 
 
 def _carry_out(arguments, progress, jobs):
     """Submits what is not finished, into `jobs` too; the exit code once they are over, or submitted to Slurm."""
-    options, forwarded = tyro.cli(Options, prog="python -m validation.sweep", args=arguments, return_unknown_args=True)
+    options, forwarded = tyro.cli(SweepOptions, prog="python -m validation.sweep", args=arguments,
+                                  return_unknown_args=True)
     pairs = planned(options, forwarded)
     for plan, _ in pairs:
         if plan.state == "show":

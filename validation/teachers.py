@@ -46,7 +46,7 @@ def fit(folder, configuration, role, network, inputs, *, seed, recorder, engine,
     is waited for.
     """
     group, anew = engine.group, renewed is not None and folder.name not in renewed
-    with folder.alone(progress.note, wait=True) if group.first else nullcontext():
+    with folder.lock(progress.note, wait=True) if group.first else nullcontext():
         if group.on_first(lambda: _usable(folder, configuration, progress.note, anew)):
             progress.note(f"  {role.name}: found trained in {folder.path}, on {folder.finished()['device']}")
             return _read(folder, engine.placed(network), configuration["recorded"]["layers"])

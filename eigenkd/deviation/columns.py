@@ -47,7 +47,7 @@ def read(path, ids=None, drop=()):
     chosen = asked or _naming(cells, numbers, names)
     left = sorted([*numeric, *(c for c in text if c not in chosen)])
     if not left:
-        raise ValueError("no column of numbers beside those that name the points")
+        raise ValueError("no column of numbers next to those that name the points")
     notes = [f"{_title(c, names)} is left out" for c in sorted(out - {*chosen})]
     notes += [f"{_title(c, names)} names the points and is no logit" for c in chosen]
     values = _values(numbers, numeric, cells, left, names)
@@ -136,7 +136,7 @@ def _naming(cells, numbers, names):
 
 
 def _counts(first, numbers):
-    """Whether the first column counts the rows from 0 or 1, as pandas' index does, beside columns of fractions."""
+    """Whether the first column counts the rows from 0 or 1, as pandas' index does, next to columns of fractions."""
     if len(first) < 3 or not all(map(_is_whole, first)):
         return False
     begin = float(first[0])

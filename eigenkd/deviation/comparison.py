@@ -1,4 +1,4 @@
-"""A student set beside its teacher: `compare`."""
+"""A student set next to its teacher: `compare`."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ from eigenkd.deviation.pointwise import points
 
 def compare(teacher_logits, student_logits, labels=None, *, reference="teacher", inputs="auto", masks=None,
             masked="refuse", class_names=None, progress=None):
-    """Set a student's logits beside its teacher's: the `Deviation` of their confidence values
+    """Set a student's logits next to its teacher's: the `Deviation` of their confidence values
 
         phi = f_y - log sum_{c != y} exp f_c = log(p_y / (1 - p_y)),    y = argmax of the teacher's logits,
 

@@ -16,7 +16,7 @@ import numpy as np
 from eigenkd.deviation import columns
 
 ENDINGS = (".npy", ".npz", ".safetensors", ".csv")
-MEND = "save it with numpy.save(path, array, allow_pickle=False)"
+FIX = "save it with numpy.save(path, array, allow_pickle=False)"
 _HEADER_LIMIT = 100_000_000  # bytes; what the safetensors format permits
 _NPY_HEADER_LIMIT = 10_000  # bytes, NumPy's own
 _BFLOAT16 = "BF16"
@@ -114,7 +114,7 @@ def split(path):
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(ENDINGS)}, got {path.suffix or 'no ending'}"
-                         f"; {MEND} (pickles, so .pt and .pkl, are never read: they can run code)")
+                         f"; {FIX} (pickles, so .pt and .pkl, are never read: they can run code)")
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a file, found none; check the path")
     if not path.is_file():
@@ -240,8 +240,8 @@ def _clear_csv(path):
 
 
 @contextmanager
-def _clear(path, expected, mend=MEND):
-    """What goes wrong inside comes out as one ValueError: file, expected, came, mend."""
+def _clear(path, expected, fix=FIX):
+    """What goes wrong inside comes out as one ValueError: file, expected, came, fix."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's on damaged headers
@@ -252,4 +252,4 @@ def _clear(path, expected, mend=MEND):
         came = " ".join(str(error).split()).split("; use ")[0].rstrip(".")
         if "pickle" in came or "Python objects" in came:
             came = "a pickle, which is never read since it can run code"
-        raise ValueError(f"{path}: expected {expected}, got {came}; {mend}") from error
+        raise ValueError(f"{path}: expected {expected}, got {came}; {fix}") from error

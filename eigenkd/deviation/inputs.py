@@ -1,4 +1,4 @@
-"""What may be compared: rows of logits or probabilities, labels and masks, each checked with a mend."""
+"""What may be compared: rows of logits or probabilities, labels and masks, each checked with a fix."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -142,7 +142,7 @@ def first_block(name, rows):
 
 
 def whole_columns(values):
-    """(columns,) bool: different whole numbers in (rows, columns) beside columns of fractions: ids, labels, folds."""
+    """(columns,) bool: different whole numbers in (rows, columns) next to columns of fractions: ids, labels, folds."""
     whole = ((values == np.floor(values)) & np.isfinite(values)).all(axis=0) & (values.min(axis=0) >= NO_LABEL)
     varied = values.min(axis=0) < values.max(axis=0)
     return whole & varied & (len(values) >= ENOUGH) & bool((values != np.floor(values)).any())
@@ -154,9 +154,9 @@ def refuse_ids(name, first):
     if 0 < columns.size <= first.shape[1] / 2:
         c = columns[0]
         raise ValueError(f"{name}: expected logits in every column, got whole numbers such as {first[0, c]:.0f}, "
-                         f"{first[1, c]:.0f}, {first[2, c]:.0f} in column {c} beside fractions, as ids and labels are; "
-                         f"drop the column (of a CSV: --drop {c}, or --ids {c}), or pass inputs='logits' if it is a "
-                         "logit")
+                         f"{first[1, c]:.0f}, {first[2, c]:.0f} in column {c} next to fractions, as ids and labels "
+                         f"are; drop the column (of a CSV: --drop {c}, or --ids {c}), or pass inputs='logits' if it is "
+                         "a logit")
 
 
 def _array(name, value, numeric=True):

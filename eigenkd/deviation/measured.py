@@ -1,4 +1,4 @@
-"""What is measured of a student beside its teacher: `Deviation`."""
+"""What is measured of a student next to its teacher: `Deviation`."""
 
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
@@ -26,7 +26,7 @@ POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "stude
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Deviation:
-    """A student beside its teacher, point by point; made by `compare`.
+    """A student next to its teacher, point by point; made by `compare`.
 
     teacher_confidence, student_confidence: (n,) phi on the reference class. teacher_class, student_class: (n,)
     predicted classes. divergence: (n,) KL(teacher || student); teacher_entropy, student_entropy: (n,); all in nats and

@@ -56,7 +56,7 @@ class Softmax:
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.log, y)
         others = xp.sum(xp.where(own, zero, self.exp), axis=1)
-        # Where the others all but vanish beside the largest, they are taken again relative to their own largest.
+        # Where the others all but vanish next to the largest, they are taken again relative to their own largest.
         least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
         result = chosen - xp.log(xp.where(others > least, others, 1.0))
         vanishing = others <= least

@@ -10,7 +10,7 @@ from eigenkd.deviation.columns import Table
 
 
 class Sources:
-    """The teacher's file and what is read beside it.
+    """The teacher's file and what is read next to it.
 
     teacher, students: paths. ids: None, a column of all CSV files, or paths of the teacher's ids and each student's.
     drop: columns of CSV files. classes: None, the classes' names, or the path of a file of them. Raises what

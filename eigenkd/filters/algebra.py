@@ -53,7 +53,7 @@ class Filter(ABC):
         return self._evaluate(self._pair, lam)[0]
 
     def residual(self, lam):
-        """The residual r(lam) = 1 - g(lam), without cancellation; of momentum that swings, right beside 1 alone."""
+        """The residual r(lam) = 1 - g(lam), without cancellation; of momentum that swings, right next to 1 alone."""
         return self._evaluate(self._pair, lam)[1]
 
     def log_gain(self, lam):
@@ -244,20 +244,20 @@ def parameter(name, value, finite=False):
     return real_array(name, value, nonnegative=True, finite=finite)
 
 
-def share(name, value, mend="pass a share, 0.5 for equal parts"):
+def share(name, value, fix="pass a share, 0.5 for equal parts"):
     """An argument between 0 and 1."""
     value = parameter(name, value)
     if is_concrete(value) and bool(array_namespace(value).any(value > 1)):
-        raise ValueError(f"{name}: expected numbers between 0 and 1, got {short(value)}; {mend}")
+        raise ValueError(f"{name}: expected numbers between 0 and 1, got {short(value)}; {fix}")
     return value
 
 
-def whole(name, value, finite=False, mend="round it, or use flow(time) for a continuous time"):
+def whole(name, value, finite=False, fix="round it, or use flow(time) for a continuous time"):
     """A number of steps or generations >= 0, inf allowed unless `finite`."""
     value = parameter(name, value, finite)
     xp = array_namespace(value)
     if is_concrete(value) and bool(xp.any(value != xp.floor(value))):
-        raise ValueError(f"{name}: expected whole numbers, got {short(value)}; {mend}")
+        raise ValueError(f"{name}: expected whole numbers, got {short(value)}; {fix}")
     return value
 
 

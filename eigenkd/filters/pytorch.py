@@ -31,7 +31,7 @@ def sgd(learning_rate, steps, samples, outputs=1, reduction="mean", momentum=0.0
     if _is_zero(momentum):
         return descent(rate, steps, parameter("weight_decay", weight_decay, finite=True) / scale if decays else 0.0)
     if decays:
-        raise ValueError(f"weight_decay: expected 0 beside momentum, got {weight_decay!r}; heavy_ball has no decay: "
+        raise ValueError(f"weight_decay: expected 0 next to momentum, got {weight_decay!r}; heavy_ball has no decay: "
                          f"leave one of them out")
     return heavy_ball(rate, steps, momentum)
 

@@ -1,4 +1,4 @@
-"""Schedules of distillation: what is taught changes, keeps learning, learns back, or goes on for generations."""
+"""Schedules of distillation: what is taught changes, keeps learning, learns back, or is taught for generations."""
 
 from dataclasses import dataclass
 from math import exp, factorial, log, pi
@@ -93,7 +93,7 @@ def generations(student, count, weight=0.0, start=identity):
     0.3333
     """
     student, start = filter_named("student", student), filter_named("start", start)
-    count, weight = whole("count", count, mend="round it"), share("weight", weight)
+    count, weight = whole("count", count, fix="round it"), share("weight", weight)
     return Relaxation(Handover(student, count, weight), Limit(student, weight), start)
 
 
@@ -259,7 +259,7 @@ class _Erlang:
 
 
 def _log_poisson(x, m):
-    """log(x^m exp(-x)/m!) for x > 0: right beside 1 where x is near m, and each part of it is many times larger."""
+    """log(x^m exp(-x)/m!) for x > 0: right next to 1 where x is near m, and each part of it is many times larger."""
     return m * array_namespace(x).log(x / m) + (m - x) - _stirling(m) if m else -x
 
 
@@ -298,7 +298,7 @@ def _labels_exponent(lam, time, weight):
 
 
 def _exchange(lam, time, weight):
-    """What a student keeps of its own start, beside the other's: (1 + exp(-2 (1 - alpha) x))/2."""
+    """What a student keeps of its own start, next to the other's: (1 + exp(-2 (1 - alpha) x))/2."""
     xp, z = array_namespace(lam), product(2 * (1 - weight), product(time, lam))
     return (1 + xp.exp(-z)) / 2, -xp.expm1(-z) / 2
 

@@ -174,7 +174,7 @@ def _step(lam, learning_rate):
     remaining = 1 - progress - rest
     overshoots = remaining < -4 * xp.finfo(progress.dtype).eps  # less is rounding of a step that reaches its target
     remaining = xp.where(overshoots, -remaining, xp.where(remaining > 0, remaining, 0.0))
-    # Next to 1 the rounding of eta * lam is not small beside 1 - eta * lam; next to 0 the logarithm needs log1p.
+    # Next to 1 the rounding of eta * lam is not small next to 1 - eta * lam; next to 0 the logarithm needs log1p.
     near, far = progress > 0.5, xp.where(progress > 0.5, 0.5, progress)
     logarithm = xp.where(near, xp.log(xp.where(near, remaining, 1.0)), log1p(-far) - rest / (1 - far))
     return -logarithm, overshoots, progress

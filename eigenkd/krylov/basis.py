@@ -145,13 +145,13 @@ def largest_eigenvalue(basis, start, accuracy=0.05, steps=60):
 def _check_kernel(name, back, beta, values, eps, size):
     scale = float(np.abs(values).max())
     if abs(back - beta) > eps**0.5 * scale:
-        mend = "give the function that multiplies by the transpose of what the first multiplies by" if name == "X" \
+        fix = "give the function that multiplies by the transpose of what the first multiplies by" if name == "X" \
             else "pass (K + K.T)/2 if that is rounding, else check how K was made"
         raise ValueError(f"{name}: expected a symmetric Gram matrix, got two products that differ by "
-                         f"{abs(back - beta):.3g} beside {scale:.3g}; {mend}")
+                         f"{abs(back - beta):.3g} next to {scale:.3g}; {fix}")
     if values[0] < -10 * size * eps * scale:
         raise ValueError(f"{name}: expected a positive semi-definite matrix, got an eigenvalue of at most "
-                         f"{values[0]:.3g} beside a largest of {values[-1]:.3g}; "
+                         f"{values[0]:.3g} next to a largest of {values[-1]:.3g}; "
                          "if that is rounding, factorise with eigenkd.kernel_flow(K, y, rank_tolerance=...), else "
                          "this is not a kernel: check its sign, and how it was made")
 

@@ -66,7 +66,7 @@ def _sample(filter, lam):
 
 
 def check_null(filter, lam, tolerance):
-    """ValueError for a filter whose gain is not small at the last of the eigenvalues lam, beside its largest there."""
+    """ValueError for a filter whose gain is not small at the last of the eigenvalues lam, next to its largest there."""
     gain = np.abs(_sample(filter, lam))
     last = gain[:, -1]
     if np.any(last > tolerance * (gain.max(axis=1) if lam.shape[0] > 1 else 1)):

@@ -69,9 +69,9 @@ class KrylovFit:
             new = real_array(name, new, like=columns, ndim=(2,))
         length = columns.shape[-2]
         if new.shape[1] != length:
-            mend = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
+            fix = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
                 "pass the features that X was made of, a row a sample"
-            raise ValueError(f"{name}: expected {length} columns, got shape {tuple(new.shape)}; {mend}")
+            raise ValueError(f"{name}: expected {length} columns, got shape {tuple(new.shape)}; {fix}")
         rows = array_namespace(columns).matrix_transpose(columns).reshape((-1, columns.shape[-1], length))
         return self._shaped(_applied(lambda R: (new @ R.T).T, rows))
 

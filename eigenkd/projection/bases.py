@@ -102,9 +102,9 @@ def _whole(name, value):
         raise ValueError(f"{name}: expected a whole number, got {value!r}; pass one") from error
 
 
-def _two(name, value, mend):
+def _two(name, value, fix):
     """(height, width) from a whole number or two of them."""
     sizes = np.asarray(value)
     if sizes.shape not in ((), (1,), (2,)) or sizes.dtype.kind not in "iu":
-        raise ValueError(f"{name}: expected a whole number or (height, width), got {value!r}; {mend}")
+        raise ValueError(f"{name}: expected a whole number or (height, width), got {value!r}; {fix}")
     return (int(size) for size in np.broadcast_to(sizes, 2))

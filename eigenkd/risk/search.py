@@ -10,7 +10,7 @@ from math import comb, inf, log
 
 import numpy as np
 
-STARTS = 4  # grid points inside, apart from each other, from which the local search sets out, beside those at limits
+STARTS = 4  # grid points inside, apart from each other, from which the local search sets out, next to those at limits
 PER_DECADE = 8  # grid points on an axis, at most
 ROUGHLY, FULLY = {"maxiter": 20, "ftol": 1e-6}, {"maxiter": 100, "ftol": 1e-12, "gtol": 1e-9}  # of L-BFGS-B
 STEP = 1e-4  # of the central differences, in logarithms of time: their error is of the order of its square

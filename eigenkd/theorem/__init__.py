@@ -4,7 +4,7 @@ The paper's theorem: stop a student (time s, teacher stopped at T) and a teacher
 component along an eigendirection. Then along every direction of smaller eigenvalue the student's component is strictly
 smaller than the teacher's. Pivot form: and along every direction of larger eigenvalue strictly larger. The same holds
 for any number of generations, by gradient flow, by steps of gradient descent, by ridge regression, and by mixtures of
-these beside ridge regression (`check`, `check_generations`: decided, with a certified margin). Where it may fail, as
+these next to ridge regression (`check`, `check_generations`: decided, with a certified margin). Where it may fail, as
 with momentum or with labels mixed in, `compare` tells. Eqs. (25)-(30) and (31)-(35), docs/theory.md.
 """
 

@@ -1,4 +1,4 @@
-"""Any filter beside the one-hot learner that it is matched with: on which side does it lie, if float64 can tell?"""
+"""Any filter next to the one-hot learner that it is matched with: on which side does it lie, if float64 can tell?"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ class Comparison:
 
 
 def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
-    """Any filter beside the one-hot learner matched at the pivot, by subtraction, with what rounding leaves of it.
+    """Any filter next to the one-hot learner matched at the pivot, by subtraction, with what rounding leaves of it.
 
     filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:
     filters.flow or filters.ridge. The rest as in `check`, which decides where this can't. Eqs. (34), (35) say when the

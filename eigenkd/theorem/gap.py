@@ -107,6 +107,6 @@ def _bring_back(log_gap, kappa, log_residual):
     xp = array_namespace(log_gap)
     log_q = xp.minimum(log_gap - log_residual, xp.zeros_like(log_gap))
     log_product = xp.log(kappa) + log_q
-    # exponent = -kappa log(1 - q): kappa q where q vanishes beside 1, which kappa q need not.
+    # exponent = -kappa log(1 - q): kappa q where q vanishes next to 1, which kappa q need not.
     exponent = xp.where(log_q < -40, xp.exp(log_product), -kappa * log1p(-xp.exp(log_q)))
     return kappa * log_residual + xp.where(log_product < -40, log_product, log1mexp(exponent))

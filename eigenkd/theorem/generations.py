@@ -137,8 +137,8 @@ def _check_rates(kinds, arguments, lam):
     for rate in (one[0] for kind, one in zip(kinds, arguments) if kind == "descent"):
         if is_concrete(rate * lam) and bool(xp.any(rate * xp.max(lam) > 1 + 1e-12)):
             raise ValueError(f"generations: expected a learning_rate of at most 1/eigenvalue, got "
-                             f"{float(xp.max(rate)):.6g} beside an eigenvalue of {float(xp.max(lam)):.6g}; use smaller "
-                             f"steps, or theorem.compare")
+                             f"{float(xp.max(rate)):.6g} next to an eigenvalue of {float(xp.max(lam)):.6g}; use "
+                             f"smaller steps, or theorem.compare")
 
 
 def _per_step(lam, rate, pivot):

@@ -1,6 +1,6 @@
-"""The gap of generations of any kind beside the ridge regression that is matched with the last of them.
+"""The gap of generations of any kind next to the ridge regression that is matched with the last of them.
 
-With M the penalty that a single regression would need along lam, Eq. (32), a product of gains beside the ridge
+With M the penalty that a single regression would need along lam, Eq. (32), a product of gains next to the ridge
 regression that has its gain at the pivot leaves
 
     gap = lam |M(lam) - M(lam_p)| / ((lam + M(lam)) (lam + M(lam_p)))                                       Eq. (33)

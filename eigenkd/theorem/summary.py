@@ -18,7 +18,7 @@ ROWS = 12  # a table that fits on a screen
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """A `Check` beside its eigenvalues and gains (k,); print it, or let a notebook show it.
+    """A `Check` next to its eigenvalues and gains (k,); print it, or let a notebook show it.
 
     pivot: the index of the eigenvalue at which teacher and student are matched; student, teacher: sentences on how each
     was trained.
@@ -72,11 +72,11 @@ class Report:
         strict = (self.check.direction != 0) & (self.eigenvalues > 0)
         held, decided = int(np.sum(self.check.holds & strict)), int(np.sum(strict))
         if not decided:
-            verdict = "There is no direction beside the pivot to decide."
+            verdict = "There is no direction next to the pivot to decide."
         elif not np.any(np.isfinite(self.check.log_gap)):
             verdict = "Teacher and student are the same model at these times: there is nothing to decide."
         else:
-            verdict = f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions beside the pivot."
+            verdict = f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions next to the pivot."
         return (verdict, f"Student: {self.student}. Teacher: {self.teacher}.",
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
@@ -93,7 +93,7 @@ def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
     1                   1        0.632119        0.546572     smaller  0.0855   1.50e-6
     2                 0.1        0.095162        0.017250     smaller  0.0779   4.07e-7
     <BLANKLINE>
-    Theorem 4.1 and its pivot form hold in 2 of 2 directions beside the pivot.
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions next to the pivot.
     Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.999995.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """
@@ -121,7 +121,7 @@ def report_generations(flow_or_eigenvalues, generations, pivot=0):
     1                   1        0.518869        0.455166     smaller  0.0637    0.0637
     2                 0.1        0.097345        0.015625     smaller  0.0817    0.0817
     <BLANKLINE>
-    Theorem 4.1 and its pivot form hold in 2 of 2 directions beside the pivot.
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions next to the pivot.
     Student: generation 3 of ridge(0.3), ridge(0.3), ridge(0.3). Teacher: the ridge of strength 0.92727.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """

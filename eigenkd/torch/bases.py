@@ -148,7 +148,7 @@ def _only_inputs(batch):
         return batch[rest[0]]
     if isinstance(batch, tuple | list) and len(batch) in (1, 2):
         return _only_inputs(batch[0])
-    raise ValueError(f"batches: expected tensors, (inputs, labels), or dictionaries with one entry beside labels, got "
+    raise ValueError(f"batches: expected tensors, (inputs, labels), or dictionaries with one entry next to labels, got "
                      f"{_described(batch)}; pass inputs=, a key such as {next(iter(batch), 0) if keyed else 0!r}, or a "
                      "function of the batch that returns a tensor, a tuple of arguments or a dictionary of keyword "
                      "arguments")

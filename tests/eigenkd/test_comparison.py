@@ -1,4 +1,4 @@
-"""Labels mixed in, momentum and other filters beside the learner that they are matched with: where the order fails."""
+"""Labels mixed in, momentum and other filters next to the learner that they are matched with: where the order fails."""
 
 import numpy as np
 import pytest

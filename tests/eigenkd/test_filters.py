@@ -13,7 +13,7 @@ from tests.oracles import log_pair
 
 exponents = st.floats(-12, 3).map(lambda e: 10.0**e)
 shares = st.floats(0, 1)
-DIGITS = 3300  # seven leaves with residuals down to exp(-1000) each: their product has to show beside 1
+DIGITS = 3300  # seven leaves with residuals down to exp(-1000) each: their product has to show next to 1
 
 
 def leaf():

@@ -114,7 +114,7 @@ def test_mixed_kinds_keep_the_order_beside_ridge_regression(kinds, lam):
 
 @pytest.mark.parametrize("kind", ["flow", "ridge"])
 def test_gaps_and_margins_have_derivatives_in_both_libraries(kind):
-    """Beside a pivot and a null direction, where both are -inf whatever the parameters."""
+    """Next to a pivot and a null direction, where both are -inf whatever the parameters."""
     one, lam = getattr(filters, kind), np.array([3.0, 1.0, 0.2, 0.0])
 
     def found(amount, lam, *later):
@@ -177,7 +177,7 @@ def test_a_report_of_the_same_model_twice_says_so():
         str(theorem.report([2.0, 1.0], np.inf, 1.0))
     assert "equal (the pivot's eigenvalue)" in str(theorem.report([2.0, 2.0, 1.0], 1.0, 1.0))
     assert "4.00e-12" in str(theorem.report([2.0, 1.0], 1e-6, 1e-6))
-    assert "There is no direction beside the pivot" in str(theorem.report([2.0, 0.0], 1.0, 1.0))
+    assert "There is no direction next to the pivot" in str(theorem.report([2.0, 0.0], 1.0, 1.0))
 
 
 @pytest.mark.parametrize("make, kind, words", [

@@ -1,4 +1,4 @@
-"""Intervals and tests, beside their formulas."""
+"""Intervals and tests, next to their formulas."""
 
 from math import comb, sqrt
 

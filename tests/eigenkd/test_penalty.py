@@ -1,4 +1,4 @@
-"""Generations of mixed kinds, decided beside ridge regression: Eqs. (32), (33)."""
+"""Generations of mixed kinds, decided next to ridge regression: Eqs. (32), (33)."""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ def exact_gap(lam, pivot, made):
 
 def assert_mixture_decided(made, lam):
     generations = [getattr(filters, kind)(*parameters) for kind, parameters in made]
-    check = theorem.check_generations(lam, [*generations, filters.ridge(0.0)])  # beside ridge regression in any case
+    check = theorem.check_generations(lam, [*generations, filters.ridge(0.0)])  # next to ridge regression in any case
     for k in range(1, len(lam)):
         exact, penalty = exact_gap(lam[k], lam[0], made)
         with mp.workdps(50):
@@ -118,7 +118,7 @@ def test_mixtures_of_arrays_in_every_library(library):
 
 
 def test_mixtures_have_derivatives_in_both_libraries():
-    """In every parameter and eigenvalue, beside a pivot and a null direction."""
+    """In every parameter and eigenvalue, next to a pivot and a null direction."""
     def found(time, strength, rate, lam):
         check = theorem.check_generations(lam, [filters.flow(time), filters.ridge(strength), filters.descent(rate, 3),
                                                 filters.flow(np.inf)], pivot=1)

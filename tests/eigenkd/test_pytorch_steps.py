@@ -81,7 +81,7 @@ def test_one_output_and_arrays_of_values(library):
     (lambda: filters.sgd(-0.1, 10, 5), "learning_rate: expected numbers >= 0"),
     (lambda: filters.sgd(0.1, 1.5, 5), "steps: expected whole numbers"),
     (lambda: filters.sgd(0.1, 10, 5, momentum=1.0), "momentum: expected numbers below 1"),
-    (lambda: filters.sgd(0.1, 10, 5, momentum=0.9, weight_decay=0.1), "weight_decay: expected 0 beside momentum"),
+    (lambda: filters.sgd(0.1, 10, 5, momentum=0.9, weight_decay=0.1), "weight_decay: expected 0 next to momentum"),
     (lambda: filters.sgd_time(0.1, 10, 5, momentum=2.0), "momentum: expected numbers between 0 and 1"),
     (lambda: filters.sgd_time(0.1, 10, 5, momentum=1.0), "momentum: expected numbers below 1"),
 ])

@@ -404,7 +404,7 @@ def test_every_library_gives_the_same(library, filter):
         assert isinstance(result, library.array_type)
         reference = getattr(filter, name)(lam)
         assert not np.isnan(reference).any()
-        absolute = 1e-300 if filter in SCHEDULES else 4 * EPS  # what overshoots has digits beside 1
+        absolute = 1e-300 if filter in SCHEDULES else 4 * EPS  # what overshoots has digits next to 1
         np.testing.assert_allclose(np.asarray(result), reference, rtol=1e-13, atol=absolute)
 
 

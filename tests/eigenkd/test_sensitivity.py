@@ -248,7 +248,7 @@ def by_kernel(X, y, start, new, s, T):
 
 
 def by_distillation(X, y, start, new, s, T):
-    """Targets with axes of their own: beside a family of filters, and with one filter for all."""
+    """Targets with axes of their own: next to a family of filters, and with one filter for all."""
     fit = linear_flow(X, y, start=start).distil(linear_flow(X[:, :2], y).teacher(T), filters.flow(s))
     one = linear_flow(X.T @ X, start).distil(linear_flow(X.T, start).teacher(T), filters.flow(0.3))
     schedule = linear_flow(X, y).fit(filters.scheduled_descent(T * s / 50))

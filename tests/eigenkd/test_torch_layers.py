@@ -30,7 +30,7 @@ def test_a_linear_layer_deep_in_the_network_sees_its_own_inputs():
 
 
 def test_a_convolution_sees_patches_of_its_group_as_far_apart_as_it_takes_them():
-    """All positions of all images of each group, in a loop, beside 10,000 random ones."""
+    """All positions of all images of each group, in a loop, next to 10,000 random ones."""
     net, images = network(), torch.randn(20, 2, 10, 10)
     basis = basis_of(net, "4", [images])
     net.eval()

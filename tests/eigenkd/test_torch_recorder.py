@@ -1,4 +1,4 @@
-"""Recorders beside plain loops, beside the closed form, and without a trace in training."""
+"""Recorders next to plain loops, next to the closed form, and without a trace in training."""
 
 import numpy as np
 import pytest

@@ -39,7 +39,7 @@ def finish(process, seconds=240):
 
 def contents(out):
     """A digest of each file that finished runs leave, by its path, but for the seconds that they took and the commit
-    that they ran at, which may change beside them."""
+    that they ran at, which may change next to them."""
     found = {}
     for path in sorted(Path(out).rglob("*")):
         if path.is_dir() or ".locks" in path.parts:

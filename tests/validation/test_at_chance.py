@@ -10,7 +10,7 @@ from validation.findings import AT_CHANCE
 from validation.findings import is_at_chance as of_arrays
 from validation.report import over_seeds, summary
 
-# A student that stays where it started, beside a teacher that learns.
+# A student that stays where it started, next to a teacher that learns.
 RUN = ("mlp_mnist", "--model.hidden", 100, "--teacher.epochs", 5, "--teacher.learning-rate", 1e-3,
        "--student.epochs", 1, "--student.learning-rate", 1e-12)
 

@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(tiny, tmp_path):
 
 
 def test_hidden_files_are_no_pictures(tiny, tmp_path, archived):
-    """macOS puts ._x.JPEG beside x.JPEG where a disk or an archive has no room for its attributes."""
+    """macOS puts ._x.JPEG next to x.JPEG where a disk or an archive has no room for its attributes."""
     hidden = {str(PurePosixPath(name).with_name(f"._{PurePosixPath(name).name}")): b"\0\5\x16\7" for name in tiny}
     hidden |= {f"train/.thumbnails/images/{i}.JPEG": b"\0" for i in range(2)} | {"train/.DS_Store": b""}
     write(tmp_path / "tiny-imagenet-200", tiny | hidden)

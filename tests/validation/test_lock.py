@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from validation.errors import UsageError
-from validation.lock import alone
+from validation.lock import lock
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time
-from validation.lock import alone
-with alone(sys.argv[1], "mlp_mnist/seed0"):
+from validation.lock import lock
+with lock(sys.argv[1], "mlp_mnist/seed0"):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -44,11 +44,11 @@ def holder(tmp_path):
 def test_the_second_says_who_holds_it(tmp_path, holder):
     process = holder(600)
     with pytest.raises(UsageError, match="--out: expected a run that no one is at work on") as raised, \
-            alone(tmp_path, "mlp_mnist/seed0"):
+            lock(tmp_path, "mlp_mnist/seed0"):
         pass
     for part in (str(tmp_path / "mlp_mnist/seed0"), f"process {process.pid} on {socket.gethostname()} since 20"):
         assert part in str(raised.value)
-    with alone(tmp_path, "mlp_mnist/seed1"), alone(tmp_path, "rf_noisy_mnist/seed0"):
+    with lock(tmp_path, "mlp_mnist/seed1"), lock(tmp_path, "rf_noisy_mnist/seed0"):
         pass  # other runs are free
 
 
@@ -56,7 +56,7 @@ def test_a_dead_holders_lock_is_free_at_once(tmp_path, holder):
     process = holder(600)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    with alone(tmp_path, "mlp_mnist/seed0"):
+    with lock(tmp_path, "mlp_mnist/seed0"):
         pass
 
 
@@ -64,22 +64,22 @@ def test_one_who_waits_gets_it_when_it_is_free_and_says_for_whom(tmp_path, holde
     process, notes = holder(600), []
     threading.Timer(1.0, process.kill).start()
     started = time.monotonic()
-    with alone(tmp_path, "mlp_mnist/seed0", wait=True, note=notes.append):
+    with lock(tmp_path, "mlp_mnist/seed0", wait=True, note=notes.append):
         assert process.wait() == -signal.SIGKILL and time.monotonic() - started >= 0.9
     assert len(notes) == 1 and f"held by process {process.pid}" in notes[0]
 
 
 def test_it_is_free_again_after_the_block_and_after_an_error_in_it(tmp_path):
-    with pytest.raises(RuntimeError), alone(tmp_path, "a"):
+    with pytest.raises(RuntimeError), lock(tmp_path, "a"):
         raise RuntimeError
     mine = f"held by process {os.getpid()} on"
-    with alone(tmp_path, "a"), pytest.raises(UsageError, match=mine), alone(tmp_path, "a"):
+    with lock(tmp_path, "a"), pytest.raises(UsageError, match=mine), lock(tmp_path, "a"):
         pass
-    with alone(tmp_path, "a"):
+    with lock(tmp_path, "a"):
         pass
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="--out: expected a folder to write to"), alone(tmp_path / "file", "a"):
+    with pytest.raises(UsageError, match="--out: expected a folder to write to"), lock(tmp_path / "file", "a"):
         pass

@@ -7,7 +7,7 @@ import pytest
 
 from validation import atomic, run
 from validation.checkpoint import Checkpoints
-from validation.lock import alone
+from validation.lock import lock
 from validation.trainer import Trainer
 
 from .running import QUICK, address, contents
@@ -111,7 +111,7 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, mo
 
 
 def test_the_second_of_two_runs_in_one_folder_says_who_holds_it(runs, tmp_path):
-    with alone(tmp_path / "runs", ADDRESS):
+    with lock(tmp_path / "runs", ADDRESS):
         code, err = runs("runs")
     assert code == 2 and err.splitlines()[-1].startswith("error: --out: expected a run that no one is at work on")
     assert "held by process" in err and not (tmp_path / "runs" / ADDRESS).exists()

@@ -36,7 +36,7 @@ def test_the_paper_s_accuracies_stand_beside_ours(command, result_of):
     code, out, _ = command("resnet20_resnet8_mnist", "--smoke")
     assert code == 0 and "one-hot student" in out and "(paper:" not in out
     result = result_of("mobilenet_cifar100", "--smoke")
-    assert "(paper:" not in summary(result) and "slope" not in summary(result)  # made-up images beside real ones
+    assert "(paper:" not in summary(result) and "slope" not in summary(result)  # made-up images next to real ones
     (line,) = [line for line in summary(result | {"smoke": False}).splitlines() if "test accuracy" in line]
     assert "(paper: 0.543 teacher, 0.563 distilled)" in line
 

@@ -21,7 +21,7 @@ def is_hidden(name):
 
 
 class Folder:
-    """Files below a folder, links followed, without hidden ones, such as the ._x.JPEG that macOS puts beside x.JPEG."""
+    """Files below a folder, links followed, without hidden ones, such as macOS's ._x.JPEG next to x.JPEG."""
 
     def __init__(self, path):
         self.path = Path(path)

@@ -1,4 +1,4 @@
-"""python -m validation.function_space --widths 64 256 1024 --seeds 0 1 2: the closed form beside training itself."""
+"""python -m validation.function_space --widths 64 256 1024 --seeds 0 1 2: the closed form next to training itself."""
 
 import sys
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LOSSES = ("squared", "cross_entropy")
 
 
 @dataclass(frozen=True)
-class Options:
+class FunctionSpaceOptions:
     """Measure gains in function space and predict them: each of the widths with each of the other values and seeds."""
 
     widths: tuple[int, ...] = (64, 256, 1024)
@@ -43,8 +43,8 @@ class Options:
 
 
 def main(arguments=None):
-    """Returns the exit code: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    options = tyro.cli(Options, prog="python -m validation.function_space", args=arguments)
+    """Returns the exit code: 0, 2 for what the user can fix, 130 after Ctrl-C."""
+    options = tyro.cli(FunctionSpaceOptions, prog="python -m validation.function_space", args=arguments)
     try:
         device, wanted, results = choose(options.device), studies(options), []
         with threads(options.threads):
@@ -55,7 +55,7 @@ def main(arguments=None):
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted: the same command goes on with what is left", file=sys.stderr)
+        print("\ninterrupted: finished runs are kept, and the same command runs the others", file=sys.stderr)
         return 130
     print(written(table(wanted, results)))
     return 0
@@ -78,7 +78,7 @@ def studies(options):
             raise UsageError(f"--{name.replace('_', '-')}: expected {wanted}, got {least}; leave it out")
     shared = {"examples": options.examples, "data": options.data, "steps": options.steps}
     if options.away:
-        if given := [name for name in lists if name != "seeds" and lists[name] != getattr(Options, name)]:
+        if given := [name for name in lists if name != "seeds" and lists[name] != getattr(FunctionSpaceOptions, name)]:
             raise UsageError(f"--away: expected it without --{given[0].replace('_', '-')}, which it sets itself, got "
                              "both; leave one of them out")
         return [Study(seed=seed, learning_rate=one.learning_rate, loss=one.loss, optimiser=one.optimiser, **shared)

@@ -1,4 +1,4 @@
-"""A network trained beside its kernels, as data, and the studies that move away from the theorem's assumptions."""
+"""A network trained next to its kernels, as data, and the studies that move away from the theorem's assumptions."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal

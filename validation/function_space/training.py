@@ -1,4 +1,4 @@
-"""One network trained beside its kernels: measured gains, predicted ones, and how far they are apart."""
+"""One network trained next to its kernels: measured gains, predicted ones, and how far they are apart."""
 
 import numpy as np
 import torch
@@ -112,7 +112,7 @@ def answered(outputs, study):
 
 def compare(study, kernels, answers, labels, start, marks):
     """The result's drifts and the arrays of gains.npz: measured gains of `answers` (2, marks, n, C) along the
-    eigenvectors of each kernel, beside predicted ones."""
+    eigenvectors of each kernel, next to predicted ones."""
     y, f0 = _double(labels), _double(answered(start, study))
     answers, result, arrays = _double(answers), {"drift_along": {}}, {}
     for name, kernel in kernels.items():

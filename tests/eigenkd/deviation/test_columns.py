@@ -101,7 +101,7 @@ def test_one_index_that_was_numbered_anew_is_no_name(capsys):
 @pytest.mark.parametrize(("columns", "message"), [
     ({"split": ["train", "val"] * 80}, "could not convert string 'train' to a number in line 2, column 'split' "
      r"\(--drop split leaves the column out"),
-    ({"label": LABELS}, r"expected logits in every column, got whole numbers such as .* in column 0 beside fractions"),
+    ({"label": LABELS}, r"expected logits in every column, got whole numbers such as .* in column 0 next to fractions"),
 ])
 def test_what_is_no_logit_has_to_be_named(columns, message, capsys):
     csv("t.csv", TEACHER, NAMES, **columns)
@@ -116,7 +116,7 @@ def test_ids_without_a_name_are_not_taken_for_logits_in_any_format(capsys):
         csv(f"{name}.csv", rows, first=RNG.permutation(160) + 7)
         np.save(f"{name}_ids.npy", np.c_[RNG.permutation(160), rows])
     for files_ in (("t.csv", "s.csv"), ("t_ids.npy", "s_ids.npy"), ("t.npy", "s.csv"), ("t_ids.npy", "s.npy")):
-        assert "in column 0 beside fractions, as ids and labels are; drop the column" in said(capsys, *files_, code=2)
+        assert "in column 0 next to fractions, as ids and labels are; drop the column" in said(capsys, *files_, code=2)
     assert said(capsys, "t_ids.npy", "s_ids.npy", "--inputs", "logits")
     assert same(said(capsys, "t.csv", "s.csv", "--drop", 0))
 

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from eigenkd.deviation import files
 
 LOGITS = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
-MEND = r"; save it with numpy\.save\(path, array, allow_pickle=False\)"
+FIX = r"; save it with numpy\.save\(path, array, allow_pickle=False\)"
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ class Trap:
 
 
 def written(name, array=LOGITS):
-    """A file of that name and ending that holds the array, alone or as `logits` beside `other`."""
+    """A file of that name and ending that holds the array, alone or as `logits` next to `other`."""
     if name.endswith(".npy"):
         np.save(name, array)
     elif name.endswith(".npz"):
@@ -144,7 +144,7 @@ def pickled(name, array):
 ])
 def test_a_pickle_is_refused_and_never_run(path, write, tmp_path):
     write()
-    with pytest.raises(ValueError, match=rf"{path}.*: expected an a.*, got .*{MEND}") as refused:
+    with pytest.raises(ValueError, match=rf"{path}.*: expected an a.*, got .*{FIX}") as refused:
         files.read(path)
     assert "pickle, which is never read" in str(refused.value) or path == "p.npz"
     assert not (tmp_path / "unpickled").exists()
@@ -162,7 +162,7 @@ def test_a_pickle_that_calls_itself_something_else_is_told_the_mend():
 def test_a_truncated_file_is_named(name, share, tmp_path):
     whole = (tmp_path / written(name)).read_bytes()
     (tmp_path / name).write_bytes(whole[:int(share * len(whole))])
-    with pytest.raises(ValueError, match=rf"{re.escape(name)}: expected an? .* as \S+ writes it, got .*{MEND}"):
+    with pytest.raises(ValueError, match=rf"{re.escape(name)}: expected an? .* as \S+ writes it, got .*{FIX}"):
         files.read(f"{name}:logits" if name != "a.npy" else name)
 
 
@@ -171,7 +171,7 @@ def test_a_damaged_archive_is_named(tmp_path):
     damaged = bytearray((tmp_path / "c.npz").read_bytes())
     damaged[100:140] = b"x" * 40
     (tmp_path / "c.npz").write_bytes(damaged)
-    with pytest.raises(ValueError, match=rf"c\.npz:logits: expected an array as numpy\.savez writes it, got .*{MEND}"):
+    with pytest.raises(ValueError, match=rf"c\.npz:logits: expected an array as numpy\.savez writes it, got .*{FIX}"):
         files.read("c.npz")
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_archive_is_named(tmp_path):
                                     b'{"logits": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}}'])
 def test_a_senseless_safetensors_header_is_named(header, tmp_path):
     (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"0000")
-    with pytest.raises(ValueError, match=rf"a\.safetensors.*: expected .*{MEND}"):
+    with pytest.raises(ValueError, match=rf"a\.safetensors.*: expected .*{FIX}"):
         files.read("a.safetensors")
 
 

@@ -237,7 +237,7 @@ def test_what_is_no_probability_is_refused(bad, message):
 
 # --- against arbitrary precision ---
 
-# None lies 1e3 or 1e6 beside the others, where the definitions change over.
+# None lies 1e3 or 1e6 next to the others, where the definitions change over.
 EXTREMES = {"float16": [-65504.0, 65504.0, -6e4, 2e3], "float32": [-3.4028234663852886e38, 3e38, -1e9, 1e30, -1e4],
             "float64": [-1.7976931348623157e308, 1e308, -1e9, 1e30, -1e4, -1e5]}
 

@@ -1,0 +1,45 @@
+"""Findings follow from the arrays that a run saved, and can be computed again from them."""
+
+import json
+
+import pytest
+
+from validation import findings
+
+
+@pytest.fixture
+def run(command, tmp_path):
+    """The folder of a run with recorded layers and mislabelled examples."""
+    assert command("rf_noisy_mnist", "--smoke")[0] == 0
+    return tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0"
+
+
+def result(run):
+    return json.loads((run / "result.json").read_text())
+
+
+def test_findings_computed_again_are_those_of_the_run(run, capsys):
+    before = (run / "result.json").read_bytes()
+    assert findings.main([str(run)]) == 0
+    assert capsys.readouterr().out == f"{run}: unchanged\n" and (run / "result.json").read_bytes() == before
+
+
+def test_what_differs_is_named_and_put_right(run, capsys):
+    right = result(run)
+    wrong = json.loads(json.dumps(right))
+    wrong["accuracy"]["test"]["distilled"], wrong["seconds"] = 0.5, 7
+    del wrong["mislabelled"], wrong["eigenspace"]["head"]["weights"]
+    (run / "result.json").write_text(json.dumps(wrong))
+    assert findings.main([str(run), "--json"]) == 0
+    changed = json.loads(capsys.readouterr().out)[str(run)]
+    assert "accuracy.test.distilled" in changed and any(name.startswith("mislabelled.") for name in changed)
+    assert any(name.startswith("eigenspace.head.weights.") for name in changed) and "seconds" not in changed
+    assert result(run) == right | {"seconds": 7}
+
+
+def test_runs_without_a_result_or_arrays_are_refused(run, tmp_path, capsys):
+    (run / "outputs.npz").unlink()
+    assert findings.main([str(run)]) == 2
+    assert f"RUN: expected a run with its arrays, got {run} without outputs.npz" in capsys.readouterr().err
+    assert findings.main([str(tmp_path / "nowhere")]) == 2
+    assert "RUN: expected the folder of a finished run" in capsys.readouterr().err
