@@ -52,11 +52,12 @@ def linear_network(study):
     network, inputs = nn.Linear(6, 3, bias=False), torch.randn(9, 6)
     labels, marks, answers = torch.eye(3)[torch.arange(9) % 3], np.array([1, 7, study.steps]), []
     start, begin = network(inputs).detach(), network.weight.detach().clone()
-    kernel, targets = tangent_kernel(network, inputs).numpy(), labels
+    kernel, outputs = tangent_kernel(network, inputs).numpy(), None
     for _ in range(2):
         network.weight.data.copy_(begin)
-        answers.append(trained(network, inputs, targets, study, float(np.linalg.eigvalsh(kernel)[-1]), marks))
-        targets = answers[-1][-1]
+        answered, outputs = trained(network, inputs, labels, study, float(np.linalg.eigvalsh(kernel)[-1]), marks,
+                                    outputs)
+        answers.append(answered)
     return kernel, labels, start, marks, torch.stack(answers)
 
 

@@ -13,9 +13,9 @@ from validation.data import DATASETS
 from validation.device import choose, threads
 from validation.errors import UsageError
 from validation.function_space.study import AWAY, ROLES, Study
-from validation.function_space.training import OPTIMISERS, run
+from validation.function_space.training import run
 
-LOSSES = ("squared", "cross_entropy")
+LOSSES, OPTIMISERS = ("squared", "cross_entropy"), ("sgd", "momentum", "adam")
 
 
 @dataclass(frozen=True)

@@ -15,23 +15,24 @@ from validation.errors import UsageError
 from validation.function_space.kernels import change, gram
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
 from validation.function_space.study import FUNCTION_SPACE, NAME, ROLES
+from validation.inputs import Fixed
 from validation.models.tangent_mlp import TangentMLP
 from validation.plans import judge
 from validation.provenance import provenance
 from validation.record import Folder
 from validation.registered import SOURCE, as_it_stands
+from validation.roles import Role
 from validation.seeding import local_default
-from validation.settings.setting import Data, Eigenspace
+from validation.settings.loss import Loss
+from validation.settings.setting import Data, Eigenspace, Training
+from validation.train import train
 
 LARGE = 1e4  # an output that no labels ask for
 MARKS = 30  # times at which outputs are looked at, evenly spaced in the logarithm of steps
 CARRIED = 1e-3  # of the targets' square: directions that carry less are not kept over time
 TOP, BOTTOM = 15, 40  # directions that pairs are drawn from, as many as in the paper's ranges
-OPTIMISERS = {
-    "sgd": lambda parameters, rate, share: torch.optim.SGD(parameters, lr=rate),
-    "momentum": lambda parameters, rate, share: torch.optim.SGD(parameters, lr=rate, momentum=0.9),
-    "adam": lambda parameters, rate, share: torch.optim.Adam(parameters, lr=1e-3 * share),
-}
+TERMS = {("squared", "teacher"): "squared", ("squared", "student"): "squared_distilled",
+         ("cross_entropy", "teacher"): "one_hot", ("cross_entropy", "student"): "distilled"}
 
 
 def run(study, out, *, device, data_dir, note=lambda text: None):
@@ -75,34 +76,43 @@ def teach(network, inputs, labels, study, largest, note):
     """What teacher and student, trained from the same weights, answer after so many steps: (2, marks, n, C), outputs or
     probabilities, and the marks. The network is left as the trained student."""
     marks = np.unique(np.geomspace(1, study.steps, MARKS).round().astype(int))
-    begin, targets, answers = {name: value.clone() for name, value in network.state_dict().items()}, labels, []
+    begin, outputs, answers = {name: value.clone() for name, value in network.state_dict().items()}, None, []
     for role in ROLES:
         note(f"  {role} ...")
         network.load_state_dict(begin)
-        answers.append(trained(network, inputs, targets, study, largest, marks))
-        targets = answers[-1][-1]
-        if not bool((targets.abs() < LARGE).all()):
+        try:
+            answered, outputs = trained(network, inputs, labels, study, largest, marks, outputs)
+        except UsageError:  # a loss that is not finite
+            answered = torch.full((1,), torch.inf)
+        if not bool((answered.abs() < LARGE).all()):
             raise UsageError(f"--learning-rates: expected training that converges, got a {role} that diverges; try a "
                              f"value smaller than {study.learning_rate}")
+        answers.append(answered)
     return torch.stack(answers), marks
 
 
-def trained(network, inputs, targets, study, largest, marks):
-    """What the network answers after each of `marks` steps (marks, n, C), trained in place by full batches on
-    (1/2) ||f - targets||^2, or on the sum of cross-entropies, of which probabilities are the answers."""
-    optimiser = OPTIMISERS[study.optimiser](network.parameters(), study.learning_rate / largest, study.learning_rate)
-    seen, squared = [], study.loss == "squared"
-    for step in range(1, study.steps + 1):
-        outputs = network(inputs)
-        optimiser.zero_grad(set_to_none=True)
-        loss = (0.5 * (outputs - targets).square().sum() if squared else
-                torch.nn.functional.cross_entropy(outputs, targets, reduction="sum"))
-        loss.backward()
-        optimiser.step()
+def trained(network, inputs, labels, study, largest, marks, teacher=None):
+    """What the network answers after each of `marks` steps (marks, n, C), and its outputs (n, C) at the end.
+
+    It is trained in place by full batches on the labels (n, C), one-hot, or, where there are any, on the outputs (n, C)
+    of a teacher: on the mean of (1/2) ||f - targets||^2 or of cross-entropies, whose learning rate is n times that of
+    their sum.
+    """
+    role, n, adam = ROLES[teacher is not None], len(inputs), study.optimiser == "adam"
+    rate = 1e-3 * study.learning_rate if adam else n * study.learning_rate / largest
+    recipe = Training(study.steps, n, rate, "adam" if adam else "sgd", momentum=0.9 * (study.optimiser == "momentum"),
+                      loss=Loss(TERMS[study.loss, role]))
+    seen = []
+
+    def look(step):
         if step in marks:
             with torch.no_grad():
                 seen.append(answered(network(inputs), study))
-    return torch.stack(seen)
+
+    train(network, Fixed(inputs, labels.argmax(dim=1)), Role(role, f"--{role}", role, None, recipe), seed=study.seed,
+          teacher=lambda _, indices: teacher[indices], on_step=look)
+    with torch.no_grad():
+        return torch.stack(seen), network(inputs)
 
 
 def answered(outputs, study):
