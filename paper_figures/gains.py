@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 from eigenkd.plot import GUIDE, STUDENT, TEACHER
 from eigenkd.table import NONE, Cells
 from paper_figures.captions import caption
-from validation.function_space.study import AWAY, FUNCTION_SPACE, ROLES, Study
+from validation.function_space.setting import AWAY, FUNCTION_SPACE, ROLES, FunctionSpace
 from validation.runs import ANY, Unusable
 
 SHARE = 1e-4  # of the targets' square that a direction has to carry to be drawn
@@ -138,7 +138,7 @@ def table(choice):
 
 def _studied(choice):
     """(study, width, runs) of all that there are runs for: plain gradient descent by width first."""
-    for study in dict.fromkeys((*AWAY, Study(loss="cross_entropy"))):
+    for study in dict.fromkeys((*AWAY, FunctionSpace(loss="cross_entropy"))):
         for width, mine in _by_width(choice.find(study, {"width": ANY})).items():
             yield study, width, mine
 

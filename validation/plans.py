@@ -7,7 +7,7 @@ from validation.address import address
 from validation.data import generated
 from validation.data.dataset import Source
 from validation.record import SCHEMA, Folder
-from validation.registered import as_it_stands, base_of
+from validation.registered import as_it_stands, base_of, data_set
 from validation.settings import Setting, effect
 from validation.smoke import shortened
 
@@ -44,19 +44,21 @@ def make_plans(options, settings):
 
 def plan_of(setting, seed, *, out="runs", data_dir="data", download=None, smoke=False, resume=True):
     """The `Plan` of one run; the arguments are those of the command line. Raises as `make_plans`."""
-    dataset, base = setting.data.set, base_of(setting)
-    source = dataset.locate(data_dir, download)
-    pool = source.examples or dataset.examples[0]
-    setting.data.view.check(dataset)
-    effect.check(setting, pool)
-    registered = as_it_stands(base)
+    base, dataset = base_of(setting), data_set(setting)
+    source, registered = dataset.locate(data_dir, download), as_it_stands(base)
+    pool, counts = source.examples or dataset.examples[0], {}
+    if isinstance(setting, Setting):
+        setting.data.view.check(dataset)
+        effect.check(setting, pool)
+        counts = setting.data.counts(pool)
     if smoke:
         setting, source = shortened(setting), generated.SOURCE
         registered = shortened(base).configuration() | {"smoke": False, "data_source": source.name}
+        counts = setting.data.counts(pool)
     configuration = setting.configuration() | {"seed": seed, "smoke": smoke, "data_source": source.name}
     folder = Folder(out, address(setting.name, configuration, registered, seed))
-    return Plan(setting, seed, source, folder, configuration, judge(folder, configuration, resume),
-                setting.data.counts(pool), smoke, Path(data_dir), download)
+    return Plan(setting, seed, source, folder, configuration, judge(folder, configuration, resume), counts, smoke,
+                Path(data_dir), download)
 
 
 def judge(folder, configuration, resume):
@@ -77,6 +79,6 @@ def under_way(folder, configuration):
         return False
     try:
         mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
-    except KeyError:  # a configuration of another version
+    except KeyError:  # one that rests on no teachers, or a configuration of another version
         mine = []
     return folder.has_checkpoints() or any(teacher.has_checkpoints() for teacher in mine)

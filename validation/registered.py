@@ -4,7 +4,7 @@ from pathlib import Path
 
 from validation.address import changes, leaves
 from validation.data import DATASETS
-from validation.function_space.study import FUNCTION_SPACE
+from validation.function_space.setting import FUNCTION_SPACE
 from validation.settings import SETTINGS
 
 REGISTERED = SETTINGS | {FUNCTION_SPACE.name: FUNCTION_SPACE}
@@ -19,14 +19,18 @@ def ANY(value):  # the name of a constant, which it is to whoever uses it
 
 def base_of(setting):
     """The setting as it stands, of which this one is a change, or itself."""
-    return setting.base or REGISTERED.get(setting.name, setting)
+    return getattr(setting, "base", None) or REGISTERED.get(setting.name, setting)
+
+
+def data_set(setting):
+    """The `Dataset` of a setting, of function space too."""
+    return DATASETS[setting.data]() if isinstance(setting.data, str) else setting.data.set
 
 
 def as_it_stands(setting):
     """The configuration of a registered setting's runs, without a seed, on its own source of data: the one that it has
     on a machine with none of the data sets' files."""
-    dataset = DATASETS[setting.data]() if isinstance(setting.data, str) else setting.data.set
-    return setting.configuration() | {"smoke": False, SOURCE: dataset.locate(NOWHERE, None).name}
+    return setting.configuration() | {"smoke": False, SOURCE: data_set(setting).locate(NOWHERE, None).name}
 
 
 def command(setting, where=None, seeds=None):

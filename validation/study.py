@@ -7,7 +7,7 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +21,7 @@ from eigenkd.table import NONE, Cells, written
 from validation import run, runs
 from validation.errors import UsageError
 from validation.plans import make_plans
+from validation.settings import Setting
 from validation.studies import STUDIES, find
 
 Switch = Annotated[bool, FlagCreatePairsOff]
@@ -109,8 +110,18 @@ def carry_out(wanted, options):
 
 def one(variant, seed, options):
     """Trains one run; what it prints of its progress is dropped, but for warnings and errors, which are raised."""
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), run.listening() as stops:
-        run.train_all(options.of_run([seed]), [variant.apply()], stops)
+    setting = variant.apply()
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        if isinstance(setting, Setting):
+            with run.listening() as stops:
+                run.train_all(options.of_run([seed]), [setting], stops)
+        else:
+            from validation.device import choose, threads
+            from validation.function_space import training
+
+            with threads(1):
+                training.run(replace(setting, seed=seed), options.out, device=choose(options.device),
+                             data_dir=options.data_dir)
 
 
 def automatic(device):

@@ -17,7 +17,8 @@ import eigenkd
 from eigenkd import cross_entropy
 from eigenkd.cross_entropy import integration, kernel_flow, linear_flow
 from tests.oracles import cross_entropy_weights, ode, relative_error
-from validation.train import objective
+from validation.losses import objective
+from validation.settings.loss import Loss
 
 TIMES = np.array([0.02, 0.3, 2.0, 30.0])  # lambda_1 is about 25
 
@@ -58,10 +59,11 @@ def test_students_solve_the_differential_equation(start, temperature, weight):
 
 
 def test_students_descend_on_what_networks_are_trained_with():
-    """The first instant of a student is the gradient of validation.train.objective, a mean over the 12 samples."""
+    """The first instant of a student is the gradient of validation.losses.objective, a mean over the 12 samples."""
     flow, step = linear_flow(X, LABELS, start=START), 1e-6
     B = torch.tensor(START, requires_grad=True)
-    objective(torch.tensor(X) @ B, torch.tensor(LABELS), torch.tensor(flow.teacher(0.7).fitted), 4.0, 0.3).backward()
+    objective(Loss("distilled", temperature=4.0), {"distilled": 0.3, "one_hot": 0.7}, torch.tensor(X) @ B,
+              torch.tensor(LABELS), torch.tensor(flow.teacher(0.7).fitted)).backward()
     rate = (flow.student(step, 0.7, temperature=4.0, weight=0.3).weights - START) / step
     assert relative_error(rate, -12 * B.grad.numpy()) < 1e-4
 

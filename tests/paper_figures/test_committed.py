@@ -9,14 +9,14 @@ import pytest
 import paper_figures.__main__ as command
 import validation.runs
 from validation.address import address
-from validation.function_space.study import AWAY, FUNCTION_SPACE, Study
+from validation.function_space.setting import AWAY, FUNCTION_SPACE, FunctionSpace
 from validation.record import COMMITTED
 from validation.runs import ANY, LeftOut, as_it_stands, find
 
 RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
     ("rf_noisy_mnist_sgd", "mlp_mnist_sgd", "mlp_mnist_adam_1e-3", "cnn_fashion_mnist", "cnn_fashion_mnist_sgd",
      "resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits"), 5)}
-STUDIES = {*AWAY, *(Study(width=width, loss=loss) for width in (64, 256, 1024, 4096)
+STUDIES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
                     for loss in ("squared", "cross_entropy"))}
 
 
@@ -59,7 +59,7 @@ def test_studies_of_function_space_are_what_their_folders_say():
     studies = find("function_space", ANY, out="nowhere")
     assert len(studies) == 5 * len(STUDIES) == 75
     for run in studies:
-        study = Study(**{name: run.value(name) for name in asdict(FUNCTION_SPACE)})
+        study = FunctionSpace(**{name: run.value(name) for name in asdict(FUNCTION_SPACE)})
         assert study in {replace(one, seed=run.seed) for one in STUDIES} and run.field("exact") == study.exact
         assert all(0 < run.field("drift", role) < 0.5 for role in ("teacher", "student")), run.folder
 

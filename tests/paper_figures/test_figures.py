@@ -18,7 +18,7 @@ from eigenkd.table import NONE, written
 from paper_figures import FIGURES, TABLES, captions, images, schedules, tables, theory
 from paper_figures.choice import Choice
 from validation.address import address
-from validation.function_space.study import AWAY, FUNCTION_SPACE, Study
+from validation.function_space.setting import AWAY, FUNCTION_SPACE, FunctionSpace
 from validation.record import SCHEMA
 from validation.runs import Unusable, as_it_stands
 from validation.settings import find
@@ -77,7 +77,7 @@ def runs(tmp_path):
                     "resnet56_resnet20_cifar10"):
         write_run(tmp_path / "runs", setting)
     for seed in (0, 1):
-        for study in (Study(width=64), Study(width=256), *AWAY):
+        for study in (FunctionSpace(width=64), FunctionSpace(width=256), *AWAY):
             write_study(tmp_path / "runs", study, seed)
     return tmp_path / "runs"
 

@@ -16,7 +16,7 @@ from validation.function_space import training
 from validation.function_space.__main__ import main
 from validation.function_space.kernels import change, gram
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
-from validation.function_space.study import AWAY, ROLES, Study
+from validation.function_space.setting import AWAY, ROLES, FunctionSpace
 from validation.function_space.training import compare, exaggerated, trained
 from validation.models.tangent_mlp import TangentMLP
 
@@ -25,7 +25,7 @@ from validation.models.tangent_mlp import TangentMLP
 def made(tmp_path):
     """made(**values) -> the result of a small study in tmp_path."""
     def call(**values):
-        one = Study(**{"width": 32, "examples": 16, "steps": 60} | values)
+        one = FunctionSpace(**{"width": 32, "examples": 16, "steps": 60} | values)
         return training.run(one, tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data", note=print)
 
     return call
@@ -64,7 +64,7 @@ def linear_network(study):
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
 def test_a_linear_network_follows_the_closed_form_at_all_times(optimiser):
     """Within float32."""
-    study = Study(steps=30, optimiser=optimiser, learning_rate=0.3)
+    study = FunctionSpace(steps=30, optimiser=optimiser, learning_rate=0.3)
     kernel, labels, start, marks, answers = linear_network(study)
     flow = kernel_flow(kernel, labels.numpy().ravel(), start=start.numpy().ravel())
     measured, size = gains(answers.flatten(2).numpy(), labels.numpy().ravel(), flow.spectrum.sample_basis,
@@ -78,7 +78,7 @@ def test_a_linear_network_follows_the_closed_form_at_all_times(optimiser):
 
 
 def test_a_linear_network_in_small_steps_follows_linear_flow_to_a_thousandth():
-    study = Study(steps=4000, learning_rate=1e-3)
+    study = FunctionSpace(steps=4000, learning_rate=1e-3)
     kernel, labels, start, _, answers = linear_network(study)
     flow = kernel_flow(kernel, labels.double().numpy().ravel(), start=start.double().numpy().ravel())
     time = study.steps * study.learning_rate / float(flow.spectrum.eigenvalues[0])
@@ -88,7 +88,7 @@ def test_a_linear_network_in_small_steps_follows_linear_flow_to_a_thousandth():
 
 def test_a_linear_network_under_the_cross_entropy_follows_its_flow():
     """Steps of a hundredth of 1 / lambda_1: the flow is their limit."""
-    study = Study(steps=2000, learning_rate=1e-2, loss="cross_entropy")
+    study = FunctionSpace(steps=2000, learning_rate=1e-2, loss="cross_entropy")
     kernel, labels, start, marks, answers = linear_network(study)
     said = of_cross_entropy(study, kernel, labels.double().numpy(), start.double().numpy(), marks)
     np.testing.assert_allclose(answers, said, atol=2e-3)
@@ -99,16 +99,16 @@ def test_a_linear_network_under_the_cross_entropy_follows_its_flow():
 def test_exaggeration_in_function_space_is_the_theorems():
     """Of the closed form in small steps each pair is exaggerated; a student like its teacher exaggerates none."""
     lam, marks = np.geomspace(1, 0.01, 80), np.geomspace(1, 400, 30).astype(int)
-    curves = of_steps(Study(learning_rate=0.05), lam, marks)
-    said = exaggerated(Study(), {"measured": curves[[0, 0]], "predicted": curves, "linear": curves[[1, 0]]})
+    curves = of_steps(FunctionSpace(learning_rate=0.05), lam, marks)
+    said = exaggerated(FunctionSpace(), {"measured": curves[[0, 0]], "predicted": curves, "linear": curves[[1, 0]]})
     assert said["predicted"] == {"share": pytest.approx(1), "exaggerated": 15, "pairs": 15}
     assert said["measured"] == {"share": 0, "exaggerated": 0, "pairs": 15}  # a student like its teacher
     assert said["linear"]["exaggerated"] == 0  # the roles of both exchanged
     bottom = 1 - curves[0, -1, -40:]
     assert bottom.min() <= said["left"] <= bottom.max()
-    adam = exaggerated(Study(optimiser="adam"), {"measured": curves, "predicted": curves})
+    adam = exaggerated(FunctionSpace(optimiser="adam"), {"measured": curves, "predicted": curves})
     assert adam.keys() == {"left", "measured"}
-    assert exaggerated(Study(), {"measured": curves[:, :, :50]}) == {}
+    assert exaggerated(FunctionSpace(), {"measured": curves[:, :, :50]}) == {}
 
 
 def test_a_flow_is_recognised_by_its_own_times():
@@ -181,7 +181,7 @@ def test_the_command_leads_away_from_the_assumptions_one_at_a_time(tmp_path, cap
     monkeypatch.setattr("validation.function_space.__main__.run", lambda study, out, **_: seen.append(study) or {
         **vars(study), "drift": dict.fromkeys(ROLES, 0.1), "kernel_change": 0.1})
     assert main(["--away", "--seeds", "0", "1", "--out", str(tmp_path)]) == 0
-    default = vars(Study())
+    default = vars(FunctionSpace())
     changes = [{key for key in default if vars(study)[key] != default[key]} - {"seed"} for study in seen]
     assert len(seen) == 2 * len(AWAY) and changes[:2] == [set(), set()]
     assert {frozenset(change) for change in changes} == {frozenset(), frozenset({"learning_rate"}), frozenset(

@@ -10,7 +10,7 @@ import pytest
 from validation import run, runs
 from validation.address import address
 from validation.errors import UsageError
-from validation.function_space.study import FUNCTION_SPACE, Study
+from validation.function_space.setting import FUNCTION_SPACE, FunctionSpace
 from validation.record import SCHEMA
 from validation.runs import ANY, LeftOut, Unusable, as_it_stands, find, require
 from validation.settings import SETTINGS
@@ -91,8 +91,8 @@ def test_a_setting_that_was_changed_finds_its_own_runs(places):
     for width in (64, 1024):
         write(own, "function_space", width=width)
     write(own, "function_space", width=64, loss="cross_entropy")
-    assert shown(find(Study(width=64))) == ["function_space@width=64/seed0"]
-    assert shown(find(Study(loss="cross_entropy"), {"width": ANY})) == [
+    assert shown(find(FunctionSpace(width=64))) == ["function_space@width=64/seed0"]
+    assert shown(find(FunctionSpace(loss="cross_entropy"), {"width": ANY})) == [
         "function_space@loss=cross_entropy,width=64/seed0"]
     assert shown(find(FUNCTION_SPACE)) == ["function_space/seed0"] == shown(find("function_space"))
     setting = SETTINGS["mlp_mnist"]
@@ -182,7 +182,7 @@ def test_a_run_that_is_needed_and_not_there_is_a_line_with_its_command(places):
         require("mlp_mnist", {"data.label_noise": [0.1, 0.2], "student.drop_last": False})
     with pytest.raises(Unusable, match=r"make one with: python -m validation.function_space --losses cross_entropy "
                                        r"--widths 64 --seeds 0 1$"):
-        require(Study(loss="cross_entropy"), {"width": 64}, seeds=[0, 1])
+        require(FunctionSpace(loss="cross_entropy"), {"width": 64}, seeds=[0, 1])
     write(own, "mlp_mnist", 5)
     assert [run.seed for run in require("mlp_mnist")] == [5]
 

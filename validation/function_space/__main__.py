@@ -12,7 +12,7 @@ from eigenkd.table import Cells, written
 from validation.data import DATASETS
 from validation.device import choose, threads
 from validation.errors import UsageError
-from validation.function_space.study import AWAY, ROLES, Study
+from validation.function_space.setting import AWAY, ROLES, FunctionSpace
 from validation.function_space.training import run
 
 LOSSES, OPTIMISERS = ("squared", "cross_entropy"), ("sgd", "momentum", "adam")
@@ -62,7 +62,7 @@ def main(arguments=None):
 
 
 def studies(options):
-    """All `Study` that are asked for. Raises UsageError for values that none can have."""
+    """All `FunctionSpace` that are asked for. Raises UsageError for values that none can have."""
     for name, values, known in (("data", (options.data,), DATASETS), ("losses", options.losses, LOSSES),
                                 ("optimisers", options.optimisers, OPTIMISERS)):
         if wrong := [value for value in values if value not in known]:
@@ -81,11 +81,12 @@ def studies(options):
         if given := [name for name in lists if name != "seeds" and lists[name] != getattr(FunctionSpaceOptions, name)]:
             raise UsageError(f"--away: expected it without --{given[0].replace('_', '-')}, which it sets itself, got "
                              "both; leave one of them out")
-        return [Study(seed=seed, learning_rate=one.learning_rate, loss=one.loss, optimiser=one.optimiser, **shared)
+        return [FunctionSpace(seed=seed, learning_rate=one.learning_rate, loss=one.loss, optimiser=one.optimiser,
+                              **shared)
                 for one in AWAY for seed in options.seeds]
-    return [Study(width, seed, learning_rate=rate, loss=loss, optimiser=optimiser, **shared) for loss, optimiser, rate,
-            width, seed in product(options.losses, options.optimisers, options.learning_rates, options.widths,
-                                   options.seeds)]
+    return [FunctionSpace(width, seed, learning_rate=rate, loss=loss, optimiser=optimiser, **shared)
+            for loss, optimiser, rate, width, seed in product(
+                options.losses, options.optimisers, options.learning_rates, options.widths, options.seeds)]
 
 
 def table(studies, results):

@@ -6,7 +6,6 @@ import torch
 from eigenkd import kernel_flow
 from eigenkd.projection import exaggeration, gains, sign_test
 from eigenkd.torch import last_hidden, tangent_kernel
-from validation.address import address
 from validation.data import DATASETS, Rows
 from validation.data.examples import draw
 from validation.device import described
@@ -14,13 +13,11 @@ from validation.eigenspace import draw_pairs
 from validation.errors import UsageError
 from validation.function_space.kernels import change, gram
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
-from validation.function_space.study import FUNCTION_SPACE, NAME, ROLES
+from validation.function_space.setting import NAME, ROLES
 from validation.inputs import Fixed
 from validation.models.tangent_mlp import TangentMLP
-from validation.plans import judge
+from validation.plans import plan_of
 from validation.provenance import provenance
-from validation.record import Folder
-from validation.registered import SOURCE, as_it_stands
 from validation.roles import Role
 from validation.seeding import local_default
 from validation.settings.loss import Loss
@@ -36,14 +33,12 @@ TERMS = {("squared", "teacher"): "squared", ("squared", "student"): "squared_dis
 
 
 def run(study, out, *, device, data_dir, note=lambda text: None):
-    """Makes the run folder of one `Study` in `out` and returns its result; a finished one is returned as it is."""
-    source = DATASETS[study.data]().locate(data_dir, None)
-    configuration = study.configuration() | {"seed": study.seed, "smoke": False, SOURCE: source.name}
-    folder = Folder(out, address(NAME, configuration, as_it_stands(FUNCTION_SPACE), study.seed))
-    state = judge(folder, configuration, resume=True)
-    if state == "show":
+    """Makes the run folder of one `FunctionSpace` setting in `out` and returns its result, also of a finished run."""
+    plan = plan_of(study, study.seed, out=out, data_dir=data_dir)
+    folder, source = plan.folder, plan.source
+    if plan.state == "show":
         return folder.finished()
-    if state == "set aside":
+    if plan.state == "set aside":
         note(f"{folder.path}: the run of another version of eigenkd moves to {folder.set_aside()}")
     if study.optimiser != "adam" and study.learning_rate >= 2:
         raise UsageError(f"--learning-rates: expected less than 2 over the largest eigenvalue, beyond which gradient "
@@ -60,7 +55,7 @@ def run(study, out, *, device, data_dir, note=lambda text: None):
     note(f"{folder.path}: kernels of {labels.numel()} outputs ...")
     tangent = tangent_kernel(network, inputs).cpu().numpy()
     kernels = {"tangent": tangent, "inputs": gram(inputs), "features": gram(last_hidden(network, inputs))}
-    folder.begin(configuration)
+    folder.begin(plan.configuration)
     outputs, marks = teach(network, inputs, labels, study, float(np.linalg.eigvalsh(tangent)[-1]), note)
     result = {"setting": NAME, "seed": study.seed, "smoke": False,
               **provenance(described(device), torch.get_num_threads()),

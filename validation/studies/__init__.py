@@ -1,6 +1,7 @@
 """The registry of studies: a new one is a file here and a line below."""
 
 from validation.errors import unknown
+from validation.studies.function_space import FUNCTION_SPACE, FUNCTION_SPACE_STEPS
 from validation.studies.label_noise import LABEL_NOISE
 from validation.studies.optimisers import OPTIMISERS
 from validation.studies.study import Quantity, Study
@@ -8,6 +9,8 @@ from validation.studies.study import Quantity, Study
 STUDIES = {study.name: study for study in (
     OPTIMISERS,
     LABEL_NOISE,
+    FUNCTION_SPACE,
+    FUNCTION_SPACE_STEPS,
 )}
 
 __all__ = ["STUDIES", "Quantity", "Study", "find"]

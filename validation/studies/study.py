@@ -1,10 +1,11 @@
 """A study as data: settings, which of their values vary, seeds, and what is measured of each run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
-from validation.settings import find
+from validation.registered import REGISTERED
+from validation.settings import Setting, find
 from validation.settings.variation import varied
 
 
@@ -26,8 +27,9 @@ class Variant:
     labels: tuple[str, ...]
 
     def apply(self):
-        """The `Setting` to be run."""
-        return varied(find(self.setting), self.values)
+        """The setting to be run, of function space too."""
+        setting = REGISTERED.get(self.setting) or find(self.setting)
+        return varied(setting, self.values) if isinstance(setting, Setting) else replace(setting, **self.values)
 
 
 @dataclass(frozen=True)

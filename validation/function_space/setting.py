@@ -8,7 +8,7 @@ ROLES = ("teacher", "student")
 
 
 @dataclass(frozen=True)
-class Study:
+class FunctionSpace:
     """One network, one seed: what decides its numbers."""
 
     width: int = 1024
@@ -48,6 +48,7 @@ class Study:
         return self.loss == "squared" and self.optimiser != "adam"
 
 
-FUNCTION_SPACE = Study()
-AWAY = (FUNCTION_SPACE, *(Study(learning_rate=rate) for rate in (0.1, 1.0, 1.5, 1.9)), Study(optimiser="momentum"),
-        Study(optimiser="adam"), Study(loss="cross_entropy"), Study(loss="cross_entropy", optimiser="adam"))
+FUNCTION_SPACE = FunctionSpace()
+AWAY = (FUNCTION_SPACE, *(FunctionSpace(learning_rate=rate) for rate in (0.1, 1.0, 1.5, 1.9)),
+        FunctionSpace(optimiser="momentum"), FunctionSpace(optimiser="adam"), FunctionSpace(loss="cross_entropy"),
+        FunctionSpace(loss="cross_entropy", optimiser="adam"))
