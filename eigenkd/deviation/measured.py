@@ -17,7 +17,8 @@ from eigenkd.deviation.pointwise import CLIP
 from eigenkd.deviation.slope import fit, reported
 from eigenkd.deviation.softmax import ZERO
 from eigenkd.deviation.table import html, table
-from eigenkd.deviation.verdict import FRACTION, as_mapping, judge, wilson
+from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
+from eigenkd.intervals import share_interval
 
 VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
 POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence",
@@ -177,7 +178,7 @@ class Deviation:
         for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
             slope = self.slope(side, FRACTION)
             ties = slope.points > max(1, round(FRACTION * self.points))
-            sides.append((slope, beyond, wilson(beyond, slope.points), ties))
+            sides.append((slope, beyond, share_interval(round(beyond * slope.points), slope.points), ties))
         return judge(*sides, notes, self.doubt)
 
     def view(self, name):

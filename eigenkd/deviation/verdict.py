@@ -1,7 +1,7 @@
 """What the numbers support, in words, and no more."""
 
 from dataclasses import asdict, dataclass
-from math import isnan, sqrt
+from math import isnan
 
 FRACTION = 0.25
 WIDE = 0.5  # of an interval around 1 that leaves open whether there is exaggeration
@@ -100,11 +100,3 @@ def _side(name, slope, beyond, interval, ties=False):
 def as_mapping(verdict):
     """The verdict as json.dumps takes it and json.loads gives it back."""
     return asdict(verdict) | {"notes": list(verdict.notes)}
-
-
-def wilson(share, n, z=1.96):
-    """The 95% interval of a share of n points (Wilson 1927), independent points supposed."""
-    if n == 0:
-        return 0.0, 1.0
-    centre, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)

@@ -17,7 +17,7 @@ from validation.function_space.__main__ import main
 from validation.function_space.kernels import change, gram
 from validation.function_space.prediction import drift, of_cross_entropy, of_nearest_times, of_steps
 from validation.function_space.setting import AWAY, ROLES, FunctionSpace
-from validation.function_space.training import compare, exaggerated, trained
+from validation.function_space.training import along_kernels, exaggerated, trained
 from validation.models.tangent_mlp import TangentMLP
 
 
@@ -71,7 +71,7 @@ def test_a_linear_network_follows_the_closed_form_at_all_times(optimiser):
                            start.numpy().ravel())
     for found, expected in zip(measured, of_steps(study, flow.spectrum.eigenvalues, marks)):
         assert all(drift(e, f, size) < 1e-5 for e, f in zip(expected, found))
-    result, arrays = compare(study, {"tangent": kernel}, answers, labels, start, marks)
+    result, arrays = along_kernels(study, {"tangent": kernel}, answers, labels, start, marks)
     assert max(result["drift"].values()) < 1e-5 and arrays["measured_student"].shape == (27,)
     kept = arrays["size"] ** 2 >= training.CARRIED * np.sum(arrays["size"] ** 2)
     np.testing.assert_allclose(arrays["predicted_teacher_over_time"][-1], arrays["predicted_teacher"][kept])
@@ -92,7 +92,7 @@ def test_a_linear_network_under_the_cross_entropy_follows_its_flow():
     kernel, labels, start, marks, answers = linear_network(study)
     said = of_cross_entropy(study, kernel, labels.double().numpy(), start.double().numpy(), marks)
     np.testing.assert_allclose(answers, said, atol=2e-3)
-    result, _ = compare(study, {"tangent": kernel}, answers, labels, start, marks)
+    result, _ = along_kernels(study, {"tangent": kernel}, answers, labels, start, marks)
     assert max(result["drift_linear"].values()) < 5e-3 < min(result["drift"].values())
 
 

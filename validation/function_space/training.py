@@ -62,7 +62,7 @@ def run(study, out, *, device, data_dir, note=lambda text: None):
               "data": {"source": source.name, "note": source.note, "sha256": examples.sha256()},
               "exact": study.exact, "steps_seen": marks.tolist(),
               "kernel_change": change(tangent, tangent_kernel(network, inputs).cpu().numpy())}
-    drifts, arrays = compare(study, kernels, outputs, labels, start, marks)
+    drifts, arrays = along_kernels(study, kernels, outputs, labels, start, marks)
     folder.save("gains", **arrays)
     return folder.finish(result | drifts)
 
@@ -115,7 +115,7 @@ def answered(outputs, study):
     return outputs if study.loss == "squared" else torch.softmax(outputs, dim=-1)
 
 
-def compare(study, kernels, answers, labels, start, marks):
+def along_kernels(study, kernels, answers, labels, start, marks):
     """The result's drifts and the arrays of gains.npz: measured gains of `answers` (2, marks, n, C) along the
     eigenvectors of each kernel, next to predicted ones."""
     y, f0 = _double(labels), _double(answered(start, study))

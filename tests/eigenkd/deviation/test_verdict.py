@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from eigenkd.deviation import Slope, compare, over_seeds, verdict
+from eigenkd.intervals import share_interval
 
 
 def slope(value, half=0.05, points=200):
@@ -15,8 +16,8 @@ def slope(value, half=0.05, points=200):
 
 def judge(low, underfit, high, overfit):
     """The verdict on shares of that many independent points."""
-    return verdict.judge((low, underfit, verdict.wilson(underfit, low.points)),
-                         (high, overfit, verdict.wilson(overfit, high.points)))
+    return verdict.judge((low, underfit, share_interval(round(underfit * low.points), low.points)),
+                         (high, overfit, share_interval(round(overfit * high.points), high.points)))
 
 
 @pytest.mark.parametrize("value, half, beyond, kind", [
@@ -82,10 +83,10 @@ def test_no_slope_is_made_up():
 
 @pytest.mark.parametrize("share, n", [(0.0, 30), (0.5, 30), (0.9, 400), (1.0, 10)])
 def test_the_interval_of_a_share_contains_it_and_covers(share, n):
-    low, high = verdict.wilson(share, n)
+    low, high = share_interval(round(share * n), n)
     assert -1e-12 <= low <= share <= high <= 1 + 1e-12
     k = np.random.default_rng(0).binomial(n, 0.6, size=4000)
-    covered = [verdict.wilson(i / n, n) for i in k]
+    covered = [share_interval(i, n) for i in k.tolist()]
     assert 0.92 < np.mean([a <= 0.6 <= b for a, b in covered]) < 0.99
 
 
