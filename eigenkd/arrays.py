@@ -61,6 +61,9 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
     Raises TypeError for what is not a real array, ValueError for wrong shapes and values.
     """
     x = _as_array(name, value)
+    if getattr(x, "is_meta", False):
+        raise ValueError(f"{name}: expected numbers, got a tensor on the device 'meta', which has a shape and no "
+                         "values; load it onto a real device")
     xp = array_namespace(x)
     if xp.isdtype(x.dtype, "complex floating"):
         raise TypeError(f"{name}: expected real numbers, got dtype {x.dtype}; pass {name}.real if that is meant")

@@ -92,8 +92,9 @@ def flat_kernel(name, K, square=False):
     One of two dimensions stays. Raises ValueError for unequal numbers of outputs, and of samples if it is to be square.
     """
     if square and K.shape[0] != K.shape[1]:
-        raise ValueError(f"{name}: expected a square matrix, got shape {tuple(K.shape)}; kernel_flow takes the kernel "
-                         f"between the training inputs, linear_flow takes features")
+        how = (f"transpose it to (n, n, k, k), outputs last: {name}.transpose(0, 2, 1, 3)" if K.ndim == 4 else
+               "kernel_flow takes the kernel between the training inputs, linear_flow takes features")
+        raise ValueError(f"{name}: expected a square matrix, got shape {tuple(K.shape)}; {how}")
     if K.ndim == 2:
         return K
     rows, columns, k, other = K.shape

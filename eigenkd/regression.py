@@ -95,13 +95,14 @@ def _start(start, length, y):
 def _weights(sample_weight, y):
     if sample_weight is None:
         return None
-    weights = real_array("sample_weight", sample_weight, like=y, nonnegative=True)
+    weights = real_array("sample_weight", sample_weight, like=y)
     if tuple(weights.shape) != (y.shape[0],):
         raise ValueError(f"sample_weight: expected shape {(y.shape[0],)}, got {tuple(weights.shape)}; pass one number "
                          f"a sample")
     if is_concrete(weights) and not bool(array_namespace(weights).all(weights > 0)):
-        raise ValueError("sample_weight: expected numbers > 0, got 0; leave these samples out of X and y, and see what "
-                         "is predicted on them by fit.predict")
+        least = float(array_namespace(weights).min(weights))
+        raise ValueError(f"sample_weight: expected numbers > 0, got {least:g}; leave these samples out of X and y, "
+                         "and see what is predicted on them by fit.predict")
     return weights
 
 

@@ -16,6 +16,7 @@ from eigenkd.arrays import is_concrete, real_array, to_numpy
 from eigenkd.filters.resolved import Resolved
 from eigenkd.pytrees import pytree
 
+NOISE = 5  # eigenvalues down to a fifth of the resolution's square are more than rounding
 GAP = 1e3  # of eigenvalues: a spectrum that stops this far above its resolution ends there; otherwise it is cut
 
 
@@ -93,9 +94,12 @@ class Spectrum:
         return filter if self._all_resolved else Resolved(filter, self.resolution**2)
 
     def reaches_its_resolution(self):
-        """Whether eigenvalues go on down to the resolution, where a cut takes an end of them away: no gap is there."""
-        values, rank = to_numpy(self.singular_values), self.rank
-        return 0 < rank < values.shape[0] and values[rank - 1] ** 2 <= GAP * float(self.resolution) ** 2
+        """Whether eigenvalues reach the resolution from above, where a cut takes an end of them away, or from below:
+        rounding alone leaves less than half of it."""
+        values, rank, squared = to_numpy(self.singular_values), self.rank, float(self.resolution) ** 2
+        if not 0 < rank < values.shape[0]:
+            return False
+        return values[rank - 1] ** 2 <= GAP * squared or NOISE * values[rank] ** 2 >= squared
 
     def with_resolution(self, resolution):
         """The same with another resolution: 0 keeps every direction at all times."""

@@ -37,7 +37,7 @@ def marked(text, found, split, *roles):
 
 def notes_at_chance(found):
     """What explains `MARK`: a sentence for each of the runs of which a training ended at chance."""
-    return [f"{MARK} At chance, right no more often than guesses are: {run.field('setting')} seed {run.field('seed')}, "
+    return [f"{MARK} At chance, cannot be told from guessing: {run.field('setting')} seed {run.field('seed')}, "
             f"{', '.join(named)}." for run in found if (named := at_chance(run.result))]
 
 

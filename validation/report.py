@@ -24,7 +24,7 @@ def summary(result):
         lines += [f"  low slope           {slope}, least confident quarter of the training set",
                   f"  underfit            {train['underfit']:.2f} of that quarter"]
     if not result["smoke"]:
-        lines += [f"  at chance           {training}: right no more often than guesses are"
+        lines += [f"  at chance           {training}: cannot be told from guessing"
                   for training in at_chance(result)]
     published = None if result["smoke"] else result["published"]
     lines += [f"  {split + ' accuracy':<20}{_accuracies(result['accuracy'][split], others)}"

@@ -240,5 +240,15 @@ def _say(text):
         print(text, file=sys.stderr)
 
 
+def leave(code):
+    """Ends the process. One of several ends at once: torchrun would take an abort of PyTorch's threads, which now and
+    then happens while the interpreter is torn down, for a failure of work that is done."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

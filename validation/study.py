@@ -221,7 +221,7 @@ def main(arguments=None):
     try:
         options, studies = parse(sys.argv[1:] if arguments is None else arguments)
         if options.list:
-            print("\n".join(f"{study.name:<20}{len(study.variants())} variants x {len(study.seeds)} seeds: "
+            print("\n".join(f"{study.name:<22}{len(study.variants())} variants x {len(study.seeds)} seeds: "
                             f"{study.title}" for study in STUDIES.values()))
         for study in () if options.list else studies:
             planned = plans_of(study, options)
@@ -229,11 +229,16 @@ def main(arguments=None):
             if options.dry_run:
                 print(dry_run(study, planned, lacking))
                 continue
+            runs_in_all = sum(len(plans) for _, plans in planned)
+            print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, {len(lacking)} to be "
+                  "trained", file=sys.stderr)
             carry_out(lacking, options)
             print(formatted(study, rows_of(study, planned, options), "json" if options.json else options.format))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read what is printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("\ninterrupted: finished runs are kept, and the same command runs the others", file=sys.stderr)
         return 130

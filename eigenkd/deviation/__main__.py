@@ -18,7 +18,6 @@ from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import finite
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.table import table
-from eigenkd.table import FORMATS
 
 LARGE = 10**8  # entries of an array from which on the reading is worth a progress report
 WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
@@ -54,7 +53,8 @@ def parser():
                         "a column of all the CSV files, or a file for the teacher and one for each student")
     result.add_argument("--drop", metavar="COLUMN", nargs="+", action="extend", default=[],
                         help="columns of the CSV files, by name or number, that are no logits")
-    result.add_argument("--format", choices=FORMATS, default="text", help="of the table (default: text)")
+    result.add_argument("--format", choices=("text", "markdown", "latex"), default="text",
+                        help="of the table (default: text)")
     result.add_argument("--out", metavar="HTML", type=Path, help="write a page for the browser, complete in one file")
     result.add_argument("--title", default="Student and teacher", help="of that page")
     result.add_argument("--json", metavar="JSON", type=Path, help="write the numbers")

@@ -346,3 +346,10 @@ def test_arrays_of_two_libraries_are_refused():
         linear_flow(torch.eye(3), jnp.ones(3))
     with pytest.raises(TypeError, match="y: expected a NumPy array like the other arguments, got a PyTorch array"):
         linear_flow(np.eye(3), torch.ones(3))
+
+
+def test_a_tensor_without_values_is_refused():
+    import torch
+
+    with pytest.raises(ValueError, match="X: expected numbers, got a tensor on the device 'meta'"):
+        linear_flow(torch.empty(5, 2, device="meta"), torch.zeros(5))

@@ -301,3 +301,13 @@ for weights in (trained(X), jax.jit(trained)(X), many[0]):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_direction_just_below_the_resolution_that_carries_y_is_not_cut_in_silence():
+    """Its singular value is 4 eps of single precision, where rounding alone leaves one or two."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=20_000).astype("f4")
+    X = np.c_[a, a + (1e-6 * rng.normal(size=a.size)).astype("f4")]
+    y = X.astype(float) @ [1, -1]
+    with pytest.warns(RuntimeWarning, match=r"leaves out the 1 of 2 directions"):
+        linear_flow(X, (y / y.std()).astype("f4")).teacher(np.inf)

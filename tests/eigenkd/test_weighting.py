@@ -206,7 +206,7 @@ WEIGHTED, CENTRED = linear_flow(X, y, sample_weight=w), linear_flow(X, y, interc
 @pytest.mark.parametrize("make, words", [
     (lambda: linear_flow(X, y, sample_weight=w[:3]), r"sample_weight: expected shape \(6,\), got \(3,\)"),
     (lambda: linear_flow(X, y, sample_weight=0 * w), "sample_weight: expected numbers > 0, got 0; leave these"),
-    (lambda: linear_flow(X, y, sample_weight=-w), "sample_weight: expected numbers >= 0"),
+    (lambda: linear_flow(X, y, sample_weight=-w), "sample_weight: expected numbers > 0, got -"),
     (lambda: linear_flow(X, y, sample_weight=w * np.inf), "sample_weight: expected finite numbers"),
     (lambda: risk.sure(WEIGHTED.teacher(1.0), 0.1), "flow: expected equal sample weights, .* use gcv or leave_one_out"),
     (lambda: risk.fixed_design(WEIGHTED.teacher(1.0), y, 0.1), "flow: expected equal sample weights and no intercept"),

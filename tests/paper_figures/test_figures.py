@@ -306,7 +306,7 @@ def test_slopes_go_to_the_table_of_their_kind(tmp_path):
 def test_a_training_that_ended_at_chance_is_marked_in_every_table(tmp_path):
     for seed in (0, 1, 2):
         write_run(tmp_path, "resnet20_digits", seed=seed, at_chance=["distilled"] if seed == 1 else ())
-    said = ("† At chance, right no more often than guesses are: resnet20_digits seed 1, the distilled student on the "
+    said = ("† At chance, cannot be told from guessing: resnet20_digits seed 1, the distilled student on the "
             "training set.")
     train, test = [[cell.endswith("†") for cell in row] for row in tables.accuracies(Choice(tmp_path)).rows
                    if row[0].startswith("scikit")]

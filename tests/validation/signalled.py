@@ -26,4 +26,4 @@ def main(name, step, *arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    run.leave(main(*sys.argv[1:]))

@@ -60,6 +60,7 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("resnet8_mnist --student.batch-size 9999", "--student.batch-size: expected at most the 4000 training examples, a"),
     ("resnet8_mnist --data.teacher-fraction 0.02 --student.batch-size 64",
      "--teacher.batch-size: expected at most the 80 training examples"),
+    ("mlp_mnist --student.batch-size 5000", "--student.batch-size: expected at most the 128 training examples, as it"),
     ("mlp_mnist --data.train-examples 4001", "--data.train-examples: expected at most the 4000 examples of the traini"),
     ("mlp_mnist --data.label-noise 0.003", "--data.label-noise: expected a share of at least one of the 128 examples"),
     ("mlp_mnist --data.flip-to any", "--data.flip-to: expected it with --data.label-noise, as it has no effect otherw"),
@@ -92,7 +93,7 @@ def test_a_value_without_effect_is_refused_with_the_fix(command, tmp_path, argum
     "resnet20_digits --data.label-noise 0.1",  # of which 10,000 are evaluated
     "mlp_mnist --data.train-examples 4000 --evaluation.evaluated 4000 --evaluation.saved-logits 1",
     "mlp_mnist --student.epochs 2 --analysis.every 16",
-    "mlp_mnist --teacher.batch-size 9999",  # all in one batch
+    "mlp_mnist --teacher.batch-size 128",  # all in one batch
     "rf_noisy_mnist --data.train-examples 1",  # which carries label noise
     "mobilenet_cifar10 --data.view.no-flip",
     "resnet20_resnet8_mnist --analysis.layers stem --analysis.every 3",  # for its teacher's other students

@@ -33,7 +33,7 @@ def check(setting, pool):
         _check_learning_rate(recipe, role, per_epoch[role], setting.given)
         _check_switches(recipe, role, per_epoch[role], setting.given)
     _check_records(setting, {role: getattr(setting, role).epochs * steps for role, steps in per_epoch.items()})
-    for name, needed in _idle(setting, examples, per_epoch).items():
+    for name, needed in _idle(setting, counts, per_epoch).items():
         require(name not in setting.given, _flag(name), f"{needed}, as it has no effect otherwise",
                 reduce(getattr, name.split("."), setting), "leave it out")
 
@@ -83,9 +83,9 @@ def _check_records(setting, steps):
                 "pass fewer, or no layers: --analysis.layers")
 
 
-def _idle(setting, examples, per_epoch):
+def _idle(setting, counts, per_epoch):
     """The dotted name of each value that has no effect -> what it would need to have one."""
-    data, evaluation = setting.data, setting.evaluation
+    data, evaluation, examples = setting.data, setting.evaluation, counts["student"]
     flipped = round(data.label_noise * examples) > 0
     layers = bool(setting.analysis.layers)
     pairs, recorded = layers and setting.is_self_distillation, "it with --analysis.layers of a student like its teacher"
@@ -106,6 +106,7 @@ def _idle(setting, examples, per_epoch):
         effective |= {f"{role}.loss.{value}": (term in terms, f"it with {term} in --{role}.loss.terms")
                       for value, term in OF_TERMS.items()}
         effective |= {
+            f"{role}.batch_size": (recipe.batch_size <= counts[role], f"at most the {counts[role]} training examples"),
             f"{role}.warmup_epochs": (recipe.warmup_epochs * steps > 1 or not recipe.warmup_epochs,
                                       f"more than one step, of which an epoch has {steps}"),
             f"{role}.decay_epochs": (decays or not recipe.decay_epochs, f"it with --{role}.schedule steps"),
