@@ -17,13 +17,13 @@ DOUBLE = float(np.finfo(np.float64).eps)
 def from_features(X, method="auto", rank_tolerance=None, single=False):
     """Spectrum of K = X X^T from features X (n, p), already checked.
 
-    method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K); "svd" goes on
-    below the top of its spectrum (`svd.graded_svd`) and is right to 1e-11 in the weights for condition numbers of K up
-    to 1e12 and more, at up to five times the cost; "auto" looks at the Gram matrix's eigenvalues, leaves it at them
-    where cond(K) <= 1e3 and goes on elsewhere. Arithmetic in single precision, whose Gram matrix has too few digits,
-    and JAX and functorch transformations, under which nothing can be looked at, take "svd"; under a transformation, or
-    where PyTorch records derivatives, that is LAPACK's. rank_tolerance: see `eigenkd.linear_flow`. single: whether X
-    is in double precision now, but was given in single.
+    method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K); "svd" repeats
+    this below the top of its spectrum (`svd.graded_svd`) and is right to 1e-11 in the weights for condition numbers
+    of K up to 1e12 and more, at up to five times the cost; "auto" looks at the Gram matrix's eigenvalues, leaves it
+    at them where cond(K) <= 1e3 and takes "svd" elsewhere. Arithmetic in single precision, whose Gram matrix has
+    too few digits, and JAX and functorch transformations, under which nothing can be looked at, take "svd"; under a
+    transformation, or where PyTorch records derivatives, that is LAPACK's. rank_tolerance: see
+    `eigenkd.linear_flow`. single: whether X is in double precision now, but was given in single.
     """
     if method not in ("auto", "svd", "gram"):
         raise ValueError(f"method: expected 'auto', 'svd' or 'gram', got {method!r}; leave it out to have the "

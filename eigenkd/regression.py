@@ -41,7 +41,7 @@ def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercep
 
     Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
     and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At
-    t = inf and for vanishing ridges, where X is not of full rank, there is no derivative; what comes out is that along
+    t = inf and for vanishing ridges, where X is not of full rank, there is no derivative; the result is that along
     changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and
     are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross,
     have the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.

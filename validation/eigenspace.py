@@ -12,7 +12,6 @@ from validation.errors import UsageError
 from validation.record import DEFINITIONS
 from validation.seeding import generator
 
-WHOLE = 60  # directions of a layer in which the paper's ranges have room
 DECOMPOSED = 4096  # training examples, at most, whose kernel is decomposed
 
 

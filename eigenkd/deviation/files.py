@@ -29,7 +29,7 @@ class Rows:
     """An array in a file, of which a slice reads only its own rows, into memory that is freed with the slice.
 
     A memory map would do, but counts as the reader's memory until somebody else wants it. path: the file. shape,
-    dtype: of the array, C order. offset: its first byte. bfloat16: stored as such, comes out as single precision.
+    dtype: of the array, C order. offset: its first byte. bfloat16: stored as such, read as single precision.
     """
 
     path: Path
@@ -241,7 +241,7 @@ def _clear_csv(path):
 
 @contextmanager
 def _clear(path, expected, fix=FIX):
-    """What goes wrong inside comes out as one ValueError: file, expected, came, fix."""
+    """Turns whatever fails inside into one ValueError: file, expected, came, fix."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's on damaged headers

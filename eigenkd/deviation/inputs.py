@@ -48,7 +48,7 @@ def kept(rows, numbers):
 def rows_of(name, value):
     """An array, or something with rows to slice, of two dimensions; nothing is read that is on disk.
 
-    Strings that are numbers become numbers; tensors come out of their graph of derivatives.
+    Strings that are numbers become numbers; tensors are detached from their graph of derivatives.
     """
     value = _array(name, value)
     if not (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")):

@@ -5,11 +5,11 @@ import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
-from validation.data.dataset import Dataset, Source, Splits, split
+from validation.data.dataset import InFile, Source, Splits, split
 from validation.errors import UsageError
 
 KEYS = "x_train, y_train, x_test and y_test, or x and y (of which every fifth example of a class tests)"
@@ -17,7 +17,7 @@ CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True)
-class Arrays(Dataset):
+class Arrays(InFile):
     """Inputs x (n, ...) and labels y (n,) of a .npz file, as x_train, y_train, x_test, y_test or as x, y.
 
     x: images of bytes (n, height, width), (n, height, width, channels) or (n, channels, height, width), or rows of
@@ -27,34 +27,9 @@ class Arrays(Dataset):
     name: Literal["arrays"] = "arrays"
     path: str = ""
     """The .npz file."""
-    licence: ClassVar = "your own"
 
-    @property
-    def title(self):
-        return f"the arrays {Path(self.path).name}"
-
-    @property
-    def shape(self):
-        return _read(self.path)[0].train_inputs.shape[1:]
-
-    @property
-    def classes(self):
-        return len(self.class_names)
-
-    @property
-    def class_names(self):
-        return _read(self.path)[1]
-
-    @property
-    def examples(self):
-        splits = _read(self.path)[0]
-        return len(splits.train_labels), len(splits.test_labels)
-
-    def locate(self, data_dir, download):
-        return _read(self.path)[0].source
-
-    def load(self, data_dir, download):
-        return _read(self.path)[0]
+    def read(self):
+        return _read(self.path)
 
 
 @lru_cache(maxsize=2)

@@ -95,6 +95,43 @@ class Dataset:
         raise NotImplementedError(f"{type(self).__name__}.load(data_dir, download) -> Splits")
 
 
+class InFile(Dataset):
+    """A data set whose facts are read from a file of the user's own: extend it with `read`."""
+
+    licence: ClassVar = "your own"
+
+    def read(self) -> tuple[Splits, tuple[str, ...]]:
+        """The arrays and the names of the classes; kept between calls."""
+        raise NotImplementedError(f"{type(self).__name__}.read() -> (Splits, names)")
+
+    @property
+    def title(self):
+        return f"the file {Path(self.path).name}"
+
+    @property
+    def shape(self):
+        return self.read()[0].train_inputs.shape[1:]
+
+    @property
+    def classes(self):
+        return len(self.class_names)
+
+    @property
+    def class_names(self):
+        return self.read()[1]
+
+    @property
+    def examples(self):
+        splits, _ = self.read()
+        return len(splits.train_labels), len(splits.test_labels)
+
+    def locate(self, data_dir, download):
+        return self.read()[0].source
+
+    def load(self, data_dir, download):
+        return self.read()[0]
+
+
 def check_data_dir(data_dir):
     """The folder as a Path; UsageError where it is something else."""
     path = Path(data_dir)

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
-from validation.data.dataset import Dataset, Source, Splits, split
+from validation.data.dataset import InFile, Source, Splits, split
 from validation.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Table(Dataset):
+class Table(InFile):
     """A CSV file with a header, or a TSV one by its ending: numeric columns are features, one column is the class."""
 
     name: Literal["table"] = "table"
@@ -24,36 +24,8 @@ class Table(Dataset):
     """The column that is the class; its different values, sorted, are the classes."""
     drop: tuple[str, ...] = ()
     """Columns that are no features, such as an id."""
-    licence: ClassVar = "your own"
 
-    @property
-    def title(self):
-        return f"the table {Path(self.path).name}"
-
-    @property
-    def shape(self):
-        return self._read()[0].train_inputs.shape[1:]
-
-    @property
-    def classes(self):
-        return len(self.class_names)
-
-    @property
-    def class_names(self):
-        return self._read()[1]
-
-    @property
-    def examples(self):
-        splits = self._read()[0]
-        return len(splits.train_labels), len(splits.test_labels)
-
-    def locate(self, data_dir, download):
-        return self._read()[0].source
-
-    def load(self, data_dir, download):
-        return self._read()[0]
-
-    def _read(self):
+    def read(self):
         return _read(self.path, self.test_path, self.label, self.drop)
 
 
