@@ -10,8 +10,8 @@ from pathlib import Path
 from textwrap import indent
 
 from benchmarks import BENCHMARKS, load, question
+from eigenkd import _atomic as atomic
 from eigenkd.table import Cells, written
-from validation import atomic
 
 GPU = "What needs a GPU and has no record yet: images a second, trainings; lists it, where there is none."
 RESULTS = Path(__file__).parent / "results"

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.timing import machine
-from validation import atomic
+from eigenkd import _atomic as atomic
 from validation.assembly import build
 from validation.compact import keep
 from validation.data import generated

@@ -14,10 +14,10 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+from eigenkd import _atomic as atomic
 from eigenkd.table import NONE, Cells, written
 from paper_figures import FIGURES, TABLES
 from paper_figures.choice import Choice
-from validation import atomic
 from validation.errors import UsageError
 from validation.runs import telling
 

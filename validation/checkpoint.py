@@ -17,7 +17,7 @@ from pathlib import Path
 import safetensors.torch
 from safetensors import SafetensorError
 
-from validation import atomic
+from eigenkd import _atomic as atomic
 from validation.errors import UsageError
 
 KEPT = 2

@@ -13,7 +13,7 @@ import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from validation import atomic
+from eigenkd import _atomic as atomic
 from validation.errors import UsageError
 from validation.record import COMMITTED
 from validation.runs import ANY, find, telling

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from validation import atomic
+from eigenkd import _atomic as atomic
 from validation.errors import UsageError
 from validation.lock import lock
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eigenkd import _atomic as atomic
 from eigenkd.deviation import compare, over_seeds
 from eigenkd.deviation.inputs import KINDS
 from eigenkd.deviation.masking import MASKED
@@ -127,15 +128,10 @@ def check_output(name, path):
 
 
 def write(path, content):
-    """Write bytes to a file that is either the old one or the new one, whole, and say so."""
+    """Write bytes to a file, which is the old one or the new one, whole, and say so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done = "replaced" if path.exists() else "written"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    atomic.write(path, content)
     say(f"{path}: {done}")
 
 

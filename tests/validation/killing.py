@@ -15,7 +15,8 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from validation import atomic, experiment, run
+from eigenkd import _atomic as atomic
+from validation import experiment, run
 from validation.checkpoint import Checkpoints
 
 from .running import contents

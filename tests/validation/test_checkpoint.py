@@ -7,7 +7,7 @@ import resource
 import pytest
 import torch
 
-from validation import atomic
+from eigenkd import _atomic as atomic
 from validation.checkpoint import MANIFEST, STATE, TENSORS, Checkpoints, Interval
 from validation.errors import UsageError
 

@@ -220,7 +220,7 @@ def test_new_pictures_never_go_with_an_old_manifest(tiny, tmp_path, monkeypatch)
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("validation.atomic.write", stop)  # between the images and what tells of them
+    monkeypatch.setattr("eigenkd._atomic.write", stop)  # between the images and what tells of them
     with pytest.raises(KeyboardInterrupt):
         TinyImageNet().load(tmp_path, False)
     shutil.rmtree(folder)

@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from validation import atomic, run
+from eigenkd import _atomic as atomic
+from validation import run
 from validation.checkpoint import Checkpoints
 from validation.lock import lock
 from validation.trainer import Trainer

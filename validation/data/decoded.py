@@ -15,7 +15,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from validation import atomic
+from eigenkd import _atomic as atomic
 from validation.data.dataset import Splits
 from validation.data.published import need_room
 from validation.errors import UsageError

@@ -92,7 +92,7 @@ def test_it_writes_what_is_asked_for_and_says_so(capsys, folder):
     assert content == {"teacher": "teacher.npy", "students": ["run.npz:student"], **json.loads(json.dumps(d.summary())),
                        "per_class": d.per_class}
     assert said(capsys, *arguments).endswith("n.json: replaced\np.png: replaced\nnew/report.html: replaced\n")
-    assert not list(folder.rglob("*.part"))
+    assert not list(folder.rglob("*.partial"))
 
 
 def test_reference_and_inputs_are_handed_on(capsys):
