@@ -1,4 +1,4 @@
-"""Checkpoints: what a training needs to go on, whole or not there, and checked before it is believed.
+"""Checkpoints: what a training needs to resume, whole or absent, and checked before it is used.
 
 A folder of checkpoints holds
 
@@ -7,11 +7,12 @@ A folder of checkpoints holds
     000012/manifest.json          the size and SHA-256 of the other two
 
 A checkpoint is written under the name .partial, flushed to the disk, and renamed: one that has a number is whole unless
-the disk harmed it later, which the manifest tells. Neither format can hold code.
+the disk damaged it later, which the manifest shows. Neither format can hold code.
 """
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import safetensors.torch
@@ -25,10 +26,13 @@ TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 
 
 class Checkpoints:
-    """The checkpoints in `folder`, of which the last two are kept; note(text) tells a person what happens to them."""
+    """The checkpoints in `folder`, of which the last two are kept; note(text) tells a person what happens to them.
 
-    def __init__(self, folder, note=print):
-        self.folder, self.note = Path(folder), note
+    writing: makes the block in which files are written. The folder's own parent has to be in an existing folder.
+    """
+
+    def __init__(self, folder, note=print, writing=nullcontext):
+        self.folder, self.note, self.writing = Path(folder), note, writing
 
     def numbers(self):
         """Of the checkpoints that are there, ascending; some may turn out to be broken."""
@@ -45,9 +49,15 @@ class Checkpoints:
                     STATE: json.dumps(state, allow_nan=False).encode()}
         manifest = {name: {"bytes": len(content), "sha256": atomic.sha256(content)}
                     for name, content in contents.items()}
+        with self.writing():
+            self._save(contents, manifest)
+
+    def _save(self, contents, manifest):
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(exist_ok=True)
         partial = self._emptied(".partial")
         try:
-            partial.mkdir(parents=True)
+            partial.mkdir()
             for name, content in contents.items():
                 atomic.put(partial / name, content)
             atomic.put(partial / MANIFEST, json.dumps(manifest).encode())
@@ -90,10 +100,6 @@ class Checkpoints:
             if atomic.sha256(content) != manifest[name]["sha256"]:
                 raise ValueError(f"{name} does not have the SHA-256 of its manifest")
         return safetensors.torch.load(contents[TENSORS]), json.loads(contents[STATE])
-
-    def clear(self):
-        """Removes them all, if another process does not: the training is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, number):
         return self.folder / f"{number:06d}"

@@ -34,8 +34,7 @@ def run(plan, *, engine, progress, renewed=None):
 
     # Trained on labels: the teacher, and the student's own network where it is another one. Each is trained once.
     wanted = teachers.configurations(plan.configuration)
-    taught = {name: teachers.folder_of(folder.out, wanted[name]) for name in wanted}
-    trained = {name: teachers.fit(taught[name], wanted[name], made.roles[name], networks[name], inputs, seed=seed,
+    trained = {name: teachers.fit(folder.out, wanted[name], made.roles[name], networks[name], inputs, seed=seed,
                                   recorder=Recorder(networks[name], made.bases if name == "teacher" else {},
                                                     setting.analysis.every),
                                   engine=engine, progress=progress, described=origin, renewed=renewed)
@@ -54,7 +53,6 @@ def run(plan, *, engine, progress, renewed=None):
                                  ).run(teacher=answers(trained["teacher"], inputs, engine))
 
     # Recorded, and what the saved arrays show
-    taught_on = group.on_first(lambda: {name: where.finished()["device"] for name, where in taught.items()})
     if group.first:
         folder.save_weights(trained["student"].network)
         folder.save("outputs", **outputs(examples, inputs, trained))
@@ -65,7 +63,8 @@ def run(plan, *, engine, progress, renewed=None):
         folder.finish({
             "setting": setting.name, "title": setting.title, "seed": seed, "smoke": plan.smoke, **origin,
             **findings.of(folder), "published": published(setting), "guesses": setting.guesses,
-            "teachers": {name: where.name for name, where in taught.items()}, "taught_on": taught_on,
+            "teachers": {name: trained[name].folder for name in wanted},
+            "taught_on": {name: trained[name].device for name in wanted},
             "seconds": round(sum(training.seconds for training in trained.values()), 3)})
     return group.on_first(folder.finished)
 

@@ -98,6 +98,7 @@ def renew(folder):
     if not folder.has("outputs.npz"):
         raise UsageError(f"RUN: expected a run with its arrays, got {folder.path} without outputs.npz; compact records "
                          "hold the arrays of their lowest seed alone")
+    folder.verify(complete=False)
     found = of(folder)
     changed = changes(found, {name: result[name] for name in found if name in result})
     if changed:

@@ -6,10 +6,12 @@ from pathlib import Path
 from validation.address import address
 from validation.data import generated
 from validation.data.dataset import Source
-from validation.record import SCHEMA, Folder
+from validation.record import CONFIGURATION, Damaged, Folder, OtherVersion
 from validation.registered import as_it_stands, base_of, data_set
 from validation.settings import Setting, effect
 from validation.smoke import shortened
+
+OTHER = " of another version of eigenkd"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class Plan:
     configuration: dict
     state: str
     """What is to be done: "run" it; "resume" the unfinished run that is there; "show" the finished one; or "set aside"
-    the run that is there and run: with --no-resume, and where another version of the package made it."""
+    the run that is there and run: with --no-resume, and where it is damaged or another version made it."""
+    why: str
+    """Of a run that is set aside without --no-resume: what is the matter with it, to be put after "the run"."""
     examples: dict[str, int]
     """How many each role is trained on."""
     smoke: bool = False
@@ -57,28 +61,33 @@ def plan_of(setting, seed, *, out="runs", data_dir="data", download=None, smoke=
         counts = setting.data.counts(pool)
     configuration = setting.configuration() | {"seed": seed, "smoke": smoke, "data_source": source.name}
     folder = Folder(out, address(setting.name, configuration, registered, seed))
-    return Plan(setting, seed, source, folder, configuration, judge(folder, configuration, resume), counts, smoke,
+    return Plan(setting, seed, source, folder, configuration, *judge(folder, configuration, resume), counts, smoke,
                 Path(data_dir), download)
 
 
 def judge(folder, configuration, resume):
-    """The state of a `Plan`."""
-    there, finished = folder.configuration(), folder.is_finished()
-    if not finished and not under_way(folder, there):
-        return "run"
-    if not resume or there != configuration or (finished and folder.finished().get("schema") != SCHEMA):
-        return "set aside"
-    return "show" if finished else "resume"
+    """(state, why) of a `Plan`."""
+    if not folder.is_finished():
+        if is_under_way(folder, configuration):
+            return ("resume", "") if resume else ("set aside", "")
+        return ("set aside", OTHER) if folder.has_checkpoints() else ("run", "")
+    try:
+        if folder.finished() is not None and folder.configuration() == configuration:
+            return ("show", "") if resume else ("set aside", "")
+        return "set aside", OTHER
+    except OtherVersion:
+        return "set aside", OTHER
+    except Damaged as error:
+        return "set aside", f", damaged ({error.reason}),"
 
 
-def under_way(folder, configuration):
+def is_under_way(folder, configuration):
     """Whether an unfinished run of this configuration has got so far that something of it is kept."""
     from validation import teachers
 
-    if configuration is None:
-        return False
     try:
-        mine = [teachers.folder_of(folder.out, wanted) for wanted in teachers.configurations(configuration).values()]
-    except KeyError:  # one that rests on no teachers, or a configuration of another version
-        mine = []
-    return folder.has_checkpoints() or any(teacher.has_checkpoints() for teacher in mine)
+        wanted = teachers.configurations(configuration).values() if folder.has(CONFIGURATION) else ()
+    except KeyError:  # a run that rests on no teachers
+        wanted = ()
+    return folder.has_checkpoints(configuration) or any(
+        teachers.folder_of(folder.out, one).has_checkpoints(one) for one in wanted)

@@ -17,7 +17,7 @@ from validation.data import DATASETS, VIEWS
 from validation.errors import UsageError, unknown
 from validation.interrupts import listening
 from validation.models import MODELS
-from validation.plans import make_plans
+from validation.plans import judge, make_plans
 from validation.progress import Progress
 from validation.settings import SETTINGS, Setting, find
 from validation.settings.scaling import scaled
@@ -142,11 +142,10 @@ def carry_out(plan, options, engine, progress, renewed):
     if plan.state == "show":
         progress.note(f"{name}: already finished in {path}, this is its result (--no-resume runs it anew)")
         result = plan.folder.finished()
-        plan.folder.checkpoints(progress.note).clear()  # of a run that died between its result and this
+        plan.folder.clear_checkpoints()  # of a run that died between its result and this
     else:
         if plan.state == "set aside":
-            whose = "of another version of eigenkd " if options.resume else ""
-            group.on_first(lambda: progress.note(f"{name}: the run {whose}in {path} moves to "
+            group.on_first(lambda: progress.note(f"{name}: the run{plan.why} in {path} moves to "
                                                  f"{plan.folder.set_aside()}"))
         engine = replace(engine, compiled=is_compiled(plan.setting, options, engine.device))
         result = experiment.run(plan, engine=engine, progress=progress, renewed=renewed)
@@ -164,6 +163,9 @@ def run_all(plans, options, engine):
         with threads(options.threads), ExitStack() as stack:
             if plan.state != "show":
                 engine.group.on_first(lambda plan=plan: stack.enter_context(plan.folder.lock()))
+                state, why = engine.group.on_first(  # another process may have finished it since it was planned
+                    lambda plan=plan: judge(plan.folder, plan.configuration, options.resume))
+                plan = replace(plan, state=state, why=why)
             results.append(carry_out(plan, options, engine, progress, renewed))
         if not options.json and first:
             print(report.summary(results[-1]), flush=True)

@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from validation.address import changes, leaves, names, same, told
 from validation.errors import UsageError, unknown
-from validation.record import COMMITTED, SCHEMA
+from validation.record import COMMITTED, CONFIGURATION, Damaged, Folder
 from validation.registered import ANY, REGISTERED, SOURCE, again, as_it_stands, command, is_list, several
 
 ABSENT = object()  # the value of a name that a configuration does not have
@@ -60,11 +58,12 @@ class Run:
         return self._at(self.result, "result.json", path)
 
     def arrays(self, name, *keys):
-        """The arrays `keys` of the file `name`; raises Unusable where one is missing."""
+        """The arrays `keys` of the file `name`; raises Unusable where the file is damaged or one is missing."""
         try:
-            with np.load(self.folder / name, allow_pickle=False) as stored:
-                return [stored[key] for key in keys]
-        except (OSError, KeyError, ValueError) as error:
+            return list(Folder.at(self.folder).arrays(name.removesuffix(".npz"), *keys).values())
+        except Damaged as error:
+            raise Unusable(f"{self.folder} cannot be used: {error.reason}; {self._again()}") from None
+        except (OSError, KeyError) as error:
             if isinstance(error, FileNotFoundError) and COMMITTED in self.folder.parents:
                 error = "the records that come with a checkout have the arrays of their lowest seed alone"
             raise Unusable(f"{self.folder / name} cannot be read ({error}); {self._again()}") from None
@@ -120,7 +119,7 @@ def require(setting, where=None, seeds=None, out="runs", committed=None):
     setting = _found(setting)
     of_seeds = "" if seeds is None else f" of seed {' '.join(map(str, several(seeds)))}"
     begun = [folder for folder in _folders(out, setting.name, seeds) if not (folder / "result.json").exists()
-             and _matches(_json(folder / "config.json")[0] or {}, as_it_stands(setting), where or {})]
+             and _matches(_seems(Folder.at(folder)) or {}, as_it_stands(setting), where or {})]
     unfinished = f" (an unfinished one is in {begun[0]})" if begun else ""
     asked = [] if not where or where is ANY else [name for name, value in where.items() if value is not ANY]
     changed = f" with {', '.join(asked)} as asked for" if asked else ""
@@ -165,45 +164,52 @@ def _read(folder, setting, registered, where, seen):
 
     seen: gets the names of its configuration.
     """
-    if not (folder / "result.json").exists():
+    there = Folder.at(folder)
+    if not there.is_finished():
         return None
     as_registered = setting.configuration() == REGISTERED.get(setting.name, setting).configuration()
     at_home = not where and folder.parent.name == setting.name and as_registered
-    configuration, broken = _json(folder / "config.json")
-    if broken:
-        return _leave_out(folder, broken, setting) if at_home or where else None
+    configuration, result, why = _checked(there)
+    if configuration is None:
+        return _leave_out(folder, why, setting) if at_home or where else None
     if configuration.get("smoke"):
         return None
     seen |= set(names(configuration))
     fits = _matches(configuration, registered, where)
     if not fits and not at_home:
         return None
-    result, broken = _json(folder / "result.json")
-    if broken:
-        return _leave_out(folder, broken, setting)
-    if (schema := result.get("schema", 1)) != SCHEMA:
-        age = "an older" if schema < SCHEMA else "a newer"
-        return _leave_out(folder, f"it was made by {age} version (schema {schema}, this one reads {SCHEMA})", setting)
-    if not fits:
-        lines = "; ".join(told(configuration, registered))
-        return _leave_out(folder, f"it is not {setting.name} as it is now ({lines})", setting)
-    return Run(folder, configuration, result)
+    if why is None and not fits:
+        why = f"it is not {setting.name} as it is now ({'; '.join(told(configuration, registered))})"
+    return Run(folder, configuration, result) if why is None else _leave_out(folder, why, setting)
+
+
+def _checked(there):
+    """(configuration, result, None) of a finished run, or (what its configuration seems to be, None, why it cannot be
+    used); a configuration that cannot be read is None."""
+    why, configuration, result = None, _seems(there), None
+    try:
+        result = there.finished()
+        there.contents(CONFIGURATION)
+    except Damaged as error:
+        why = error.reason
+    except OSError as error:
+        why = f"its {CONFIGURATION} cannot be read ({error.strerror})"
+    return configuration, result, why
+
+
+def _seems(there):
+    """What a configuration seems to be, damaged or not; None if it cannot be read."""
+    try:
+        return there.configuration()
+    except Damaged as error:
+        return error.mapping
 
 
 def _leave_out(folder, why, setting):
     seed = int(folder.name.removeprefix("seed"))
-    known, _ = _json(folder / "config.json")
+    known = _seems(Folder.at(folder))
     make = again(known) if known and folder.parent.name != setting.name else command(setting, seeds=seed)
     warnings.warn(f"{folder} is left out: {why}; run it again with: {make}", LeftOut, stacklevel=4)
-
-
-def _json(path):
-    """The mapping in a file, or why there is none."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return None, f"its {path.name} cannot be read ({error})"
-    return (value, None) if isinstance(value, dict) else (None, f"its {path.name} is no mapping")
 
 
 def _matches(configuration, registered, where):

@@ -1,17 +1,17 @@
-"""One-hot trainings, each done once: `<out>/teachers/<hash>/`, found again by all that decides their numbers.
+"""One-hot trainings, each done once: `<out>/teachers/<hash>-<hash of what is recorded>/`, found by what decides their
+numbers.
 
 A teacher serves every student that has the same one: the student's own network trained on one-hot labels, with which a
 cross-architecture student is compared, is another setting's teacher.
 """
 
-import hashlib
-import json
 from contextlib import nullcontext
 
 import torch
 
+from validation import sealed
 from validation.findings import accuracy, ends
-from validation.record import SCHEMA, Folder
+from validation.record import CONFIGURATION, RESULT, Damaged, Folder
 from validation.settings.loss import ONE_HOT
 from validation.trainer import Trained, Trainer
 
@@ -33,34 +33,42 @@ def configurations(configuration):
 
 
 def folder_of(out, configuration):
-    """The `Folder` of the one-hot training of this configuration."""
-    text = json.dumps(_deciding(configuration), sort_keys=True)
-    return Folder(out, f"teachers/{hashlib.sha256(text.encode()).hexdigest()[:16]}")
+    """The `Folder` of the one-hot training of this configuration: what decides its numbers, and what is recorded."""
+    return Folder(out, f"{_family(configuration)}-{sealed.digest(configuration['recorded'])[:8]}")
 
 
-def fit(folder, configuration, role, network, inputs, *, seed, recorder, engine, progress, described, renewed=None):
-    """The `Trained` network of a one-hot training: the one that is in its folder, or resumed there, or trained now.
+def fit(out, configuration, role, network, inputs, *, seed, recorder, engine, progress, described, renewed=None):
+    """The `Trained` network of a one-hot training: found finished, resumed, or trained now.
 
-    role: a `Role`; described: provenance for its result; renewed: a set of names, to which this folder's is added: one
-    that is there and not in the set is moved aside and trained again. Where another process is at work on it, that one
-    is waited for.
+    role: a `Role`; described: provenance for its result; renewed: where trainings are to be repeated, a set of the
+    folders of those that were, to which this one's is added. Waits for another process that is at work on it. A
+    training of which more is recorded serves too. Nothing of it is read from its folder later.
     """
-    group, anew = engine.group, renewed is not None and folder.name not in renewed
-    with folder.lock(progress.note, wait=True) if group.first else nullcontext():
-        if group.on_first(lambda: _usable(folder, configuration, progress.note, anew)):
-            progress.note(f"  {role.name}: found trained in {folder.path}, on {folder.finished()['device']}")
-            return _read(folder, engine.placed(network), configuration["recorded"]["layers"])
-        if group.first:
-            folder.begin(configuration)
-        group.wait()
-        trained = Trainer(role, network, folder, inputs, seed=seed, engine=engine, precision=configuration["precision"],
-                          progress=progress, recorder=recorder).run()
-        if renewed is not None:
-            renewed.add(folder.name)
-        if group.first:
-            _record(folder, configuration, trained, inputs, described)
-        group.wait()
-    return trained
+    group, mine = engine.group, folder_of(out, configuration)
+    for name in group.on_first(lambda: _candidates(mine, configuration, renewed)):
+        folder = Folder(out, name)
+        with folder.lock(progress.note, wait=True) if group.first else nullcontext():
+            if group.on_first(lambda folder=folder: _is_usable(folder, configuration, progress.note, renewed)):
+                progress.note(f"  {role.name}: found trained in {folder.path}, on {folder.finished()['device']}")
+                return _read(folder, engine.placed(network), configuration["recorded"]["layers"])
+            if name != mine.name:
+                continue
+            if group.first:
+                folder.begin(configuration)
+            group.wait()
+            trained = Trainer(role, network, folder, inputs, seed=seed, engine=engine, progress=progress,
+                              precision=configuration["precision"], recorder=recorder).run()
+            if renewed is not None:
+                renewed.add(name)
+            if group.first:
+                _record(folder, configuration, trained, inputs, described)
+            group.wait()
+            return trained
+
+
+def _family(configuration):
+    """The beginning of the names of all folders with a training of these numbers."""
+    return f"teachers/{sealed.digest(_deciding(configuration))[:16]}"
 
 
 def _deciding(configuration):
@@ -74,27 +82,37 @@ def _covers(there, wanted):
     return not wanted["layers"] or (same and set(wanted["layers"]) <= set(there["layers"]))
 
 
-def _usable(folder, configuration, note, anew):
-    """Whether the finished training is there, whole; what is not to be used is moved aside, aloud."""
-    if anew and (folder.is_finished() or folder.has_checkpoints()):
+def _candidates(mine, configuration, renewed):
+    """The names of the folders that may hold the training, `mine` last: where it is trained if none does."""
+    finished = [Folder(mine.out, f"teachers/{path.parent.name}")
+                for path in sorted(mine.out.glob(f"{_family(configuration)}-*/{RESULT}"))]
+    covering = [folder.name for folder in finished if folder.name != mine.name and _is_covering(folder, configuration)]
+    return [name for name in covering if renewed is None or name in renewed] + [mine.name]
+
+
+def _is_covering(folder, configuration):
+    try:
+        return _covers(folder.configuration()["recorded"], configuration["recorded"])
+    except (Damaged, TypeError):  # damaged or absent
+        return False
+
+
+def _is_usable(folder, configuration, note, renewed):
+    """Whether the finished training is there, whole. What cannot be used, or is to be repeated, is moved aside."""
+    if renewed is not None and folder.name not in renewed and (folder.is_finished() or folder.has_checkpoints()):
         note(f"  teacher: the one in {folder.path} moves to {folder.set_aside()}")
     if not folder.is_finished():
         return False
-    if (schema := folder.finished().get("schema", 1)) != SCHEMA:
-        note(f"  teacher: the one in {folder.path} is of another version of eigenkd (schema {schema}, this one reads "
-             f"{SCHEMA}): it moves to {folder.set_aside()}, and is trained again")
-        return False
-    digests, there = folder.finished()["files"], folder.configuration()
-    if digests == folder.digests() and _deciding(there) == _deciding(configuration):
-        if not _covers(there["recorded"], configuration["recorded"]):
-            note(f"  teacher: of the one in {folder.path} other layers were recorded than are asked for: it moves to "
-                 f"{folder.set_aside()}, and is trained again")
-            return False
-        folder.checkpoints(note).clear()  # of a training that died between its result and this
-        return True
-    harmed = sorted(name for name in digests if digests[name] != folder.digests().get(name)) or ["config.json"]
-    note(f"WARNING: {', '.join(harmed)} of the teacher in {folder.path} changed since it was written: that one moves "
-         f"to {folder.set_aside()}, and it is trained again")
+    try:
+        folder.verify()
+        if _deciding(folder.configuration()) == _deciding(configuration):
+            folder.clear_checkpoints()  # of a training that died between its result and this
+            return True
+        why = f"its {CONFIGURATION} is that of another training"
+    except Damaged as error:
+        why = error.reason
+    note(f"WARNING: the teacher in {folder.path} cannot be used: {why}; it moves to {folder.set_aside()}, and is "
+         "trained again")
     return False
 
 
@@ -104,7 +122,7 @@ def _read(folder, network, layers):
     paths = folder.arrays("trajectory") if layers else {}
     train, test = (torch.from_numpy(logits[split]) for split in ("train", "test"))
     paths = {layer: paths[layer] for layer in layers}
-    return Trained(network, paths, train, test, folder.read_log(), result["seconds"])
+    return Trained(network, paths, train, test, folder.read_log(), result["seconds"], folder.name, result["device"])
 
 
 def _record(folder, configuration, trained, inputs, described):
@@ -117,5 +135,4 @@ def _record(folder, configuration, trained, inputs, described):
         "accuracy": {"train": accuracy(trained.train.numpy(), inputs.saved_labels("train").numpy()),
                      "test": accuracy(trained.test.numpy(), inputs.saved_labels("test").numpy())},
         "epochs": ends(trained.log), "recorded": bool(trained.paths), "seconds": round(trained.seconds, 3),
-        "files": folder.digests(),
     })

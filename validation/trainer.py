@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from eigenkd.torch import Recorder
+from validation.device import described
 from validation.engine import Clock
 from validation.errors import UsageError, blaming
 from validation.interrupts import Stopped
@@ -20,7 +21,7 @@ RECORDED = "recorded/"  # in a checkpoint
 class Trained:
     """A trained network and what is kept of it: the paths of its recorded layers by name, as `Recorder.paths` has
     them, its logits, on the CPU, on the training examples whose logits are saved and on the test set, its lines of
-    metrics.jsonl, the seconds it took."""
+    metrics.jsonl, the seconds it took, the name of its folder, the device it was trained on."""
 
     network: torch.nn.Module
     paths: dict[str, np.ndarray]
@@ -28,6 +29,8 @@ class Trained:
     test: torch.Tensor
     log: list
     seconds: float
+    folder: str
+    device: str
 
 
 class Trainer:
@@ -72,7 +75,8 @@ class Trainer:
                 predict(self.network, split, indices, group=self.group).cpu()
                 for split, indices in ((self.inputs.train, self.inputs.saved), (self.inputs.test, None)))
             paths = self.recorder.paths()
-        return Trained(self.network, paths, train_logits, test_logits, self.log, self.clock.seconds())
+        return Trained(self.network, paths, train_logits, test_logits, self.log, self.clock.seconds(), self.folder.name,
+                       described(self.engine.device))
 
     def _resume(self):
         number = self.group.on_first(self.checkpoints.newest)
