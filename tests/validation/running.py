@@ -9,6 +9,7 @@ from pathlib import Path
 
 from validation import run
 from validation.plans import make_plans
+from validation.sealed import SEAL
 
 ROOT = Path(__file__).parents[2]
 SIGNALLED = ("-m", "tests.validation.signalled")
@@ -46,7 +47,7 @@ def contents(out):
             continue
         content = path.read_bytes()
         if path.name == "result.json":
-            content = json.dumps(json.loads(content) | dict.fromkeys(("seconds", "commit", "dirty"))).encode()
+            content = json.dumps(json.loads(content) | dict.fromkeys(("seconds", "commit", "dirty", SEAL))).encode()
         found[str(path.relative_to(out))] = hashlib.sha256(content).hexdigest()
     assert found, f"nothing to compare in {out}"
     return found

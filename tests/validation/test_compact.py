@@ -4,23 +4,20 @@ import pytest
 
 from validation.address import address
 from validation.compact import main
-from validation.record import SCHEMA
+from validation.record import Folder
 from validation.runs import as_it_stands
 from validation.settings import find
-
-FILES = ("config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz", "weights.safetensors", "result.json")
 
 
 def write(runs, seed, **changes):
     registered = as_it_stands(find("mlp_mnist"))
-    folder = runs / address("mlp_mnist", registered | changes, registered, seed)
-    folder.mkdir(parents=True)
-    for name in FILES:
-        (folder / name).write_text(f"{name} of {seed}")
-    (folder / "config.json").write_text(json.dumps(registered | changes | {"seed": seed}))
-    (folder / "result.json").write_text(json.dumps({"schema": SCHEMA, "seed": seed}))
-    (folder / "checkpoints").mkdir()
-    return folder
+    folder = Folder(runs, address("mlp_mnist", registered | changes, registered, seed))
+    folder.begin(registered | changes | {"seed": seed})
+    for name in ("metrics.jsonl", "outputs.npz", "trajectory.npz", "weights.safetensors"):
+        (folder.path / name).write_text(f"{name} of {seed}")
+    folder.finish({"seed": seed})
+    (folder.path / "checkpoints").mkdir()
+    return folder.path
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from validation.engine import Engine
 from validation.inputs import Inputs
 from validation.plans import plan_of
 from validation.progress import Progress
+from validation.record import Folder
 from validation.settings import find
 from validation.smoke import shortened
 
@@ -50,7 +51,7 @@ def test_a_smoke_run_leaves_a_whole_folder(tmp_path, name):
     flipped = ["mislabelled.npz"] if recorded and setting.data.label_noise else []
     assert sorted(p.name for p in path.iterdir()) == ["config.json", "metrics.jsonl", *flipped, "outputs.npz",
                                                       "result.json", *recorded, "weights.safetensors"]
-    assert json.loads((path / "result.json").read_text()) == result
+    assert Folder.at(path).finished() == result
     assert result["smoke"] is True and result["setting"] == name and result["seed"] == 0 and result["seconds"] > 0
     assert result["data"]["source"] == "generated" and len(result["data"]["sha256"]) == 64
     lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from validation import findings
+from validation import findings, sealed
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def run(command, tmp_path):
 
 
 def result(run):
-    return json.loads((run / "result.json").read_text())
+    return sealed.read((run / "result.json").read_bytes())
 
 
 def test_findings_computed_again_are_those_of_the_run(run, capsys):
@@ -29,7 +29,7 @@ def test_what_differs_is_named_and_put_right(run, capsys):
     wrong = json.loads(json.dumps(right))
     wrong["accuracy"]["test"]["distilled"], wrong["seconds"] = 0.5, 7
     del wrong["mislabelled"], wrong["eigenspace"]["head"]["weights"]
-    (run / "result.json").write_text(json.dumps(wrong))
+    (run / "result.json").write_bytes(sealed.written(wrong))
     assert findings.main([str(run), "--json"]) == 0
     changed = json.loads(capsys.readouterr().out)[str(run)]
     assert "accuracy.test.distilled" in changed and any(name.startswith("mislabelled.") for name in changed)

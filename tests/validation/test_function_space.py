@@ -10,7 +10,7 @@ from torch import nn
 from eigenkd import kernel_flow
 from eigenkd.projection import gains
 from eigenkd.torch import tangent_kernel
-from validation import runs
+from validation import runs, sealed
 from validation.errors import UsageError
 from validation.function_space import training
 from validation.function_space.__main__ import main
@@ -157,7 +157,7 @@ def test_training_that_diverges_is_refused(made, monkeypatch):
 def test_a_run_of_another_version_is_set_aside_aloud(made, tmp_path, capsys):
     made()
     folder = tmp_path / "function_space@examples=16,steps=60,width=32/seed0"
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_bytes(sealed.written({}))
     made()
     assert f"{folder}: the run of another version of eigenkd moves to {folder.with_name('previous-seed0')}" in \
         capsys.readouterr().out

@@ -88,7 +88,7 @@ def test_a_stopped_run_has_a_checkpoint_and_resumes_to_the_same_bits(tmp_path, u
     assert ended == code and "Traceback" not in err
     assert err.splitlines()[-1] == ("interrupted: what was trained so far is kept; the same command resumes from there")
     (metrics,) = tmp_path.glob("teachers/*/metrics.jsonl")
-    (state,) = [json.loads(path.read_text()) for path in metrics.parent.glob("checkpoints/*/state.json")]
+    (state,) = [json.loads(path.read_text()) for path in metrics.parent.glob("checkpoints/*/*/state.json")]
     assert state["counters"]["step"] == 7 and len(state["log"]) == len(metrics.read_text().splitlines()) == 2
     assert run.main([*RUN, "--out", str(tmp_path)]) == 0
     assert "resumes after step 7 " in capsys.readouterr().err

@@ -20,8 +20,9 @@ def folder(tmp_path):
 def test_a_run_is_finished_once_its_result_is_there(folder, tmp_path):
     assert folder.path == tmp_path / "mlp_mnist" / "seed3"
     assert folder.configuration() == {"seed": 3} and folder.finished() is None and not folder.is_finished()
-    assert folder.finish({"smoke": False}) == {"schema": SCHEMA, "smoke": False}
-    assert folder.finished() == {"schema": SCHEMA, "smoke": False} and folder.is_finished()
+    result = folder.finish({"smoke": False})
+    assert result["schema"] == SCHEMA and result["smoke"] is False and result["files"].keys() == {"config.json"}
+    assert folder.finished() == result and folder.is_finished()
 
 
 def test_a_result_that_cannot_be_written_whole_is_not_there(folder, monkeypatch):
@@ -66,7 +67,7 @@ def test_setting_aside_never_loses_a_run(folder):
 
 def test_a_broken_result_is_an_error_and_no_free_folder(folder):
     (folder.path / "result.json").write_text('{"smoke": fal')
-    with pytest.raises(UsageError, match=r"--out: expected a readable result\.json"):
+    with pytest.raises(UsageError, match=r"--out: expected .* as it was written, but its result\.json cannot "):
         folder.finished()
 
 

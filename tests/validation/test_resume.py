@@ -54,7 +54,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(runs, stop_at, tmp_path, role, s
     code, err = runs("stopped")
     assert code == 143 and err.splitlines()[-1].startswith("interrupted: what was trained so far is kept")
     folder = next((tmp_path / "stopped").glob("teachers/*" if role == "teacher" else ADDRESS))
-    (state,) = [json.loads(path.read_text()) for path in folder.glob("checkpoints/*/state.json")]
+    (state,) = [json.loads(path.read_text()) for path in folder.glob("checkpoints/*/*/state.json")]
     assert state["counters"]["step"] == step and state["role"] == role
     stop_at()
     code, err = runs("stopped")
@@ -79,7 +79,7 @@ def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, st
     runs("whole")
     stop_at("student", 4)
     runs("harmed", "--checkpoint-every", 1)
-    newest = tmp_path / "harmed" / ADDRESS / "checkpoints/000004/tensors.safetensors"
+    (newest,) = (tmp_path / "harmed" / ADDRESS).glob("checkpoints/*/000004/tensors.safetensors")
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 16
     newest.write_bytes(content if harm == "flipped" else content[:5000])
@@ -103,7 +103,7 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, mo
     monkeypatch.setattr(Checkpoints, "save", lambda *arguments: (saves.append(1), save(*arguments))[1])
     code, err = runs("full", "--checkpoint-every", 1)
     assert code == 2 and "No space left on device; what was trained up to the last checkpoint is kept" in err
-    kept = sorted(path.name for path in (tmp_path / "full" / ADDRESS / "checkpoints").iterdir())
+    kept = sorted(path.name for path in (tmp_path / "full" / ADDRESS).glob("checkpoints/*/*"))
     assert kept == ["000001", "000002"]  # the third of the student's, after the teacher's four, was the one
     monkeypatch.undo()
     code, err = runs("full")
@@ -132,17 +132,37 @@ def test_an_unfinished_run_of_other_values_is_in_no_ones_way(runs, stop_at, tmp_
     assert contents(tmp_path / "runs" / ADDRESS) == contents(tmp_path / "whole" / ADDRESS)
 
 
-@pytest.mark.parametrize("role", ["teacher", "student"])
-def test_an_unfinished_run_of_another_version_is_set_aside_aloud(runs, stop_at, tmp_path, role):
-    stop_at(role, 2)
+def test_an_unfinished_run_of_another_version_is_set_aside_aloud(runs, stop_at, tmp_path):
+    """Its checkpoints are those of another configuration."""
+    stop_at("student", 2)
     runs("runs")
     folder = tmp_path / "runs" / ADDRESS
-    configuration = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(configuration | {"of": "another version"}))
+    (checkpoints,) = (folder / "checkpoints").iterdir()
+    checkpoints.rename(checkpoints.with_name("0123456789abcdef"))
     stop_at()
     code, err = runs("runs")
     assert code == 0 and f"the run of another version of eigenkd in {folder} moves to" in err
     assert folder.with_name("previous-seed0").exists() and len(log(folder)) == 2
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
+@pytest.mark.parametrize("harm", ["flipped", "gone"])
+def test_a_damaged_configuration_costs_no_checkpoint(runs, stop_at, tmp_path, role, harm):
+    """Checkpoints are found by the configuration that is asked for."""
+    runs("whole")
+    stop_at(role, 3)
+    runs("runs")
+    (path,) = (tmp_path / "runs").glob(f"{ADDRESS if role == 'student' else 'teachers/*'}/config.json")
+    if harm == "gone":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[content.index(b'"seed": 0') + 8] ^= 1
+        path.write_bytes(content)
+    stop_at()
+    code, err = runs("runs")
+    assert code == 0 and f"{role}: resumes after step 3 " in err
+    assert contents(tmp_path / "runs") == contents(tmp_path / "whole")
 
 
 def test_no_resume_sets_an_unfinished_run_aside(runs, stop_at, tmp_path):
@@ -152,7 +172,7 @@ def test_no_resume_sets_an_unfinished_run_aside(runs, stop_at, tmp_path):
     code, err = runs("runs", "--no-resume")
     folder = tmp_path / "runs" / ADDRESS
     assert code == 0 and "moves to" in err and "another version" not in err
-    assert (folder.with_name("previous-seed0") / "checkpoints/000001/state.json").exists()
+    assert list(folder.with_name("previous-seed0").glob("checkpoints/*/000001/state.json"))
 
 
 def test_a_run_that_kept_nothing_is_in_no_ones_way(runs, tmp_path):

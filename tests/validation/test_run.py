@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from validation import run
+from validation import run, sealed
 from validation.plans import make_plans
 from validation.progress import Progress
 from validation.report import over_seeds, summary
@@ -108,7 +108,7 @@ def test_json_is_all_there_is_on_standard_output(command, tmp_path):
     assert code == 0 and [result["seed"] for result in results] == [0, 1] and "teacher: epoch 1 of 1" in err
     for result in results:
         assert result["smoke"] is True and result["reused"] is False
-        assert result.items() >= json.loads((Path(result["folder"]) / "result.json").read_text()).items()
+        assert result.items() >= sealed.read((Path(result["folder"]) / "result.json").read_bytes()).items()
     assert folders(tmp_path) == ["rf_noisy_mnist@smoke=true/seed0", "rf_noisy_mnist@smoke=true/seed1"]
 
 
@@ -190,8 +190,8 @@ def test_a_run_of_another_version_is_set_aside_aloud(command, tmp_path, change):
     command(*SMOKE)
     folder = tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0"
     name, gone = {"schema": ("result.json", "schema"), "configuration": ("config.json", "precision")}[change]
-    value = json.loads((folder / name).read_text())
-    (folder / name).write_text(json.dumps({key: value[key] for key in value if key != gone}))
+    value = sealed.read((folder / name).read_bytes())
+    (folder / name).write_bytes(sealed.written({key: value[key] for key in value if key != gone}))
     _, out, _ = command(*SMOKE, "--dry-run", "--json")
     assert json.loads(out)[0]["state"] == "set aside"
     code, _, err = command(*SMOKE)

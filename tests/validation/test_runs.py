@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from validation import run, runs
+from validation import run, runs, sealed
 from validation.address import address
 from validation.errors import UsageError
 from validation.function_space.setting import FUNCTION_SPACE, FunctionSpace
-from validation.record import SCHEMA
+from validation.record import SCHEMA, Folder
 from validation.runs import ANY, LeftOut, Unusable, as_it_stands, find, require
 from validation.settings import SETTINGS
 
@@ -24,7 +24,7 @@ def places(monkeypatch, tmp_path):
     return tmp_path / "runs", tmp_path / "records"
 
 
-def write(place, name, seed=0, result=(), **changes):
+def write(place, name, seed=0, result=(), arrays=(), **changes):
     """A run folder at its address; changes: dotted names, with __ for a dot, -> values."""
     registered = as_it_stands(runs.REGISTERED[name])
     configuration = json.loads(json.dumps(registered))
@@ -34,11 +34,12 @@ def write(place, name, seed=0, result=(), **changes):
         for key in parts:
             part = part[key]
         part[last] = value
-    folder = place / address(name, configuration, registered, seed)
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(configuration | {"seed": seed}))
-    (folder / "result.json").write_text(json.dumps({"schema": SCHEMA, "smoke": False, "number": 1} | dict(result)))
-    return folder
+    folder = Folder(place, address(name, configuration, registered, seed))
+    folder.begin(configuration | {"seed": seed})
+    for file, found in dict(arrays).items():
+        folder.save(file, **found)
+    folder.finish({"smoke": False, "number": 1} | dict(result))
+    return folder.path
 
 
 def shown(found):
@@ -133,20 +134,29 @@ def test_sources_of_data_are_never_mixed(places):
     assert len(find("mlp_mnist", {"data_source": ANY})) == 2 == len(find("mlp_mnist", ANY))
 
 
+
+
+
+
 @pytest.mark.parametrize(("file", "content", "words"), [
-    ("result.json", {"smoke": False}, "was made by an older version (schema 1, this one reads 2); run it again with: "),
-    ("result.json", {"schema": 99}, "was made by a newer version (schema 99, this one reads 2); run it again with: "),
-    ("result.json", "{", "its result.json cannot be read ("),
-    ("result.json", [], "its result.json is no mapping; "),
-    ("config.json", "{", "its config.json cannot be read ("),
-    ("config.json", {"setting": "mlp_mnist", "seed": 1}, "is not mlp_mnist as it is now (analysis.bottom: [20, 60] "
-                                                         "registered, absent here; "),
+    ("result.json", b'{"smoke": false}', "was made by an older version (schema 1, this one reads 3); run it again "),
+    ("result.json", b'{"schema": 2}', "was made by an older version (schema 2, this one reads 3); run it again "),
+    ("result.json", sealed.written({"schema": 99}), "was made by a newer version (schema 99, this one "),
+    ("result.json", b'{"schema": 3}', "its result.json carries no SHA-256; "),
+    ("result.json", b"{", "its result.json cannot be read as JSON ("),
+    ("result.json", b"\xff", "its result.json cannot be read as JSON ("),
+    ("result.json", b"[]", "its result.json is no mapping; "),
+    ("config.json", b"{", "its config.json changed since it was written: its SHA-256 is another one; "),
+    ("config.json", sealed.written({"setting": "mlp_mnist", "seed": 1}), "its config.json changed since it was "),
+    ("config.json", None, "its config.json cannot be read (No such file or directory); "),
 ])
 def test_one_unusable_run_is_named_and_the_others_are_found(places, file, content, words):
     own, _ = places
     for seed in (0, 1, 2):
         write(own, "mlp_mnist", seed)
-    (own / "mlp_mnist/seed1" / file).write_text(content if isinstance(content, str) else json.dumps(content))
+    (own / "mlp_mnist/seed1" / file).unlink()
+    if content is not None:
+        (own / "mlp_mnist/seed1" / file).write_bytes(content)
     with pytest.warns(LeftOut) as said:
         found = find("mlp_mnist", out=own)
     assert [run.seed for run in found] == [0, 2]
@@ -155,11 +165,20 @@ def test_one_unusable_run_is_named_and_the_others_are_found(places, file, conten
     assert line.endswith("run it again with: python -m validation.run mlp_mnist --seeds 1") and "\n" not in line
 
 
+def test_a_run_of_another_setting_at_this_address_is_named(places):
+    own, _ = places
+    folder = Folder(own, "mlp_mnist/seed1")
+    folder.begin({"setting": "mlp_mnist", "seed": 1})
+    folder.finish({"smoke": False})
+    with pytest.warns(LeftOut, match=r"is not mlp_mnist as it is now \(analysis.bottom: \[20, 60\] registered, absent"):
+        assert find("mlp_mnist", out=own) == []
+
+
 def test_an_unusable_run_that_is_not_asked_for_is_not_spoken_of(places):
     own, _ = places
     write(own, "mlp_mnist")
-    write(own, "mlp_mnist", 4, {"schema": 1}, data__label_noise=0.1, student__drop_last=True,
-          student__decay_epochs=[1, 2])
+    path = write(own, "mlp_mnist", 4, data__label_noise=0.1, student__drop_last=True, student__decay_epochs=[1, 2])
+    (path / "result.json").write_text('{"schema": 1}')
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(find("mlp_mnist")) == 1 and find("mlp_mnist", {"data.label_noise": 0.2}) == []
@@ -199,8 +218,8 @@ def test_names_that_nothing_has_are_refused_with_the_nearest():
 
 def test_values_fields_arrays_and_checks_of_a_run(places):
     own, _ = places
-    folder = write(own, "mlp_mnist", 0, {"data": {"source": "it"}, "dirty": True, "at_chance": {"test": ["student"]}})
-    np.savez(folder / "outputs.npz", x=np.arange(3))
+    write(own, "mlp_mnist", 0, {"data": {"source": "it"}, "dirty": True, "at_chance": {"test": ["student"]}},
+          arrays={"outputs": {"x": np.arange(3)}})
     (run,) = find("mlp_mnist")
     assert (run.seed, run.value("data.set.name"), run.field("data", "source")) == (0, "mnist", "it")
     np.testing.assert_array_equal(run.arrays("outputs.npz", "x")[0], [0, 1, 2])
