@@ -15,7 +15,7 @@ from pathlib import Path
 
 from eigenkd import _atomic as atomic
 from validation.errors import UsageError
-from validation.record import COMMITTED
+from validation.record import COMMITTED, Folder
 from validation.runs import ANY, find, telling
 
 NOT_KEPT = ("weights.safetensors",)
@@ -38,6 +38,8 @@ def compact(name, runs, out):
     if not found:
         raise UsageError(f"NAME: expected a folder of finished runs in {runs}, got {name!r}, which has none; make some "
                          "first, or name another --runs")
+    for run in found:
+        Folder.at(run.folder).verify()  # before anything is replaced
     kept = {}
     for run in found:
         if run.name not in kept:

@@ -69,7 +69,8 @@ def dry_run(plans):
         lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} a seed on two CPU cores, "
                   f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{listed_so})"]
         for plan in mine:
-            lines += [f"  seed {plan.seed}: would {plan.state}, {plan.folder.path}"]
+            why = f" and run anew ({plan.why})" if plan.why else ""
+            lines += [f"  seed {plan.seed}: would {plan.state}{why}, {plan.folder.path}"]
     return "\n".join(lines)
 
 

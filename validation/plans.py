@@ -6,12 +6,13 @@ from pathlib import Path
 from validation.address import address
 from validation.data import generated
 from validation.data.dataset import Source
-from validation.record import CONFIGURATION, Damaged, Folder, OtherVersion
+from validation.record import CONFIGURATION, Damaged, Folder
 from validation.registered import as_it_stands, base_of, data_set
 from validation.settings import Setting, effect
 from validation.smoke import shortened
 
-OTHER = " of another version of eigenkd"
+OTHER = "another version of eigenkd made it"
+ANEW = "--no-resume"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Plan:
     """What is to be done: "run" it; "resume" the unfinished run that is there; "show" the finished one; or "set aside"
     the run that is there and run: with --no-resume, and where it is damaged or another version made it."""
     why: str
-    """Of a run that is set aside without --no-resume: what is the matter with it, to be put after "the run"."""
+    """The reason for which a run is set aside; empty for the other states."""
     examples: dict[str, int]
     """How many each role is trained on."""
     smoke: bool = False
@@ -69,16 +70,14 @@ def judge(folder, configuration, resume):
     """(state, why) of a `Plan`."""
     if not folder.is_finished():
         if is_under_way(folder, configuration):
-            return ("resume", "") if resume else ("set aside", "")
+            return ("resume", "") if resume else ("set aside", ANEW)
         return ("set aside", OTHER) if folder.has_checkpoints() else ("run", "")
     try:
         if folder.finished() is not None and folder.configuration() == configuration:
-            return ("show", "") if resume else ("set aside", "")
-        return "set aside", OTHER
-    except OtherVersion:
+            return ("show", "") if resume else ("set aside", ANEW)
         return "set aside", OTHER
     except Damaged as error:
-        return "set aside", f", damaged ({error.reason}),"
+        return "set aside", error.reason
 
 
 def is_under_way(folder, configuration):

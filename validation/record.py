@@ -92,7 +92,7 @@ class Folder:
         """The bytes of a file, those of a finished run checked against its result."""
         content, result = (self.path / name).read_bytes(), self.finished()
         if result is not None and result["files"].get(name) != atomic.sha256(content):
-            raise Damaged(self.path, f"its {name} changed since it was written: its SHA-256 is another one")
+            raise Damaged(self.path, f"its {name} changed since it was written (another SHA-256)")
         return content
 
     def arrays(self, file, *names):

@@ -145,8 +145,7 @@ def carry_out(plan, options, engine, progress, renewed):
         plan.folder.clear_checkpoints()  # of a run that died between its result and this
     else:
         if plan.state == "set aside":
-            group.on_first(lambda: progress.note(f"{name}: the run{plan.why} in {path} moves to "
-                                                 f"{plan.folder.set_aside()}"))
+            group.on_first(lambda: progress.note(f"{name}: {path} moves to {plan.folder.set_aside()}: {plan.why}"))
         engine = replace(engine, compiled=is_compiled(plan.setting, options, engine.device))
         result = experiment.run(plan, engine=engine, progress=progress, renewed=renewed)
     return result | {"folder": str(path), "reused": plan.state == "show"}

@@ -46,7 +46,7 @@ def read(content):
             raise Unsealed(mapping)
         claimed = mapping.pop(SEAL)
         if claimed != digest(mapping):
-            raise Broken("changed since it was written: its SHA-256 is another one")
+            raise Broken("changed since it was written (another SHA-256)")
     except Broken:
         raise
     except (ValueError, RecursionError) as error:

@@ -196,7 +196,8 @@ def dry_run(study, planned, lacking):
     lines = [f"{study.name}: {study.title}; {len(lacking)} of {sum(len(plans) for _, plans in planned)} runs missing"]
     for variant, plans in planned:
         for plan in plans:
-            state = f"would {plan.state}" if (id(variant), plan.seed) in names else "there"
+            why = f" and run anew ({plan.why})" if plan.why else ""
+            state = f"would {plan.state}{why}" if (id(variant), plan.seed) in names else "there"
             lines.append(f"  {plan.folder.path}: {state}")
     return "\n".join(lines)
 
@@ -224,8 +225,9 @@ def main(arguments=None):
             print("\n".join(f"{study.name:<22}{len(study.variants())} variants x {len(study.seeds)} seeds: "
                             f"{study.title}" for study in STUDIES.values()))
         for study in () if options.list else studies:
-            planned = plans_of(study, options)
-            lacking = missing(planned, options)
+            with runs.telling(_say):
+                planned = plans_of(study, options)
+                lacking = missing(planned, options)
             if options.dry_run:
                 print(dry_run(study, planned, lacking))
                 continue
@@ -233,7 +235,9 @@ def main(arguments=None):
             print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, {len(lacking)} to be "
                   "trained", file=sys.stderr)
             carry_out(lacking, options)
-            print(formatted(study, rows_of(study, planned, options), "json" if options.json else options.format))
+            with runs.telling(_say):
+                rows = rows_of(study, planned, options)
+            print(formatted(study, rows, "json" if options.json else options.format))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -243,6 +247,10 @@ def main(arguments=None):
         print("\ninterrupted: finished runs are kept, and the same command runs the others", file=sys.stderr)
         return 130
     return 0
+
+
+def _say(text):
+    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -67,3 +67,11 @@ def test_runs_that_are_not_there_are_named(runs, tmp_path, capsys, name, message
     assert main([name, "--runs", str(runs), "--out", str(tmp_path / "records")]) == 2
     assert message in capsys.readouterr().err
     assert (tmp_path / "records/mlp_mnist/seed7").is_dir()
+
+
+def test_a_damaged_run_replaces_no_record(runs, tmp_path, capsys):
+    before = [path.name for path in (tmp_path / "records/mlp_mnist").iterdir()]
+    (runs / "mlp_mnist/seed2/outputs.npz").write_text("something else")
+    assert main(["mlp_mnist", "--runs", str(runs), "--out", str(tmp_path / "records")]) == 2
+    assert "its outputs.npz changed since it was written" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "records/mlp_mnist").iterdir()] == before

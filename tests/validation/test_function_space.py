@@ -159,7 +159,7 @@ def test_a_run_of_another_version_is_set_aside_aloud(made, tmp_path, capsys):
     folder = tmp_path / "function_space@examples=16,steps=60,width=32/seed0"
     (folder / "config.json").write_bytes(sealed.written({}))
     made()
-    assert f"{folder}: the run of another version of eigenkd moves to {folder.with_name('previous-seed0')}" in \
+    assert f"{folder} moves to {folder.with_name('previous-seed0')}: another version of eigenkd made it" in \
         capsys.readouterr().out
 
 

@@ -141,7 +141,7 @@ def test_an_unfinished_run_of_another_version_is_set_aside_aloud(runs, stop_at, 
     checkpoints.rename(checkpoints.with_name("0123456789abcdef"))
     stop_at()
     code, err = runs("runs")
-    assert code == 0 and f"the run of another version of eigenkd in {folder} moves to" in err
+    assert code == 0 and f"{folder} moves to {folder.with_name('previous-seed0')}: another version of eigenkd" in err
     assert folder.with_name("previous-seed0").exists() and len(log(folder)) == 2
 
 

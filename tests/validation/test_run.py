@@ -195,7 +195,8 @@ def test_a_run_of_another_version_is_set_aside_aloud(command, tmp_path, change):
     _, out, _ = command(*SMOKE, "--dry-run", "--json")
     assert json.loads(out)[0]["state"] == "set aside"
     code, _, err = command(*SMOKE)
-    assert code == 0 and f"the run of another version of eigenkd in {folder} moves to" in err
+    why = "another version of eigenkd made it" if change == "configuration" else "it was made by an older version"
+    assert code == 0 and f"{folder} moves to {folder.with_name('previous-seed0')}: {why}" in err
     assert folders(tmp_path) == [f"rf_noisy_mnist@smoke=true/{name}" for name in ("previous-seed0", "seed0")]
 
 

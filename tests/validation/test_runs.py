@@ -146,7 +146,7 @@ def test_sources_of_data_are_never_mixed(places):
     ("result.json", b"{", "its result.json cannot be read as JSON ("),
     ("result.json", b"\xff", "its result.json cannot be read as JSON ("),
     ("result.json", b"[]", "its result.json is no mapping; "),
-    ("config.json", b"{", "its config.json changed since it was written: its SHA-256 is another one; "),
+    ("config.json", b"{", "its config.json changed since it was written (another SHA-256); "),
     ("config.json", sealed.written({"setting": "mlp_mnist", "seed": 1}), "its config.json changed since it was "),
     ("config.json", None, "its config.json cannot be read (No such file or directory); "),
 ])

@@ -105,3 +105,17 @@ def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_pa
     assert "optimisers" in capsys.readouterr().out
     with pytest.raises(UsageError, match="NAME: expected one of"):
         command.find("optimizers")
+
+
+def test_a_damaged_run_is_named_and_run_again(small, tmp_path):
+    _, whole, _ = small("--json", "--at-once", "1")
+    folder = next((tmp_path / "runs").glob("mlp_mnist@*/seed0"))
+    content = bytearray((folder / "result.json").read_bytes())
+    content[content.index(b'"distilled": 0.') + 16] ^= 1
+    (folder / "result.json").write_bytes(content)
+    _, out, err = small("--dry-run")
+    why = "its result.json changed since it was written (another SHA-256)"
+    assert f"{folder}: would set aside and run anew ({why})" in out and f"{folder} is left out: {why}; " in err
+    code, again, err = small("--json", "--at-once", "1")
+    assert code == 0 and again == whole and "1 to be trained" in err and err.count("is left out") == 1
+    assert folder.with_name("previous-seed0").exists()

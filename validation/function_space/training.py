@@ -39,7 +39,7 @@ def run(study, out, *, device, data_dir, note=lambda text: None):
     if plan.state == "show":
         return folder.finished()
     if plan.state == "set aside":
-        note(f"{folder.path}: the run{plan.why} moves to {folder.set_aside()}")
+        note(f"{folder.path} moves to {folder.set_aside()}: {plan.why}")
     if study.optimiser != "adam" and study.learning_rate >= 2:
         raise UsageError(f"--learning-rates: expected less than 2 over the largest eigenvalue, beyond which gradient "
                          f"descent diverges, got {study.learning_rate}; pass 0.5 for example")
