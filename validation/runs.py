@@ -18,7 +18,7 @@ from pathlib import Path
 
 from validation.address import changes, leaves, names, same, told
 from validation.errors import UsageError, unknown
-from validation.record import COMMITTED, CONFIGURATION, Damaged, Folder
+from validation.record import COMMITTED, CONFIGURATION, Damaged, Folder, OtherVersion
 from validation.registered import ANY, REGISTERED, SOURCE, again, as_it_stands, command, is_list, several
 
 ABSENT = object()  # the value of a name that a configuration does not have
@@ -186,28 +186,29 @@ def _read(folder, setting, registered, where, seen):
 def _checked(there):
     """(configuration, result, None) of a finished run, or (what its configuration seems to be, None, why it cannot be
     used); a configuration that cannot be read is None."""
-    why, configuration, result = None, _seems(there), None
     try:
         result = there.finished()
         there.contents(CONFIGURATION)
+        return there.configuration(), result, None
+    except OtherVersion as error:
+        return _seems(there, sealed=False), None, error.reason
     except Damaged as error:
-        why = error.reason
+        return _seems(there), None, error.reason
     except OSError as error:
-        why = f"its {CONFIGURATION} cannot be read ({error.strerror})"
-    return configuration, result, why
+        return None, None, f"its {CONFIGURATION} cannot be read ({error.strerror})"
 
 
-def _seems(there):
-    """What a configuration seems to be, damaged or not; None if it cannot be read."""
+def _seems(there, sealed=True):
+    """The configuration that is there if it can be read; sealed: if it has not changed either."""
     try:
         return there.configuration()
     except Damaged as error:
-        return error.mapping
+        return None if sealed else error.mapping
 
 
 def _leave_out(folder, why, setting):
     seed = int(folder.name.removeprefix("seed"))
-    known = _seems(Folder.at(folder))
+    known = _seems(Folder.at(folder), sealed=False)
     make = again(known) if known and folder.parent.name != setting.name else command(setting, seeds=seed)
     warnings.warn(f"{folder} is left out: {why}; run it again with: {make}", LeftOut, stacklevel=4)
 
