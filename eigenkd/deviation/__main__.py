@@ -19,6 +19,7 @@ from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import finite
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.table import table
+from eigenkd.table import FORMATS
 
 LARGE = 10**8  # entries of an array from which on the reading is worth a progress report
 WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
@@ -54,8 +55,8 @@ def parser():
                         "a column of all the CSV files, or a file for the teacher and one for each student")
     result.add_argument("--drop", metavar="COLUMN", nargs="+", action="extend", default=[],
                         help="columns of the CSV files, by name or number, that are no logits")
-    result.add_argument("--format", choices=("text", "markdown", "latex"), default="text",
-                        help="of the table (default: text)")
+    result.add_argument("--format", choices=FORMATS, default="text", help="of the table (default: text); csv and json "
+                        "print the table alone, and the verdict on stderr")
     result.add_argument("--out", metavar="HTML", type=Path, help="write a page for the browser, complete in one file")
     result.add_argument("--title", default="Student and teacher", help="of that page")
     result.add_argument("--json", metavar="JSON", type=Path, help="write the numbers")
@@ -97,21 +98,25 @@ def run(options):
         deviations.append(replace(found, notes=notes))
     measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
     verdict = measured.verdict
+    bare = options.format in ("csv", "json")  # a table that another program reads
+    words = sys.stderr if bare else sys.stdout
     comment = "% " if options.format == "latex" else ""
     for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
-        say(f"{comment}{line}")
-    say(f"\n{table(measured, options.format)}" + "\n" * any((options.json, options.png, options.out)))
+        say(f"{comment}{line}", words)
+    say("\n" * (not bare) + table(measured, options.format))
+    if any((options.json, options.png, options.out)):
+        say("", words)
     if options.json:
         content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
         if len(deviations) == 1:
             content["per_class"] = [finite(row) for row in measured.per_class]
-        write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+        write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n", words)
     if options.png:
-        write(options.png, picture(deviations, options.students))
+        write(options.png, picture(deviations, options.students), words)
     if options.out:
         from eigenkd.deviation.page import page
 
-        write(options.out, page(measured, options.title, (options.teacher, *options.students)).encode())
+        write(options.out, page(measured, options.title, (options.teacher, *options.students)).encode(), words)
 
 
 def check_output(name, path):
@@ -127,20 +132,21 @@ def check_output(name, path):
         raise ImportError(f"--{name}: expected {package}, which is missing; pip install 'eigenkd[{extra}]'")
 
 
-def write(path, content):
-    """Write bytes to a file, which is the old one or the new one, whole, and say so."""
+def write(path, content, words):
+    """Write bytes to a file, which is the old one or the new one, whole, and say so on the stream `words`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done = "replaced" if path.exists() else "written"
     atomic.write(path, content)
-    say(f"{path}: {done}")
+    say(f"{path}: {done}", words)
 
 
-def say(text):
-    """Print, also where whoever reads the output has had enough: the files are still to be written."""
+def say(text, stream=None):
+    """Print on a stream (default: stdout). Its reader may have closed it; the files are written nevertheless."""
+    stream = sys.stdout if stream is None else stream
     try:
-        print(text, flush=True)
+        print(text, flush=True, file=stream)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def picture(deviations, names):

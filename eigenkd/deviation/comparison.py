@@ -61,7 +61,8 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     if numbers.size < n:
         teacher, student, labels = kept(teacher, numbers), kept(student, numbers), labels[numbers]
         masks = {name: mask[numbers] for name, mask in masks.items()}
-    kinds = kind_of("teacher_logits", teacher, inputs), kind_of("student_logits", student, inputs)
+    kinds = tuple(kind_of(name, rows, inputs, names) for name, rows in (("teacher_logits", teacher),
+                                                                        ("student_logits", student)))
     without = masked_classes(teacher, student, kinds, masked, names)
     found = points(teacher, student, labels, reference, kinds, without, numbers, progress)
     measured = {name: found.pop(name) for name in POINTWISE}

@@ -110,7 +110,7 @@ def names_of(names, classes):
 
 
 @np.errstate(all="ignore")
-def kind_of(name, rows, inputs):
+def kind_of(name, rows, inputs, names=()):
     """Whether `rows` are "logits" or "probabilities": as `inputs` says, or by a look at the first block for "auto".
 
     Taken for probabilities are blocks most of whose rows lie in [0, 1] and sum to 1; the others are then errors. Raises
@@ -126,7 +126,7 @@ def kind_of(name, rows, inputs):
     shares = (first >= -TOLERANCE).all(axis=1) & (np.abs(sums - 1) < 10 * TOLERANCE)
     if shares.mean() > 0.5:
         return "probabilities"
-    refuse_ids(name, first)
+    refuse_ids(name, first, names)
     percentages = np.abs(sums - 100).max() < 0.1
     if len(first) >= ENOUGH and first.min() >= 0 and (first.max() <= 1 or percentages):
         raise ValueError(f"{name}: expected logits, or probabilities whose rows sum to 1, got numbers from "
@@ -141,22 +141,28 @@ def first_block(name, rows):
     return to_numpy(real_array(name, rows[: rows_at_once(rows)], values=False)).astype(float)
 
 
-def whole_columns(values):
-    """(columns,) bool: different whole numbers in (rows, columns) next to columns of fractions: ids, labels, folds."""
-    whole = ((values == np.floor(values)) & np.isfinite(values)).all(axis=0) & (values.min(axis=0) >= NO_LABEL)
-    varied = values.min(axis=0) < values.max(axis=0)
-    return whole & varied & (len(values) >= ENOUGH) & bool((values != np.floor(values)).any())
+def refuse_ids(name, first, names=()):
+    """Raises ValueError where a column of logits (rows, columns), NumPy, looks like one of ids or labels.
 
-
-def refuse_ids(name, first):
-    """Raises ValueError where a column of logits (rows, columns), NumPy, looks like one of ids or labels."""
-    columns = np.flatnonzero(whole_columns(first))
+    Those are whole numbers from -100 on in a column that varies: next to columns of fractions any, and else numbers
+    that rise from row to row or count the rows in another order. names: of the columns, for the message.
+    """
+    if len(first) < ENOUGH:
+        return
+    least, most = first.min(axis=0), first.max(axis=0)
+    whole = first == np.floor(first)
+    suspect = (whole & np.isfinite(first)).all(axis=0) & (least >= NO_LABEL) & (least < most)
+    why = "next to fractions, as ids and labels are"
+    if whole.all():
+        suspect &= (np.diff(first, axis=0) > 0).all(axis=0) | (np.diff(np.sort(first, axis=0), axis=0) == 1).all(axis=0)
+        why = "that number the rows, as ids do"
+    columns = np.flatnonzero(suspect)
     if 0 < columns.size <= first.shape[1] / 2:
         c = columns[0]
+        which, called = (f"{c} ({names[c]})", names[c]) if names else (c, "NUMBER")
         raise ValueError(f"{name}: expected logits in every column, got whole numbers such as {first[0, c]:.0f}, "
-                         f"{first[1, c]:.0f}, {first[2, c]:.0f} in column {c} next to fractions, as ids and labels "
-                         f"are; drop the column (of a CSV: --drop {c}, or --ids {c}), or pass inputs='logits' if it is "
-                         "a logit")
+                         f"{first[1, c]:.0f}, {first[2, c]:.0f} in column {which} {why}; drop the column (of a CSV: "
+                         f"--drop {called}, or --ids {called}), or pass inputs='logits' if it is a logit")
 
 
 def _array(name, value, numeric=True):

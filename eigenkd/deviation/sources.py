@@ -34,10 +34,9 @@ class Sources:
         notes = [f"{whose}: {note}." for whose, table in ((self.teacher, teacher), (path, student))
                  for note in table.notes]
         values, said = self._ordered(path, student)
-        if (set(teacher.names) == set(student.names) and teacher.names != student.names
-                and len(set(teacher.names)) == len(teacher.names)):
-            values = values[:, [student.names.index(name) for name in teacher.names]]
-            notes.append(f"{path}: the columns are put in the teacher's order by their names.")
+        if teacher.names != student.names:
+            columns, why = _columns(path, student.names, teacher.names)
+            values, notes = values if columns is None else values[:, columns], [*notes, *why]
         return teacher.values, values, (*notes, *said, *self._notes)
 
     def labels(self, path):
@@ -92,6 +91,25 @@ class Sources:
                                  f"got shape {ids.shape}; name the file that belongs to {path}")
             table = Table(table.values, table.names, ids, table.notes)
         return table
+
+
+def _columns(path, names, expected):
+    """(indices that put columns of these names in the teacher's order or None, notes on it).
+
+    Columns without a name in common, as many or not, are taken in order. Raises ValueError where some names are the
+    teacher's, in another order, and some are not.
+    """
+    shared = set(names) & set(expected)
+    if not shared or len(names) != len(expected) or len(set(names)) < len(names) or len(set(expected)) < len(expected):
+        return None, []
+    if len(shared) == len(names):
+        return [names.index(name) for name in expected], [f"{path}: the columns are put in the teacher's order by "
+                                                          "their names."]
+    other = next(name for name in names if name not in shared)
+    if moved := [name for name in names if name in shared and names.index(name) != expected.index(name)]:
+        raise ValueError(f"{path}: expected the names of the teacher's columns, got {other!r} among them and "
+                         f"{moved[0]!r} in another place; correct the header")
+    return None, [f"{path}: the column {other!r} is taken for the teacher's {expected[names.index(other)]!r}."]
 
 
 def _has(path, column):
