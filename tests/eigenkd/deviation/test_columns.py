@@ -101,7 +101,8 @@ def test_one_index_that_was_numbered_anew_is_no_name(capsys):
 @pytest.mark.parametrize(("columns", "message"), [
     ({"split": ["train", "val"] * 80}, "could not convert string 'train' to a number in line 2, column 'split' "
      r"\(--drop split leaves the column out"),
-    ({"label": LABELS}, r"expected logits in every column, got whole numbers such as .* in column 0 next to fractions"),
+    ({"label": LABELS}, r"expected logits in every column, got whole numbers such as .* in column 0 "
+     r"\(label\) next to fractions, .* --drop label, or --ids label"),
 ])
 def test_what_is_no_logit_has_to_be_named(columns, message, capsys):
     csv("t.csv", TEACHER, NAMES, **columns)
