@@ -237,7 +237,7 @@ class Deviation:
         return finite(result)
 
     def table(self, format="text"):
-        """The summary as a table that pastes into a paper: "text", "markdown" or "latex"."""
+        """The summary as a table that pastes into a paper: "text", "markdown", "latex", "csv" or "json"."""
         return table(self, format)
 
     def plot(self, ax=None):

@@ -39,8 +39,9 @@ def table(measured, format="text"):
     """The slopes with their intervals, the shares beyond the teacher, agreement, KL and entropy, with labels also
     calibration and groups, as a string; a column for all points and one for each mask.
 
-    measured: a `Deviation`, or the `Seeds` of several, of which it gives the means. format: "text", "markdown" or
-    "latex" (for the package booktabs). Raises ValueError for another format, TypeError for something else to measure.
+    measured: a `Deviation`, or the `Seeds` of several, of which it gives the means. format: "text", "markdown",
+    "latex" (for the package booktabs), "csv" or "json". Raises ValueError for another format, TypeError for something
+    else to measure.
     """
     return written(cells(measured), format)
 
