@@ -10,11 +10,11 @@ from eigenkd.deviation.columns import Table
 
 
 class Sources:
-    """The teacher's file and what is read next to it.
+    """The teacher's file and the files that are read with it.
 
     teacher, students: paths. ids: None, a column of all CSV files, or paths of the teacher's ids and each student's.
     drop: columns of CSV files. classes: None, the classes' names, or the path of a file of them. Raises what
-    `files.read` raises, and ValueError for ids that don't match and names that aren't there.
+    `files.read` raises, and ValueError for ids that do not match and columns that do not exist.
     """
 
     def __init__(self, teacher, students, ids=None, drop=(), classes=None):
@@ -44,7 +44,7 @@ class Sources:
         return None if path is None else self._column_of(path)
 
     def masks(self, paths):
-        """name -> mask, in the teacher's order. A mask is called what its array is, or else what its file is."""
+        """name -> mask, in the teacher's order. A mask has the name of its array or else of its file."""
         masks = {}
         for given in paths:
             path, name = files.split(given)
@@ -63,14 +63,14 @@ class Sources:
         return np.asarray(values)
 
     def _ordered(self, path, table):
-        """(the table's rows in the teacher's order, notes on what was done), as far as both have ids."""
+        """(the table's rows, in the teacher's order where both have ids; notes on what was done)."""
         expected = self._teacher.ids
         if table.ids is None or expected is None or np.array_equal(table.ids, expected):
             return table.values, []
         try:
             at = order(f"{path}: ids", table.ids, expected)
         except ValueError:
-            if table.unnamed or self._teacher.unnamed:  # an index that was numbered anew for a file names no points
+            if table.unnamed or self._teacher.unnamed:  # such an index may have been numbered anew for a file
                 return table.values, [f"{path}: the ids are not those of {self.teacher}; the rows are taken in order."]
             raise
         return np.asarray(table.values)[at], [f"{path}: the rows are put in the teacher's order by their ids."]
@@ -126,7 +126,7 @@ def _ids(ids, paths):
     if len(ids) == 1:
         if not any(str(path).lower().endswith(".csv") for path in paths):
             raise ValueError(f"--ids: expected {len(paths)} files, one for the teacher and one for each student, got "
-                             f"{ids[0]!r} alone; a single column is one of CSV files")
+                             f"{ids[0]!r} alone; only CSV files have a column of ids")
         return ids[0], {}
     raise ValueError(f"--ids: expected one column of CSV files, or {len(paths)} files, one for the teacher and one for "
                      f"each student, got {len(ids)}")

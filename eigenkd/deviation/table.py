@@ -10,7 +10,7 @@ from eigenkd.deviation.slope import FRACTIONS
 from eigenkd.deviation.verdict import FEWEST
 from eigenkd.table import INFINITE, NONE, Cells, html_table, number, written
 
-FEW = "*"  # behind a slope of fewer points than a verdict takes
+FEW = "*"  # marks a slope of fewer points than a verdict needs
 GROUPS = {"both": "both right", "only_teacher": "only teacher right", "only_student": "only student right",
           "neither": "neither right"}
 INFINITIES = {"kl": "KL(teacher ‖ student)", "teacher_confidence": "teacher's confidence",
@@ -55,13 +55,13 @@ def html(measured):
 
 
 def expect_measured(measured):
-    """Raises TypeError for something else than a `Deviation` or `Seeds`."""
+    """Raises TypeError for anything but a `Deviation` or `Seeds`."""
     if not isinstance(measured, Measured):
         raise TypeError(f"measured: expected what compare or over_seeds returns, got {type(measured).__name__}")
 
 
 def cells(measured):
-    """The `Cells` of a `Deviation` or of `Seeds`. Raises TypeError for something else."""
+    """The `Cells` of a `Deviation` or of `Seeds`. Raises TypeError for anything else."""
     expect_measured(measured)
     columns = {"all points": measured, **measured.by_mask()}
     means = "; the other numbers are means over them" if len(measured.members) > 1 else ""
