@@ -109,7 +109,7 @@ def _clear_csv(path):
 
 
 @contextmanager
-def _clear(path, expected, fix=FIX):
+def _clear(path, expected, fix=f"{FIX}, or copy the file again"):
     """Turns whatever the reader of a damaged file raises into one ValueError: file, expected, came, fix."""
     try:
         with warnings.catch_warnings():
@@ -122,5 +122,5 @@ def _clear(path, expected, fix=FIX):
             raise  # of the machine; those of decompressors have no number
         came = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         if came == "a pickle":
-            came += ", which is never read since it can run code"
+            came, fix = "a pickle, which is never read since it can run code", FIX
         raise ValueError(f"{path}: expected {expected}, got {came}; {fix}") from error
