@@ -19,8 +19,9 @@ from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import finite
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.table import table
+from eigenkd.table import FORMATS
 
-LARGE = 10**8  # entries of an array from which on the reading is worth a progress report
+LARGE = 10**8  # entries of an array above which its reading shows progress
 WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
           "png": ((".png",), "matplotlib", "figures")}
 
@@ -39,26 +40,26 @@ def parser():
                     ".npz, .safetensors or .csv; one array of several is FILE:NAME. Pickles are never read.")
     result.add_argument("teacher", metavar="TEACHER", help="logits or probabilities, points by classes")
     result.add_argument("students", metavar="STUDENT", nargs="+",
-                        help="those of a student on the same points; several are seeds of one recipe")
+                        help="a student's, on the same points; several students are seeds of one recipe")
     result.add_argument("--labels", metavar="L", help="the true classes: adds accuracy, calibration and who is right")
     result.add_argument("--mask", metavar="M", nargs="+", action="extend", default=[],
-                        help="points to look at by themselves: true/false or 1/0 a point; FILE.npz for all in it")
+                        help="points to measure separately: true/false or 1/0 per point; FILE.npz is all masks in it")
     result.add_argument("--reference", choices=("teacher", "label"), default="teacher",
-                        help="whose class confidence is taken on: the one the teacher predicts (default) or the label")
+                        help="the class whose confidence is measured: the teacher's prediction (default) or the label")
     result.add_argument("--inputs", choices=KINDS, default="auto", help="what the arrays hold (default: auto)")
     result.add_argument("--masked", choices=MASKED, default="refuse", help="what to do with a class that is masked (of "
-                        "probability zero in all rows) in one model only: refuse it (default), keep it as it stands")
+                        "probability zero in all rows) in one model only: refuse it (default) or keep it as it is")
     result.add_argument("--classes", metavar="NAME", nargs="+", help="the classes' names in the order of the columns, "
-                        "or a file of them, where labels are names; a CSV's header says them as well")
-    result.add_argument("--ids", metavar="ID", nargs="+", help="what names the points, to put the rows in one order: "
-                        "a column of all the CSV files, or a file for the teacher and one for each student")
+                        "or a file of names, for labels that are names; a CSV's header gives them too")
+    result.add_argument("--ids", metavar="ID", nargs="+", help="the points' ids, which put the rows in one order: "
+                        "a column of all the CSV files, or one file for the teacher and one for each student")
     result.add_argument("--drop", metavar="COLUMN", nargs="+", action="extend", default=[],
-                        help="columns of the CSV files, by name or number, that are no logits")
-    result.add_argument("--format", choices=("text", "markdown", "latex"), default="text",
-                        help="of the table (default: text)")
+                        help="columns of the CSV files, by name or number, that hold no logits")
+    result.add_argument("--format", choices=FORMATS, default="text", help="the table's format (default: text); csv "
+                        "and json print the table alone on stdout, and the verdict on stderr")
     result.add_argument("--out", metavar="HTML", type=Path, help="write a page for the browser, complete in one file")
-    result.add_argument("--title", default="Student and teacher", help="of that page")
-    result.add_argument("--json", metavar="JSON", type=Path, help="write the numbers")
+    result.add_argument("--title", default="Student and teacher", help="the title of that page")
+    result.add_argument("--json", metavar="JSON", type=Path, help="write the numbers as JSON")
     result.add_argument("--png", metavar="PNG", type=Path, help="write the scatter of the confidences")
     return result
 
@@ -78,7 +79,7 @@ def main(arguments=None):
 
 
 def run(options):
-    """What `main` does, with exceptions for mistakes: those in the outputs before anything is read."""
+    """Run the command. Raises ValueError, TypeError, OSError or ImportError for mistakes, first those in outputs."""
     for name in WRITES:
         check_output(name, getattr(options, name))
     if options.reference == "label" and options.labels is None:
@@ -97,25 +98,29 @@ def run(options):
         deviations.append(replace(found, notes=notes))
     measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
     verdict = measured.verdict
+    bare = options.format in ("csv", "json")  # a table that another program reads
+    words = sys.stderr if bare else sys.stdout
     comment = "% " if options.format == "latex" else ""
     for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
-        say(f"{comment}{line}")
-    say(f"\n{table(measured, options.format)}" + "\n" * any((options.json, options.png, options.out)))
+        say(f"{comment}{line}", words)
+    say("\n" * (not bare) + table(measured, options.format))
+    if any((options.json, options.png, options.out)):
+        say("", words)
     if options.json:
         content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
         if len(deviations) == 1:
             content["per_class"] = [finite(row) for row in measured.per_class]
-        write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+        write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n", words)
     if options.png:
-        write(options.png, picture(deviations, options.students))
+        write(options.png, picture(deviations, options.students), words)
     if options.out:
         from eigenkd.deviation.page import page
 
-        write(options.out, page(measured, options.title, (options.teacher, *options.students)).encode())
+        write(options.out, page(measured, options.title, (options.teacher, *options.students)).encode(), words)
 
 
 def check_output(name, path):
-    """Raises ValueError for an output that can't be: another ending, a folder, a package that is missing."""
+    """Raises ValueError for a path with another ending or of a folder, ImportError for a missing package."""
     if path is None:
         return
     endings, package, extra = WRITES[name]
@@ -127,20 +132,21 @@ def check_output(name, path):
         raise ImportError(f"--{name}: expected {package}, which is missing; pip install 'eigenkd[{extra}]'")
 
 
-def write(path, content):
-    """Write bytes to a file, which is the old one or the new one, whole, and say so."""
+def write(path, content, words):
+    """Write bytes to a file, which is the old one or the new one, whole, and say so on the stream `words`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done = "replaced" if path.exists() else "written"
     atomic.write(path, content)
-    say(f"{path}: {done}")
+    say(f"{path}: {done}", words)
 
 
-def say(text):
-    """Print, also where whoever reads the output has had enough: the files are still to be written."""
+def say(text, stream=None):
+    """Print on a stream (default: stdout). Its reader may have closed it; the files are written nevertheless."""
+    stream = sys.stdout if stream is None else stream
     try:
-        print(text, flush=True)
+        print(text, flush=True, file=stream)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def picture(deviations, names):

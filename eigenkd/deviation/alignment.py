@@ -6,20 +6,20 @@ import numpy as np
 
 from eigenkd.deviation.verdict import FEWEST
 
-Z = 2  # standard errors within which an agreement is no better than chance: one model in forty that is right at times
+Z = 2  # standard errors above chance up to which an agreement counts as chance
 
 
 def order(name, ids, expected):
     """(n,) indices that put rows named `ids` into the order of the rows named `expected`.
 
-    Raises ValueError for an id that comes twice, and for ids that are not the same ones.
+    Raises ValueError for a repeated id, and for ids that are not the expected ones.
     """
     ids, expected = spelled(ids), spelled(expected)
     for whose, these in (("the teacher's ids", expected), (name, ids)):
         values, counts = np.unique(these, return_counts=True)
         if (counts > 1).any():
             raise ValueError(f"{whose}: expected a different id for every row, got {str(values[counts > 1][0])!r} "
-                             f"{counts.max()} times; name another column or drop the rows that come again")
+                             f"{counts.max()} times; name another column or drop the repeated rows")
     where = np.argsort(ids, kind="stable")
     at = np.searchsorted(ids, expected, sorter=where)
     at = where[np.minimum(at, ids.size - 1)]
@@ -39,7 +39,7 @@ def spelled(ids):
 
 def _whole(text):
     if re.fullmatch(r"[+-]?\d+|.*_.*", text):
-        return text  # all digits, of which a float would lose some, or what only Python takes for a number
+        return text  # a float would lose digits; only Python takes an underscore for a part of a number
     try:
         return str(int(float(text))) if float(text).is_integer() else text
     except ValueError:
@@ -47,12 +47,12 @@ def _whole(text):
 
 
 def doubt(teacher_class, student_class, labels, classes):
-    """A sentence on rows that may not be those of the same points, "" where nothing speaks for it.
+    """A sentence that says why the rows may not be the same points, "" where there is no sign of it.
 
-    teacher_class, student_class: (n,) predicted classes; labels: (n,) or None; NumPy integers. Said where two models
-    agree no better than chance, where labels fit one of them only, and where they fit none of two that agree. By
-    chance is the agreement of independent classes of the same frequencies; nothing is said where no agreement could be
-    told from it, as with a model that predicts one class everywhere, nor of fewer than 20 points.
+    teacher_class, student_class: (n,) predicted classes; labels: (n,) or None; NumPy integers. The signs are: the
+    models agree no better than chance; the labels fit one model only; the labels fit neither of two models that agree.
+    Chance is the agreement of independent predictions with the same class frequencies. The result is "" for fewer than
+    20 points, and where no agreement can be told from chance, as for a model that predicts one class everywhere.
     """
     if teacher_class.size < FEWEST:
         return ""
@@ -77,7 +77,7 @@ def doubt(teacher_class, student_class, labels, classes):
 
 
 def _agreement(one, other, classes):
-    """(whether it is better than chance, None where that can't be told; the share of equal classes; that by chance)."""
+    """(whether it is better than chance or None if unknown, the share of equal classes, that expected by chance)."""
     p, q = (np.bincount(values, minlength=classes) / values.size for values in (one, other))
     share, chance = float(np.mean(one == other)), float(p @ q)
     limit = chance + Z * np.sqrt(chance * (1 - chance) / one.size)

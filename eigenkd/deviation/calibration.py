@@ -1,4 +1,4 @@
-"""Who is right, how sure they are of it, and how that overlaps with the points that the student underfits."""
+"""Accuracy and calibration of both models, and how they overlap with the points that the student underfits."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ _CAMEL = re.compile(r"\w*[a-z0-9](Id|ID|Idx|Index)s?")
 @dataclass(frozen=True)
 class Table:
     """A CSV file's numbers. values: (rows, columns), (rows,) of one column; text of a single column stays text.
-    names: of the columns, () without a header. ids: (rows,) strings, or None. notes: what was not taken for numbers.
+    names: of the columns, () without a header. ids: (rows,) strings, or None. notes: which columns were left out.
     unnamed: whether the ids are an index without a name, which may have been numbered anew for each file."""
 
     values: np.ndarray
@@ -29,9 +29,9 @@ class Table:
 def read(path, ids=None, drop=()):
     """The `Table` of a CSV file with commas; a first line of names, or of the numbers 0, 1, 2, ..., is its header.
 
-    ids: the name or number of the column that names the points; without it, columns that a header calls so (id, index,
-    image_id, filename, ...), pandas' index and, without a header, a first column of different texts. drop: names or
-    numbers of columns to leave out.
+    ids: the name or number of the column that names the points. Without it, the points are named by columns whose
+    header is an id (id, index, image_id, filename, ...), by pandas' index and, in a file without a header, by a first
+    column of different texts. drop: names or numbers of columns to leave out.
 
     Raises ValueError for text among the numbers, rows of different lengths, and columns that are not there.
     """
@@ -40,7 +40,7 @@ def read(path, ids=None, drop=()):
         width = len(rows[0][1])
         out = {_find(column, names, width) for column in ([drop] if isinstance(drop, str | int) else drop)}
         asked = [] if ids is None else [_find(ids, names, width)]
-        # As text are kept the columns that may turn out to name the points; the others become numbers at once.
+        # Columns that may name the points are kept as text; the others become numbers at once.
         text = sorted({*asked, *_maybe_naming(rows[0][1], names)} - (out - {*asked}))
         numeric = [c for c in range(width) if c not in out and c not in text]
         numbers, cells = _cells(chain(rows, lines), width, numeric, text, names)
@@ -64,7 +64,7 @@ def has(path, column):
 
 
 def _begun(file):
-    """(names, [] without a header; the first lines under it, one or two; the others), lines as (number, cells)."""
+    """(names or [] without a header, the first two lines under it, the other lines); a line is (number, cells)."""
     lines = enumerate(csv.reader(file, skipinitialspace=True), start=1)
     lines = ((k, line) for k, line in lines if any(line) and not (len(line) == 1 and line[0].isspace()))
     rows = [(line[0], [cell.strip() for cell in line[1]]) for line in (next(lines, None), next(lines, None)) if line]
@@ -89,7 +89,7 @@ def _cells(lines, width, numeric, text, names):
         except ValueError:
             wrong = True
         else:
-            wrong = "_" in "".join(line)  # which Python's numbers may hold, but nobody's
+            wrong = "_" in "".join(line)  # Python accepts underscores in numbers; no other program writes them
         if wrong and (c := next((c for c in numeric if not _is_number(line[c])), None)) is not None:
             raise _no_number(line[c], k, c, names)
         for c in text:
@@ -98,7 +98,7 @@ def _cells(lines, width, numeric, text, names):
 
 
 def _values(numbers, numeric, cells, left, names):
-    """(rows, columns left): the numbers, with columns kept as text in their places; or the text of a single one."""
+    """(rows, columns left): the numbers, with text columns converted; or the text of a single column."""
     if not set(left) & set(cells):
         return numbers
     if len(left) == 1 and not any(_is_number(cell) or re.search(r"[;\t]", cell) for cell in cells[left[0]]):
@@ -123,7 +123,7 @@ def _maybe_naming(cells, names):
 
 
 def _naming(cells, numbers, names):
-    """Of the columns kept as text those that name the points, by their header or, without one, their content."""
+    """The text columns that name the points, by their header or, without a header, by their content."""
     alone = numbers.shape[1] == 0
     if not names:
         first = cells.get(0, [])

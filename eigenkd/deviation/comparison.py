@@ -1,4 +1,4 @@
-"""A student set next to its teacher: `compare`."""
+"""The comparison of a student with its teacher, point by point."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ from eigenkd.deviation.pointwise import points
 
 def compare(teacher_logits, student_logits, labels=None, *, reference="teacher", inputs="auto", masks=None,
             masked="refuse", class_names=None, progress=None):
-    """Set a student's logits next to its teacher's: the `Deviation` of their confidence values
+    """Compare a student's logits with its teacher's: the `Deviation` of their confidence values
 
         phi = f_y - log sum_{c != y} exp f_c = log(p_y / (1 - p_y)),    y = argmax of the teacher's logits,
 
@@ -33,9 +33,9 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     teacher_logits, student_logits: (n, classes), of the same points and classes, two classes or more, not divided by
     a temperature; arrays of any library, or whatever has rows to slice, such as a memory-mapped file, read block by
     block. labels: (n,) whole numbers from 0 to classes - 1, or names out of `class_names`, or None; rows of the label
-    -100 are left out. reference: whose class y is, the "teacher"'s prediction or the "label" (App. C.3). inputs:
+    -100 are left out. reference: what the class y is, the "teacher"'s prediction or the "label" (App. C.3). inputs:
     "logits", "probabilities" (those below 1e-12 are clipped and counted), or "auto", which takes rows in [0, 1] with
-    sums near 1 for probabilities and says so. masks: points to be looked at by themselves, an array (n,) of bool or a
+    sums near 1 for probabilities and says so. masks: points to measure separately, an array (n,) of bool or a
     mapping of names to such arrays. progress(done, n): called as rows are read.
 
     A logit of -inf is a probability of zero, and so is a mask's constant: the lowest number of a floating-point type,
@@ -61,7 +61,8 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     if numbers.size < n:
         teacher, student, labels = kept(teacher, numbers), kept(student, numbers), labels[numbers]
         masks = {name: mask[numbers] for name, mask in masks.items()}
-    kinds = kind_of("teacher_logits", teacher, inputs), kind_of("student_logits", student, inputs)
+    kinds = tuple(kind_of(name, rows, inputs, names) for name, rows in (("teacher_logits", teacher),
+                                                                        ("student_logits", student)))
     without = masked_classes(teacher, student, kinds, masked, names)
     found = points(teacher, student, labels, reference, kinds, without, numbers, progress)
     measured = {name: found.pop(name) for name in POINTWISE}

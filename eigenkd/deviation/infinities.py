@@ -1,4 +1,4 @@
-"""Which quantities are infinite, where, and why: a probability of zero stands where none may."""
+"""Which quantities are infinite, where and why: because of a probability of zero."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ SHOWN = 5  # rows that are named
 
 
 def infinities(deviation):
-    """name -> in words, of a `Deviation`; empty where all quantities are finite.
+    """name -> where and why a quantity of a `Deviation` is infinite, in words; empty where all are finite.
 
     kl: the student gives probability zero to a class to which its teacher does not. teacher_confidence,
     student_confidence: the probability of the reference class is 0 or 1. teacher_nll, student_nll: the label has

@@ -1,4 +1,4 @@
-"""What may be compared: rows of logits or probabilities, labels and masks, each checked with a fix."""
+"""Checks of what is compared: rows of logits or probabilities, labels and masks."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -12,7 +12,7 @@ from eigenkd.deviation.pointwise import TOLERANCE, rows_at_once
 
 KINDS = ("auto", "logits", "probabilities")
 NO_LABEL = -100  # what PyTorch's losses and most data collators give rows without a label
-ENOUGH = 10  # rows from which on a column of different whole numbers is no accident
+ENOUGH = 10  # rows from which a column of different whole numbers is not a coincidence
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Kept:
 
 
 def kept(rows, numbers):
-    """The rows of those numbers, ascending; nothing is read that is on disk."""
+    """The rows of those numbers, ascending. Rows on disk are not read yet."""
     if isinstance(rows, np.memmap) or not is_array_api_obj(rows):
         return Kept(rows, numbers)
     xp = array_namespace(rows)
@@ -46,7 +46,7 @@ def kept(rows, numbers):
 
 
 def rows_of(name, value):
-    """An array, or something with rows to slice, of two dimensions; nothing is read that is on disk.
+    """An array, or something with rows to slice, of two dimensions. Rows on disk are not read yet.
 
     Strings that are numbers become numbers; tensors are detached from their graph of derivatives.
     """
@@ -110,12 +110,14 @@ def names_of(names, classes):
 
 
 @np.errstate(all="ignore")
-def kind_of(name, rows, inputs):
+def kind_of(name, rows, inputs, names=()):
     """Whether `rows` are "logits" or "probabilities": as `inputs` says, or by a look at the first block for "auto".
 
-    Taken for probabilities are blocks most of whose rows lie in [0, 1] and sum to 1; the others are then errors. Raises
-    ValueError for other `inputs`, and under "auto" for what might be either, numbers in [0, 1] with other sums and
-    percentages, and for a column of ids.
+    A block is taken for probabilities where most of its rows lie in [0, 1] and sum to 1; its other rows are then
+    errors. names: of the columns, for messages.
+
+    Raises ValueError for other `inputs`. Under "auto" it also refuses a column of ids, and what may be either logits or
+    probabilities: percentages, and numbers in [0, 1] with other sums.
     """
     if inputs not in KINDS:
         raise ValueError(f"inputs: expected {', '.join(map(repr, KINDS))}, got {inputs!r}; 'auto' finds out")
@@ -126,7 +128,7 @@ def kind_of(name, rows, inputs):
     shares = (first >= -TOLERANCE).all(axis=1) & (np.abs(sums - 1) < 10 * TOLERANCE)
     if shares.mean() > 0.5:
         return "probabilities"
-    refuse_ids(name, first)
+    refuse_ids(name, first, names)
     percentages = np.abs(sums - 100).max() < 0.1
     if len(first) >= ENOUGH and first.min() >= 0 and (first.max() <= 1 or percentages):
         raise ValueError(f"{name}: expected logits, or probabilities whose rows sum to 1, got numbers from "
@@ -141,26 +143,32 @@ def first_block(name, rows):
     return to_numpy(real_array(name, rows[: rows_at_once(rows)], values=False)).astype(float)
 
 
-def whole_columns(values):
-    """(columns,) bool: different whole numbers in (rows, columns) next to columns of fractions: ids, labels, folds."""
-    whole = ((values == np.floor(values)) & np.isfinite(values)).all(axis=0) & (values.min(axis=0) >= NO_LABEL)
-    varied = values.min(axis=0) < values.max(axis=0)
-    return whole & varied & (len(values) >= ENOUGH) & bool((values != np.floor(values)).any())
+def refuse_ids(name, first, names=()):
+    """Raises ValueError where a column of logits (rows, columns), NumPy, looks like one of ids or labels.
 
-
-def refuse_ids(name, first):
-    """Raises ValueError where a column of logits (rows, columns), NumPy, looks like one of ids or labels."""
-    columns = np.flatnonzero(whole_columns(first))
+    Those are whole numbers from -100 on in a column that varies: next to columns of fractions any, and else numbers
+    that rise from row to row or count the rows in another order. names: of the columns, for the message.
+    """
+    if len(first) < ENOUGH:
+        return
+    least, most = first.min(axis=0), first.max(axis=0)
+    whole = first == np.floor(first)
+    suspect = (whole & np.isfinite(first)).all(axis=0) & (least >= NO_LABEL) & (least < most)
+    why = "next to fractions, as ids and labels are"
+    if whole.all():
+        suspect &= (np.diff(first, axis=0) > 0).all(axis=0) | (np.diff(np.sort(first, axis=0), axis=0) == 1).all(axis=0)
+        why = "that number the rows, as ids do"
+    columns = np.flatnonzero(suspect)
     if 0 < columns.size <= first.shape[1] / 2:
         c = columns[0]
+        which, called = (f"{c} ({names[c]})", names[c]) if names else (c, "NUMBER")
         raise ValueError(f"{name}: expected logits in every column, got whole numbers such as {first[0, c]:.0f}, "
-                         f"{first[1, c]:.0f}, {first[2, c]:.0f} in column {c} next to fractions, as ids and labels "
-                         f"are; drop the column (of a CSV: --drop {c}, or --ids {c}), or pass inputs='logits' if it is "
-                         "a logit")
+                         f"{first[1, c]:.0f}, {first[2, c]:.0f} in column {which} {why}; drop the column (of a CSV: "
+                         f"--drop {called}, or --ids {called}), or pass inputs='logits' if it is a logit")
 
 
 def _array(name, value, numeric=True):
-    """The value as an array where it is none yet, out of any graph; text becomes numbers if numeric.
+    """The value as an array without a graph of derivatives; text becomes numbers if `numeric`.
 
     Raises ValueError for a tensor without values, TypeError for a model's output and for several arrays.
     """
@@ -191,7 +199,7 @@ def _is_text(value):
 
 
 def _plain(name, tensor):
-    """A tensor with values of its own: dense, out of its graph, with no sign or scale to be applied yet."""
+    """The tensor without its graph and quantisation, and with a pending conjugation or sign applied."""
     if tensor.device.type == "meta":
         raise ValueError(f"{name}: expected numbers, got a tensor on the device 'meta', which has a shape and no "
                          "values; build the model on a real device, load its weights and call it again")
@@ -204,7 +212,7 @@ def _plain(name, tensor):
 
 
 def _stacked(name, parts):
-    """One array of a list of rows. Raises TypeError for several arrays of rows, of which none is meant more."""
+    """One array of a list of rows. Raises TypeError for several arrays of rows, since any may be meant."""
     shapes = {tuple(part.shape) for part in parts if is_array_api_obj(part)}
     if all(is_array_api_obj(part) and part.ndim == 1 for part in parts) and len(shapes) == 1 and (
             len({library(part) for part in parts}) == 1):

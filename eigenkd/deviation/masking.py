@@ -1,4 +1,4 @@
-"""Which classes are masked: columns of logits that lie so far below the others that no point can be of the class."""
+"""Which classes are masked: their logits lie so far below the others that no point can belong to them."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from eigenkd.arrays import real_array, to_numpy
 from eigenkd.deviation.pointwise import rows_at_once
 from eigenkd.deviation.softmax import LOWEST_HALF, MASK, ZERO
 
-MASKED = ("refuse", "keep")  # what becomes of a class that is masked in one model only
+MASKED = ("refuse", "keep")  # what to do with a class that is masked in one model only
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Depths:
 
     @classmethod
     def of(cls, rows, kind):
-        """Those of a block of rows (m, classes), NumPy; rows that hold NaN or no finite entry say nothing."""
+        """Those of a block of rows (m, classes), NumPy; rows with NaN or without a finite entry are ignored."""
         with np.errstate(all="ignore"):
             rows = rows.astype(float)
             logits = np.log(np.maximum(rows, 0)) if kind == "probabilities" else rows
@@ -35,8 +35,9 @@ class Depths:
         return Depths(np.minimum(self.nearest, other.nearest), np.maximum(self.farthest, other.farthest))
 
     def masked(self):
-        """(classes,) bool: masks' constants in all rows, or probabilities of zero in all rows that lie twice as far
-        down as any entry of the other classes, two or more: -1e4 below logits of common size."""
+        """(classes,) bool: the classes that hold a mask's constant in all rows, or a probability of zero in all rows
+        that lies twice as far down as any entry of the other classes, of which there are two or more. The second rule
+        finds masks such as -1e4 next to logits of common size."""
         zero = self.nearest >= ZERO
         if (~zero).sum() < 2:  # a network that diverged, and predicts one class throughout
             return self.nearest >= MASK
@@ -48,11 +49,11 @@ def masked_classes(teacher, student, kinds, masked="refuse", names=()):
     """(classes,) NumPy bool: the classes that both models have masked in all rows.
 
     teacher, student: (n, classes), sliceable; kinds: of each. masked: "refuse" or "keep", for a class that is masked
-    in one model only. names: of the classes, for messages. The first block of rows decides whether there is a class to
-    look for; only then are the others read.
+    in one model only. names: of the classes, for messages. The other rows are read only where the first block has
+    a candidate.
 
     Raises ValueError for another `masked`, for a class masked in one model only under "refuse", and where fewer than
-    two classes are left under "refuse"; under "keep" none is left out then.
+    two classes are left under "refuse"; under "keep" no class is left out in that case.
     """
     if masked not in MASKED:
         raise ValueError(f"masked: expected {' or '.join(map(repr, MASKED))}, got {masked!r}; 'keep' takes a class "
@@ -90,4 +91,4 @@ def _same(role, alone, other, names):
         which = f"{role}_logits[:, {columns[0] if columns.size == 1 else columns[:5].tolist()}]"
         raise ValueError(f"{role}_logits: expected the classes that the {other} has, got {called(columns, names)} of "
                          f"probability zero in all rows (masked) of the {role} only; drop {which} and the same of the "
-                         f"{other}, mask both, or pass masked='keep' (--masked keep) to take the model at its word")
+                         f"{other}, mask both, or pass masked='keep' (--masked keep) to take the class as it is")

@@ -1,4 +1,4 @@
-"""What is measured of a student next to its teacher: `Deviation`."""
+"""The measurements of a student against its teacher: `Deviation`."""
 
 from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
@@ -27,7 +27,7 @@ POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "stude
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Deviation:
-    """A student next to its teacher, point by point; made by `compare`.
+    """A student compared with its teacher, point by point; `compare` makes it.
 
     teacher_confidence, student_confidence: (n,) phi on the reference class. teacher_class, student_class: (n,)
     predicted classes. divergence: (n,) KL(teacher || student); teacher_entropy, student_entropy: (n,); all in nats and
@@ -80,8 +80,8 @@ class Deviation:
         """The least-squares slope of student on teacher confidence over the teacher's least or most confident points.
 
         side: "low" or "high". fraction: of all points, in (0, 1], to the nearest whole number of points; points tied
-        with the last one belong to them. With a 95% bootstrap interval, see `slope.fit`. NaN, with a reason, for fewer
-        than 3 points, a teacher that is equally confident on all of them, and a confidence that is infinite.
+        with the last one are included. The result has a 95% bootstrap interval, see `slope.fit`. It is NaN,
+        with a reason, for fewer than 3 points, a teacher that is equally confident on all, and infinite confidences.
 
         Raises ValueError for another side or fraction. App. C.4.
         """
@@ -95,7 +95,7 @@ class Deviation:
         return self._slopes.setdefault((side, fraction), fit(x, y, rounding))
 
     def underfit(self, fraction=0.25):
-        """The share of the teacher's least confident points on which the student is strictly less confident still.
+        """The share of the teacher's least confident points on which the student is strictly less confident.
 
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
         """
@@ -103,7 +103,7 @@ class Deviation:
         return float(np.mean(y < x))
 
     def overfit(self, fraction=0.25):
-        """The share of the teacher's most confident points on which the student is strictly more confident still.
+        """The share of the teacher's most confident points on which the student is strictly more confident.
 
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
         """
@@ -169,11 +169,11 @@ class Deviation:
             notes.append(f"Left out: {self.unlabelled:,} row{'s' * (self.unlabelled != 1)} with the label {NO_LABEL}.")
         if far := int(to_numpy(self.scores["far"]).sum()):
             notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
-                         f"its row is taken as it stands; if it is a mask's constant, set it to -inf in both models.")
+                         f"its row is used unchanged; if it is a mask's constant, set it to -inf in both models.")
         if "probabilities" in self.inputs:
             notes.append(f"The inputs are {self.inputs}; on {self.clipped} points one below {CLIP:g} was clipped.")
         if self.reference == "label":
-            notes.append("Confidence is that on the label, which the student of a distillation does not see.")
+            notes.append("Confidence is measured on the label, which a distilled student does not see.")
         sides = []
         for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
             slope = self.slope(side, FRACTION)
@@ -203,7 +203,7 @@ class Deviation:
         return x, y, f"teacher's {what}", f"student's {what}"
 
     def subset(self, mask):
-        """The `Deviation` of the points where mask (n,) is true, with quarters of its own; masks come along.
+        """The `Deviation` of the points where mask (n,) is true. Its quarters and masks are those of these points.
 
         Raises ValueError for another shape, or where no point is left.
         """
@@ -237,7 +237,7 @@ class Deviation:
         return finite(result)
 
     def table(self, format="text"):
-        """The summary as a table that pastes into a paper: "text", "markdown" or "latex"."""
+        """The summary as a table that pastes into a paper: "text", "markdown", "latex", "csv" or "json"."""
         return table(self, format)
 
     def plot(self, ax=None):
@@ -281,6 +281,6 @@ def _logistic(phi):
 
 
 def finite(mapping):
-    """The mapping with None for each number that JSON does not have, in nested mappings too."""
+    """The mapping with None for each NaN and infinity, which JSON does not have, in nested mappings too."""
     return {name: finite(value) if isinstance(value, dict) else None if isinstance(value, float) and
             not isfinite(value) else value for name, value in mapping.items()}

@@ -1,4 +1,4 @@
-"""A page about one deviation, for a browser: one file that holds all it needs and loads nothing."""
+"""A page about one deviation for a browser: one file that needs no network."""
 
 import json
 from collections import defaultdict
@@ -36,11 +36,11 @@ def page(measured, title="Student and teacher", names=None):
     """The HTML of a page: the verdict, a scatter with the six pairs of axes of Fig. 16, the table, the classes.
 
     measured: a `Deviation`, or the `Seeds` of several, which the page lets one choose from. names: what the teacher
-    and each student are called, teacher first. At most 5,000 points of a student are drawn, which the page then says:
-    the 1,000 that the teacher is least and most confident of, up to 1,000 in masks, the others by a seeded draw; the
-    numbers are always those of all points. It needs no network.
+    and each student are called, teacher first. At most 5,000 points of a student are drawn, and the page says so: the
+    1,000 that the teacher is least and most confident of, up to 1,000 in masks, the others by a seeded draw. The
+    numbers are always those of all points.
 
-    Raises TypeError for something else to draw, ValueError for too few or many names, ImportError without plotly.
+    Raises TypeError for anything else to draw, ValueError for too few or too many names, ImportError without plotly.
     """
     expect_measured(measured)
     students = measured.members
@@ -121,12 +121,12 @@ def _line(deviation, side, which, x, y):
 
 
 def _short(values):
-    """Plain numbers of six digits, None for those that JSON has not."""
+    """Plain numbers of six digits, None for NaN and infinities."""
     return [float(f"{value:.6g}") if isfinite(value) else None for value in np.asarray(values, dtype=float).tolist()]
 
 
 def _json(data):
-    """JSON that no string inside can end the script with."""
+    """JSON for a script element: no string in it can end the script."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

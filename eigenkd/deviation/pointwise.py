@@ -1,4 +1,4 @@
-"""What one pass over two arrays of logits finds, point by point, block of rows by block of rows.
+"""The quantities of each point, from one pass over two arrays of logits in blocks of rows.
 
 Inputs are anything with a shape, a dtype and rows that can be sliced: arrays of any library, memory-mapped files. Only
 blocks are in memory, small enough for the processor's cache, and NumPy's blocks are shared among threads.
@@ -16,9 +16,9 @@ from eigenkd.deviation.softmax import ZERO, Softmax
 
 BLOCK = 2**17  # entries of a block of NumPy rows: 1 MB in double precision
 RELEASE = 256  # blocks after which pages of a memory-mapped file are given back
-LARGE_BLOCK = 2**23  # elsewhere, where a call costs more and caches are not the processor's
+LARGE_BLOCK = 2**23  # entries of a block of other libraries, whose calls cost more
 TOLERANCE = 1e-3  # by which a row of probabilities may miss the sum 1
-BFLOAT16 = 2**-7  # by which it may where its numbers are bfloat16's: the relative spacing of these
+BFLOAT16 = 2**-7  # the same for bfloat16 numbers: their relative spacing
 CLIP = 1e-12  # probabilities below it are raised to it: a probability that was rounded to 0 has no log-odds
 
 
@@ -55,12 +55,12 @@ def points(teacher, student, labels, reference, kinds, masked, numbers, progress
     return {name: xp.concat([result[name] for result in results]) for name in results[0]}
 
 
-@np.errstate(all="ignore")  # infinities are meant, or refused in words
+@np.errstate(all="ignore")  # infinities are either allowed or refused with a message
 def block_points(teacher, student, labels, reference, kinds, masked, numbers):
     """Confidences, classes, divergence, entropies and the terms of the calibration of one block of rows.
 
-    clipped: whether a probability of the point was raised to `CLIP`. far: whether a quantity of the point rests on a
-    finite logit that lies further below its row's largest than any probability can tell.
+    clipped: whether a probability of the point was raised to `CLIP`. far: whether a quantity of the point depends on a
+    finite logit so far below its row's largest that its probability rounds to zero in every precision.
     """
     like = leading(*(part for part in (teacher, student) if hasattr(part, "shape")))
     teacher, clipped_t = _logits("teacher_logits", teacher, kinds[0], like, numbers)
@@ -117,12 +117,12 @@ def _is_rounded_share(row):
 
 
 def _release(*files):
-    """Gives back the pages of read-only memory-mapped files, which would else count as this process's memory."""
+    """Release the pages of read-only memory-mapped files, which would otherwise count as this process's memory."""
     for rows in files:
         if isinstance(rows, np.memmap) and rows.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
             rows._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def _is_numpy(rows):
-    """Whether blocks of rows are NumPy's: an array of NumPy's, or a file that gives them out."""
+    """Whether blocks of rows are NumPy arrays: the rows are those of a NumPy array or of a file."""
     return is_numpy_array(rows) or not is_array_api_obj(rows)

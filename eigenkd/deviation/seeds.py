@@ -44,7 +44,7 @@ class Seeds:
     def slope(self, side="low", fraction=0.25):
         """The mean slope over seeds with its t interval; NaN, with a reason, where a seed has none.
 
-        The interval speaks of a new seed of the same recipe; that of a single `Deviation.slope` of new points.
+        The interval is about a new seed of the same recipe; that of `Deviation.slope` is about new points.
         """
         found = [d.slope(side, fraction) for d in self.deviations]
         missing = [slope.reason for slope in found if not isfinite(slope.value)]
@@ -102,7 +102,7 @@ class Seeds:
 
 
 def over_seeds(deviations):
-    """`Seeds` from two deviations or more, one a seed. Raises ValueError for fewer, TypeError for something else."""
+    """`Seeds` from two deviations or more, one a seed. Raises ValueError for fewer, TypeError for other objects."""
     deviations = tuple(deviations)
     if len(deviations) < 2:
         raise ValueError(f"deviations: expected two or more, got {len(deviations)}; one seed has no spread over seeds")

@@ -6,8 +6,8 @@ import numpy as np
 
 FRACTIONS = (0.1, 0.25, 0.5)  # what a summary reports, since the paper's own percentile is not known
 RESAMPLES = 1000
-LARGE = 4096  # points from which on sums over most of a resample are drawn from their normal limit
-FAR = 2048  # points of most leverage that are resampled nevertheless
+LARGE = 4096  # points from which the sums over most of a resample are drawn from their normal limit
+FAR = 2048  # points of highest leverage, which are resampled even then
 POISSON = np.searchsorted(np.cumsum(np.exp(-1) / np.cumprod([1, *range(1, 12)])), (np.arange(2**16) + 0.5) / 2**16
                           ).astype(float)  # a table of Poisson(1), by a uniform 16-bit number
 DRAWS_AT_ONCE = 2**20  # resampled points held at a time: some 40 MB
@@ -15,7 +15,7 @@ DRAWS_AT_ONCE = 2**20  # resampled points held at a time: some 40 MB
 
 @dataclass(frozen=True)
 class Slope:
-    """A least-squares slope, its 95% interval, the points under it, and why it is NaN where it is."""
+    """A least-squares slope, its 95% interval, the number of points fitted, and the reason where it is NaN."""
 
     value: float
     low: float
@@ -25,7 +25,7 @@ class Slope:
 
 
 def undetermined(points, reason):
-    """A slope that the data do not have."""
+    """The `Slope` of points that determine none: NaN, with the reason."""
     return Slope(np.nan, np.nan, np.nan, points, reason)
 
 
@@ -42,11 +42,12 @@ def reported(measured):
 def fit(x, y, rounding):
     """The slope of y on x, (m,) each, with a 95% bootstrap interval over the points.
 
-    rounding: the relative size of differences in x that mean nothing. The interval is the expanded percentile interval
-    of 1,000 resamples from a fixed seed, those without spread left out: its percentiles are moved out by what the
-    plain ones lack for few points (Hesterberg 2015). From 4,096 points on, the 2,048 points of most leverage are
-    resampled, and the sum over the others is drawn from the normal distribution that it tends to, at the cost of one
-    pass. NaN, with a reason, for fewer than 3 points, without spread in x, and where x or y is infinite.
+    rounding: the relative size of differences in x that are rounding errors. The interval is the expanded percentile
+    interval of 1,000 resamples from a fixed seed; resamples without spread are left out. Its percentiles lie further
+    out than the plain ones, whose interval is too short for few points (Hesterberg 2015). From 4,096 points on, the
+    2,048 points of highest leverage are resampled, and the sum over the others is drawn from its normal limit, which
+    costs one pass. The slope is NaN, with a reason, for fewer than 3 points, without spread in x, and where x or y is
+    infinite.
     """
     m = x.shape[0]
     if m < 3:

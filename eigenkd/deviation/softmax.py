@@ -10,7 +10,7 @@ from eigenkd.arrays import to_numpy
 
 ZERO = 1e3  # nats below the row's largest logit from which on every floating-point type rounds the probability to zero
 MASK = 1e6  # nats below it from which on an entry is a mask's constant: its logit is -inf
-LOWEST_HALF = -65504.0  # the lowest number of half precision, the mask of which lies above that limit
+LOWEST_HALF = -65504.0  # the lowest number of half precision, a mask's constant above that limit
 
 
 class Softmax:
@@ -28,7 +28,7 @@ class Softmax:
         largest = xp.take_along_axis(logits, self.top[:, None], axis=1)
         self.log = logits - largest
         self.masked = self.far = None
-        if not bool(xp.min(self.log) > -ZERO):  # also for NaN, which infinities have become
+        if not bool(xp.min(self.log) > -ZERO):  # also for NaN, which infinities become here
             _check(name, logits, largest, xp, numbers)
             below = self.log <= -ZERO
             self.masked = (self.log <= -MASK) | (below & (logits == LOWEST_HALF))
@@ -42,7 +42,7 @@ class Softmax:
     def divergence(self, other):
         """KL(self || other), (rows,): infinite where the other model gives probability zero to a class of this one's.
 
-        A probability of this model that rounds to zero in every precision asks nothing of the other one.
+        A class whose probability under this model rounds to zero in every precision does not count.
         """
         xp = self.xp
         result = xp.vecdot(self.exp, self._finite() - other._finite()) / self.sum - self.log_sum + other.log_sum
@@ -56,7 +56,7 @@ class Softmax:
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.log, y)
         others = xp.sum(xp.where(own, zero, self.exp), axis=1)
-        # Where the others all but vanish next to the largest, they are taken again relative to their own largest.
+        # Where the others nearly vanish next to the largest, they are summed relative to their own largest.
         least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
         result = chosen - xp.log(xp.where(others > least, others, 1.0))
         vanishing = others <= least

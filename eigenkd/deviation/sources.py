@@ -10,11 +10,11 @@ from eigenkd.deviation.columns import Table
 
 
 class Sources:
-    """The teacher's file and what is read next to it.
+    """The teacher's file and the files that are read with it.
 
     teacher, students: paths. ids: None, a column of all CSV files, or paths of the teacher's ids and each student's.
     drop: columns of CSV files. classes: None, the classes' names, or the path of a file of them. Raises what
-    `files.read` raises, and ValueError for ids that don't match and names that aren't there.
+    `files.read` raises, and ValueError for ids that do not match and columns that do not exist.
     """
 
     def __init__(self, teacher, students, ids=None, drop=(), classes=None):
@@ -34,10 +34,9 @@ class Sources:
         notes = [f"{whose}: {note}." for whose, table in ((self.teacher, teacher), (path, student))
                  for note in table.notes]
         values, said = self._ordered(path, student)
-        if (set(teacher.names) == set(student.names) and teacher.names != student.names
-                and len(set(teacher.names)) == len(teacher.names)):
-            values = values[:, [student.names.index(name) for name in teacher.names]]
-            notes.append(f"{path}: the columns are put in the teacher's order by their names.")
+        if teacher.names != student.names:
+            columns, why = _columns(path, student.names, teacher.names)
+            values, notes = values if columns is None else values[:, columns], [*notes, *why]
         return teacher.values, values, (*notes, *said, *self._notes)
 
     def labels(self, path):
@@ -45,7 +44,7 @@ class Sources:
         return None if path is None else self._column_of(path)
 
     def masks(self, paths):
-        """name -> mask, in the teacher's order. A mask is called what its array is, or else what its file is."""
+        """name -> mask, in the teacher's order. A mask has the name of its array or else of its file."""
         masks = {}
         for given in paths:
             path, name = files.split(given)
@@ -64,14 +63,14 @@ class Sources:
         return np.asarray(values)
 
     def _ordered(self, path, table):
-        """(the table's rows in the teacher's order, notes on what was done), as far as both have ids."""
+        """(the table's rows, in the teacher's order where both have ids; notes on what was done)."""
         expected = self._teacher.ids
         if table.ids is None or expected is None or np.array_equal(table.ids, expected):
             return table.values, []
         try:
             at = order(f"{path}: ids", table.ids, expected)
         except ValueError:
-            if table.unnamed or self._teacher.unnamed:  # an index that was numbered anew for a file names no points
+            if table.unnamed or self._teacher.unnamed:  # such an index may have been numbered anew for a file
                 return table.values, [f"{path}: the ids are not those of {self.teacher}; the rows are taken in order."]
             raise
         return np.asarray(table.values)[at], [f"{path}: the rows are put in the teacher's order by their ids."]
@@ -94,6 +93,25 @@ class Sources:
         return table
 
 
+def _columns(path, names, expected):
+    """(indices that put columns of these names in the teacher's order or None, notes on it).
+
+    Columns without a name in common, as many or not, are taken in order. Raises ValueError where some names are the
+    teacher's, in another order, and some are not.
+    """
+    shared = set(names) & set(expected)
+    if not shared or len(names) != len(expected) or len(set(names)) < len(names) or len(set(expected)) < len(expected):
+        return None, []
+    if len(shared) == len(names):
+        return [names.index(name) for name in expected], [f"{path}: the columns are put in the teacher's order by "
+                                                          "their names."]
+    other = next(name for name in names if name not in shared)
+    if moved := [name for name in names if name in shared and names.index(name) != expected.index(name)]:
+        raise ValueError(f"{path}: expected the names of the teacher's columns, got {other!r} among them and "
+                         f"{moved[0]!r} in another place; correct the header")
+    return None, [f"{path}: the column {other!r} is taken for the teacher's {expected[names.index(other)]!r}."]
+
+
 def _has(path, column):
     """Whether a path is that of a CSV file with such a column."""
     return Path(path).suffix.lower() == ".csv" and files.csv_has(files.split(path)[0], column)
@@ -108,7 +126,7 @@ def _ids(ids, paths):
     if len(ids) == 1:
         if not any(str(path).lower().endswith(".csv") for path in paths):
             raise ValueError(f"--ids: expected {len(paths)} files, one for the teacher and one for each student, got "
-                             f"{ids[0]!r} alone; a single column is one of CSV files")
+                             f"{ids[0]!r} alone; only CSV files have a column of ids")
         return ids[0], {}
     raise ValueError(f"--ids: expected one column of CSV files, or {len(paths)} files, one for the teacher and one for "
                      f"each student, got {len(ids)}")

@@ -10,7 +10,7 @@ from eigenkd.deviation.slope import FRACTIONS
 from eigenkd.deviation.verdict import FEWEST
 from eigenkd.table import INFINITE, NONE, Cells, html_table, number, written
 
-FEW = "*"  # behind a slope of fewer points than a verdict takes
+FEW = "*"  # marks a slope of fewer points than a verdict needs
 GROUPS = {"both": "both right", "only_teacher": "only teacher right", "only_student": "only student right",
           "neither": "neither right"}
 INFINITIES = {"kl": "KL(teacher ‖ student)", "teacher_confidence": "teacher's confidence",
@@ -39,8 +39,9 @@ def table(measured, format="text"):
     """The slopes with their intervals, the shares beyond the teacher, agreement, KL and entropy, with labels also
     calibration and groups, as a string; a column for all points and one for each mask.
 
-    measured: a `Deviation`, or the `Seeds` of several, of which it gives the means. format: "text", "markdown" or
-    "latex" (for the package booktabs). Raises ValueError for another format, TypeError for something else to measure.
+    measured: a `Deviation`, or the `Seeds` of several, of which it gives the means. format: "text", "markdown",
+    "latex" (for the package booktabs), "csv" or "json". Raises ValueError for another format, TypeError for something
+    else to measure.
     """
     return written(cells(measured), format)
 
@@ -54,13 +55,13 @@ def html(measured):
 
 
 def expect_measured(measured):
-    """Raises TypeError for something else than a `Deviation` or `Seeds`."""
+    """Raises TypeError for anything but a `Deviation` or `Seeds`."""
     if not isinstance(measured, Measured):
         raise TypeError(f"measured: expected what compare or over_seeds returns, got {type(measured).__name__}")
 
 
 def cells(measured):
-    """The `Cells` of a `Deviation` or of `Seeds`. Raises TypeError for something else."""
+    """The `Cells` of a `Deviation` or of `Seeds`. Raises TypeError for anything else."""
     expect_measured(measured)
     columns = {"all points": measured, **measured.by_mask()}
     means = "; the other numbers are means over them" if len(measured.members) > 1 else ""

@@ -1,12 +1,12 @@
-"""What the numbers support, in words, and no more."""
+"""The verdict in words: what the numbers support, and no more."""
 
 from dataclasses import asdict, dataclass
 from math import isnan
 
 FRACTION = 0.25
-WIDE = 0.5  # of an interval around 1 that leaves open whether there is exaggeration
+WIDE = 0.5  # width of an interval around 1 above which exaggeration cannot be told
 UNKNOWN = ("too small", "undetermined", "unclear")
-FEWEST = 20  # points of a side under which an interval is too wide, and too unsure of itself, to be called on
+FEWEST = 20  # points of a side; fewer give intervals too wide and too unreliable for a verdict
 
 TITLES = {
     "exaggerates": "exaggerates", "reverse": "the reverse", "shifted": "shifted, no slope above 1 shown",
@@ -33,7 +33,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Both sides, a sentence for the whole, and notes on what the reader has to know of the inputs."""
+    """Both sides, a sentence for the whole, and notes on the inputs."""
 
     low: Side
     high: Side
@@ -44,7 +44,7 @@ class Verdict:
 def judge(low, high, notes=(), doubt=""):
     """`Verdict` from, for each side, (slope, share beyond the teacher, its 95% interval, whether ties are in).
 
-    doubt: what speaks against the points being the same ones, or ""; the sentence begins with it.
+    doubt: why the rows may not be the same points, or ""; the sentence begins with it.
     """
     low, high = _side("low", *low), _side("high", *high)
     sentence = _sentence({"low": low.kind, "high": high.kind})
@@ -52,7 +52,7 @@ def judge(low, high, notes=(), doubt=""):
 
 
 def _sentence(kinds):
-    """The whole, from the kinds of both sides."""
+    """The sentence for the whole, from the kinds of both sides."""
     exaggerated = [side for side, kind in kinds.items() if kind == "exaggerates"]
     turned = [side for side, kind in kinds.items() if kind == "reverse"]
     unknown = [side for side, kind in kinds.items() if kind in UNKNOWN]

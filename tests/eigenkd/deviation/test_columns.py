@@ -101,7 +101,8 @@ def test_one_index_that_was_numbered_anew_is_no_name(capsys):
 @pytest.mark.parametrize(("columns", "message"), [
     ({"split": ["train", "val"] * 80}, "could not convert string 'train' to a number in line 2, column 'split' "
      r"\(--drop split leaves the column out"),
-    ({"label": LABELS}, r"expected logits in every column, got whole numbers such as .* in column 0 next to fractions"),
+    ({"label": LABELS}, r"expected logits in every column, got whole numbers such as .* in column 0 "
+     r"\(label\) next to fractions, .* --drop label, or --ids label"),
 ])
 def test_what_is_no_logit_has_to_be_named(columns, message, capsys):
     csv("t.csv", TEACHER, NAMES, **columns)
@@ -125,6 +126,33 @@ def test_whole_logits_are_logits():
     rows = np.round(10 * TEACHER)
     assert compare(rows, rows).inputs == "logits"
     assert compare(np.c_[np.arange(9), TEACHER[:9]], np.c_[np.arange(9), TEACHER[:9]]).points == 9
+
+
+WHOLE = {"t.csv": np.round(10 * TEACHER), "s.csv": np.round(10 * STUDENT)}
+COUNTS = np.arange(160)
+
+
+@pytest.mark.parametrize("numbers", [COUNTS, COUNTS + 1, 3 * COUNTS + 1000, SHUFFLED, SHUFFLED + 1],
+                         ids=["from 0", "from 1", "rising", "shuffled", "shuffled from 1"])
+def test_row_numbers_among_whole_logits_are_asked_about(numbers, capsys):
+    for name, rows in WHOLE.items():
+        csv(name, rows, NAMES, sample=numbers)
+        np.save(name.replace("csv", "npy"), np.c_[rows, numbers])
+    expected = compare(*WHOLE.values()).verdict.low.sentence
+    err = said(capsys, "t.csv", "s.csv", code=2)
+    assert err.startswith("error: teacher_logits: expected logits in every column, got whole numbers such as ")
+    assert "in column 0 (sample) that number the rows, as ids do; drop the column (of a CSV: --drop sample, " in err
+    assert "in column 4 that number the rows" in said(capsys, "t.npy", "s.npy", code=2)
+    for option in ("--drop", "--ids"):
+        assert expected in said(capsys, "t.csv", "s.csv", option, "sample")
+    assert said(capsys, "t.csv", "s.csv", "--inputs", "logits")
+
+
+@pytest.mark.parametrize("rows", [np.round(10 * TEACHER), np.arange(640.0).reshape(160, 4), np.eye(4)[LABELS],
+                                  np.where(np.arange(4) == 2, -np.inf, np.round(10 * TEACHER))],
+                         ids=["rounded", "all rising", "one-hot", "masked"])
+def test_whole_numbers_that_may_be_logits_are_taken(rows):
+    assert compare(rows, rows, inputs="auto").points == 160
 
 
 # --- the order of the rows ---
@@ -159,6 +187,20 @@ def test_columns_in_another_order_are_put_in_the_teachers(capsys):
     csv("s.csv", STUDENT[:, [2, 0, 3, 1]], [NAMES[c] for c in (2, 0, 3, 1)])
     out = said(capsys, "t.csv", "s.csv")
     assert same(out) and "s.csv: the columns are put in the teacher's order by their names." in out
+
+
+def test_columns_that_two_headers_call_otherwise(capsys):
+    """One other name among the teacher's is said; with the others in another order it leaves that order unknown."""
+    csv("t.csv", TEACHER, NAMES)
+    csv("s.csv", STUDENT, ["cat", "dog", "bird", "calf"])
+    out = said(capsys, "t.csv", "s.csv")
+    assert same(out) and "s.csv: the column 'calf' is taken for the teacher's 'cow'." in out
+    csv("s.csv", STUDENT, ["a", "b", "c", "d"])
+    assert same(out := said(capsys, "t.csv", "s.csv")) and "taken for" not in out
+    csv("s.csv", STUDENT[:, [2, 0, 3, 1]], ["bird", "cat", "calf", "dog"])
+    assert said(capsys, "t.csv", "s.csv", code=2) == ("error: s.csv: expected the names of the teacher's columns, got "
+                                                      "'calf' among them and 'bird' in another place; correct the "
+                                                      "header\n")
 
 
 @pytest.mark.parametrize(("ids", "expected", "message"), [

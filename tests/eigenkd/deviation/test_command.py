@@ -1,5 +1,6 @@
 """python -m eigenkd.deviation: what it prints, what it writes, and one line for every mistake."""
 
+import csv
 import io
 import json
 import pickle
@@ -77,6 +78,18 @@ def test_a_latex_table_can_be_pasted_as_a_whole(capsys):
     out = said(capsys, "teacher.npy", "run.npz:student", "--format", "latex")
     assert out.count("\\begin{tabular}") == 1
     assert all(line.startswith(("%", "\\")) or line == "" or line.endswith("\\\\") for line in out.splitlines())
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_a_table_for_a_program_is_alone_on_stdout(format, capsys):
+    d = compare(TEACHER, STUDENT)
+    assert main(["teacher.npy", "run.npz:student", "--format", format, "--json", "n.json"]) == 0
+    out, err = capsys.readouterr()
+    assert out == table(d, format) + "\n"
+    assert err == "\n".join([d.verdict.sentence, d.verdict.low.sentence, d.verdict.high.sentence, "",
+                             "n.json: written", ""])
+    rows = json.loads(out)["rows"] if format == "json" else list(csv.reader(io.StringIO(out)))
+    assert ["points", "160"] in rows
 
 
 def test_it_writes_what_is_asked_for_and_says_so(capsys, folder):

@@ -238,5 +238,6 @@ def test_an_array_of_no_numbers_is_refused():
 def test_an_archive_of_other_things_is_refused():
     with zipfile.ZipFile("z.npz", "w") as archive:
         archive.writestr("letter.txt", "hello")
-    with pytest.raises(ValueError, match=r"z\.npz:letter\.txt: expected an array .*, got bytes"):
+    with pytest.raises(ValueError, match=r"z\.npz:letter\.txt: expected an array .*, got a file that begins with "
+                       r"the bytes b'hello'"):
         files.read("z.npz")

@@ -1,6 +1,5 @@
 """What comes in from other tools: labels of -100, class names, text, bfloat16, tensors of every kind."""
 
-import io
 import json
 
 import ml_dtypes
@@ -137,7 +136,8 @@ def test_npy_of_bfloat16(descr, columns_first, tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.asarray(found), stored.astype(np.float32))
     np.testing.assert_array_equal(found[5:9], stored[5:9].astype(np.float32))
     (tmp_path / "a.npy").write_bytes(content[:-10])
-    with pytest.raises(ValueError, match=r"a\.npy: expected an array as numpy\.save writes it, got fewer bytes"):
+    with pytest.raises(ValueError, match=r"a\.npy: expected an array as numpy\.save writes it, got 950 bytes of "
+                           r"numbers, where shape \(120, 4\) of bfloat16 takes 960"):
         files.read("a.npy")
 
 
@@ -215,62 +215,3 @@ def test_tensors_of_every_layout():
         compare(TEACHER, torch.asarray(STUDENT).to_sparse())
     with pytest.raises(TypeError, match=r"student_logits: expected one array, got a nested tensor; pad it"):
         compare(TEACHER, torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.strided))
-
-
-# --- nothing ends in a traceback ---
-
-def damaged(rng, content):
-    """The content of a file with some of its bytes changed, cut off or doubled."""
-    data = bytearray(content)
-    kind = rng.integers(4)
-    if kind == 0:
-        for at in rng.integers(min(len(data), 400), size=rng.integers(1, 6)):
-            data[at] = rng.integers(256)
-    elif kind == 1:
-        del data[rng.integers(len(data)):]
-    elif kind == 2:
-        at = rng.integers(len(data))
-        data[at:at] = bytes(rng.integers(256, size=rng.integers(1, 30), dtype=np.uint8))
-    else:
-        data[rng.integers(len(data)):] = bytes(rng.integers(256, size=40, dtype=np.uint8))
-    return bytes(data)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("ending", [".npy", ".npz", ".csv", ".safetensors"])
-def test_a_damaged_file_is_one_line_and_code_2(ending, tmp_path, monkeypatch, capsys):
-    from safetensors.numpy import save
-
-    monkeypatch.chdir(tmp_path)
-    np.save("t.npy", TEACHER[:25])
-    stream = io.BytesIO()
-    rows = STUDENT[:25]
-    if ending == ".npy":
-        np.save(stream, rows.astype(ml_dtypes.bfloat16))
-    elif ending == ".npz":
-        np.savez_compressed(stream, logits=rows)
-    elif ending == ".csv":
-        np.savetxt(stream, np.c_[np.arange(25), rows], delimiter=",", header="id,a,b,c,d", comments="", fmt="%.4g")
-    whole = save({"logits": rows}) if ending == ".safetensors" else stream.getvalue()
-    (tmp_path / f"s{ending}").write_bytes(whole)
-    assert main(["t.npy", f"s{ending}"]) == 0
-    capsys.readouterr()
-    rng = np.random.default_rng(0)
-    for _ in range(60):
-        (tmp_path / f"s{ending}").write_bytes(damaged(rng, whole))
-        code = main(["t.npy", f"s{ending}"])
-        out, err = capsys.readouterr()
-        assert (code, err) == (0, "") or (code == 2 and err.startswith("error: ") and err.count("\n") == 1), err
-        assert "nan" not in out
-
-
-@pytest.mark.parametrize("shape", ["(MW²25, 4)", "(25, 4", "((25, 4),", "'" * 40])
-def test_a_header_that_makes_its_parser_fail_in_other_ways(shape, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    np.save("t.npy", TEACHER[:25])
-    for descr in ("<f8", "<V2"):
-        text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
-        header = text.encode("latin1").ljust(117) + b"\n"
-        (tmp_path / "s.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-        assert main(["t.npy", "s.npy"]) == 2
-        assert capsys.readouterr().err.startswith("error: s.npy: expected an array as numpy.save writes it, got ")
