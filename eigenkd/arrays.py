@@ -8,6 +8,7 @@ bad values then become NaN instead of raising.
 import sys
 from math import prod
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 from array_api_compat import (
@@ -18,6 +19,28 @@ from array_api_compat import (
     is_torch_array,
 )
 
+
+class Kind(NamedTuple):
+    """What a model is made of, features or a kernel, and the new inputs that it predicts from.
+
+    inputs, new: their names in messages. rows: what the new inputs are, in words. ndim: the permitted numbers of
+    dimensions of the new inputs, where the kernel has one row a sample.
+    """
+
+    inputs: str
+    new: str
+    rows: str
+    ndim: tuple
+
+    def check_columns(self, new, columns, name=None):
+        """ValueError for new inputs, called `name` in the message, that do not have so many columns."""
+        if len(new.shape) != 2 or new.shape[1] != columns:
+            raise ValueError(f"{name or self.new}: expected {columns} columns, got shape {tuple(new.shape)}; pass "
+                             f"{self.rows}")
+
+
+FEATURES = Kind("X", "X_new", "the features that X was made of, a row a sample", (2,))
+KERNEL = Kind("K", "K_new", "the kernel between new (rows) and training (columns) inputs", (2, 4))
 DOUBLE_UP_TO = 2**28  # numbers of an array in single precision that is factorised in double: 2 GiB there
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd.arrays import constant, is_concrete, to_numpy
+from eigenkd.kernel_spectrum import KernelSpectrum
 from eigenkd.spectrum import GramSpectrum, Spectrum
 from eigenkd.svd import blocks, descending_eigh, graded_svd, thin_svd
 
@@ -126,7 +127,7 @@ def from_kernel(K, rank_tolerance=None, single=False):
     else:
         resolution = rank_tolerance * _largest(lam)
     s = xp.sqrt(_null_to_zero(lam, resolved_ratio(K.shape, DOUBLE, DOUBLE)))
-    return Spectrum(s, U, None, "kernel", _scalar(xp.sqrt(resolution)), rank_tolerance is not None)
+    return KernelSpectrum(s, U, _scalar(xp.sqrt(resolution)), rank_tolerance is not None)
 
 
 def _asymmetry(K, rounding):

@@ -48,22 +48,13 @@ class Fit:
     @cached_property
     def components(self):
         """(..., k) or (..., k, m): weights along the feature basis, Theorem 4.1's [b]_k."""
-        flow, spectrum = self.flow, self.flow.spectrum
-        change = self.gain[..., None] * flow.limit
-        if flow.start is None:
-            return self._shaped(change)
-        if spectrum.method == "kernel":
-            return self._shaped(change + (spectrum.sample_basis.T @ flow.start) * spectrum.inverse[:, None])
-        return self._shaped(change + spectrum.project(flow.start.T).T)
+        flow, change = self.flow, self.gain[..., None] * self.flow.limit
+        return self._shaped(change if flow.start is None else change + flow.spectrum.start_components(flow.start))
 
     @cached_property
     def weights(self):
         """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
-        flow = self.flow
-        if flow.spectrum.method == "kernel":
-            raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.components "
-                            "(along the kernel's eigenfunctions), fit.fitted or fit.predict(K_new)")
-        return self._shaped(self._learned("weights", flow.start))
+        return self._shaped(self._learned("weights", self.flow.start))
 
     @cached_property
     def intercept(self):
@@ -100,39 +91,15 @@ class Fit:
 
         start: for a kernel flow with a start, what that function predicts on the new inputs, (n_new,) or (n_new, m).
         """
-        flow, spectrum = self.flow, self.flow.spectrum
-        kernel = spectrum.method == "kernel"
-        name, columns = "K_new" if kernel else "X_new", flow.inputs.shape[1]
-        new = flat_kernel(name, real_array(name, new, like=flow.limit, ndim=(4 if flow.coupled else 2,)))
-        if new.shape[1] != columns:
-            fix = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
-                "pass the features that X was made of, a row a sample"
-            raise ValueError(f"{name}: expected {columns} columns, got shape {tuple(new.shape)}; {fix}")
-        if kernel and flow.start is not None:
-            begin = self._new_start(start, new.shape[0])
-        elif start is not None:
-            raise ValueError(f"start: expected none for {'a kernel flow without one' if kernel else 'features'}, got "
-                             f"{type(start).__name__}; leave it out")
-        else:
-            begin = None if flow.start is None else new @ flow.start
+        flow, kind = self.flow, self.flow.spectrum.kind
+        new = real_array(kind.new, new, like=flow.limit, ndim=(4,) if flow.coupled else kind.ndim)
+        new = flat_kernel(kind.new, new)
+        kind.check_columns(new, flow.inputs.shape[1])
+        begin = flow.spectrum.new_start_outputs(new, flow.start, start, flow.shape_of(new.shape[0]))
         if flow.weighting is not None:
             return self._shaped(self._level(flow.weighting.centred(new)))
         predicted = self._by_sample(self._learned("predict", begin, new))
         return predicted if flow.coupled else self._shaped(predicted)
-
-    def _new_start(self, start, rows):
-        coupled = self.flow.coupled
-        shape = (rows,) if self.flow.vector else (rows, self.flow.start.shape[1])
-        if coupled:
-            shape = (rows // coupled, coupled)
-        if start is None:
-            raise ValueError(f"start: expected the predictions on the new inputs of the function that training started "
-                             f"from, shape {shape}, got None; pass predict(K_new, start=f0(new))")
-        start = real_array("start", start, like=self.flow.start)
-        if tuple(start.shape) != shape:
-            raise ValueError(f"start: expected shape {shape}, got {tuple(start.shape)}; pass one row a new "
-                             f"input, with columns like y")
-        return start.reshape((rows, -1))
 
     def _learned(self, view, begin, new=None):
         """(..., q, m): a view of what is learned, from its value at the start."""

@@ -79,6 +79,11 @@ class LinearFlow:
         """n."""
         return self.inputs.shape[0] // max(self.coupled, 1)
 
+    def shape_of(self, rows):
+        """The shape of predictions, as users see them, on inputs of so many rows."""
+        k = self.coupled
+        return (rows // k, k) if k else (rows,) if self.vector else (rows, self.targets.shape[-1])
+
     @property
     def start_outputs(self):
         """(n, m): what the start predicts on the training inputs; None for a start from zero."""
@@ -184,12 +189,12 @@ class LinearFlow:
             return
         spectrum = self.spectrum
         kept, total, share = spectrum.rank, spectrum.singular_values.shape[0], self._cut_share
-        ratio = float(spectrum.resolution / spectrum.singular_values[0]) ** (2 if spectrum.method == "kernel" else 1)
+        ratio = float(spectrum.resolution / spectrum.singular_values[0]) ** spectrum.power
         warnings.warn(f"filter: expected one that is learned in every direction of y, got training without end (or a "
                       f"vanishing ridge), which leaves out the {total - kept} of {total} directions up to "
-                      f"{ratio:.1g} of the largest {'eigen' if spectrum.method == 'kernel' else 'singular '}value: "
-                      f"rounding hides them, and {share:.0%} of the norm of y lies there; stop at a finite time, use "
-                      f"ridge, or choose a rank_tolerance", RuntimeWarning, stacklevel=caller_level())
+                      f"{ratio:.1g} of the largest {spectrum.value}: rounding hides them, and {share:.0%} of the norm "
+                      f"of y lies there; stop at a finite time, use ridge, or choose a rank_tolerance",
+                      RuntimeWarning, stacklevel=caller_level())
 
     @cached_property
     def _cut_share(self):
@@ -227,7 +232,7 @@ def _limit(spectrum, inputs, y):
 
 
 def _outputs(spectrum, inputs, start):
-    return start if start is None or spectrum.method == "kernel" else inputs @ start
+    return None if start is None else spectrum.start_outputs(inputs, start)
 
 
 def _rest(spectrum, inputs, targets, start):

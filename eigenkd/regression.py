@@ -13,7 +13,6 @@ from eigenkd.arrays import cast_like, in_double, is_concrete, real_array, runs_i
 from eigenkd.factorisation import flat_kernel, from_features, from_kernel
 from eigenkd.flow import LinearFlow, checked_targets
 from eigenkd.pytrees import mapped
-from eigenkd.spectrum import GramSpectrum
 from eigenkd.weighting import Weighting
 
 
@@ -127,21 +126,16 @@ def _flow(factorise, inputs, y, start, sample_weight=None, intercept=False, coup
         weighting = Weighting.of(X, sample_weight, intercept)
         X = weighting.inputs(X)
     if not wide and runs_in_double(X):  # for targets that are traced
-        spectrum = _rounded(factorise(in_double(X), single=True), X)
+        spectrum = _rounded(factorise(in_double(X), single=True).formed(), X)
     else:
         spectrum = factorise(X, single=wide)
     flow = LinearFlow.of(spectrum, X, targets, start, coupled > 0 or y.ndim == 1, weighting, coupled)
     if not wide:
         return flow
+    flow = replace(flow, spectrum=spectrum.formed(), inputs=X[:0, :])  # inputs are not copied
     return replace(_rounded(flow, inputs), inputs=_rounded(X, inputs) if weighting else inputs)
 
 
 def _rounded(tree, like):
     """A tree of arrays in double precision, in that of `like` and of its library."""
-    if isinstance(tree, LinearFlow):
-        tree = replace(tree, spectrum=_formed(tree.spectrum), inputs=tree.inputs[:0, :])
-    return mapped(_formed(tree), lambda array, _: cast_like(array, like))
-
-
-def _formed(tree):
-    return tree.formed() if isinstance(tree, GramSpectrum) else tree
+    return mapped(tree, lambda array, _: cast_like(array, like))

@@ -10,7 +10,6 @@ does it: right where eigenvalues differ, NaN or infinite where they repeat.
 """
 
 from functools import cache, partial
-from math import prod
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
@@ -64,22 +63,16 @@ def learned(view, fit, new=None):
 def _value(view, primals):
     """What is seen of the components gain * limit."""
     new, spectrum, components = primals.new, primals.spectrum, primals.gain[..., None] * primals.limit
-    if view == "fitted":
-        return spectrum.outputs(components)
-    if view == "weights":
-        return spectrum.weights(components)
-    if spectrum.method == "kernel" or new.shape[0] < prod(components.shape) // components.shape[-2]:
-        return times(spectrum.project(new), components)
-    return times(new, spectrum.weights(components))
+    if view == "predict":
+        return spectrum.predict(new, components)
+    return spectrum.outputs(components) if view == "fitted" else spectrum.weights(components)
 
 
 def _tangent(view, primals, changes):
     """The change (..., q, m) of `_value`, linear in changes.  Eqs. (51)-(54)"""
-    filter, inputs, rest, new, gain, limit, spectrum = primals
-    kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
-    U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
-    V = None if kernel else spectrum.feature_basis
-    c, dX = times(U.T, rest), changes.inputs
+    filter, _, rest, new, gain, limit, spectrum = primals
+    U, s, lam, V = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues, spectrum.feature_basis
+    c, dX, fitted = times(U.T, rest), changes.inputs, view == "fitted"
     h = None if dX is None and changes.new is None else dual(filter, lam)[..., None]
     shared, turning, outside = [], [], []  # along the basis: of every view, and of each by itself; and outside of it
     if changes.gain is not None:
@@ -87,16 +80,16 @@ def _tangent(view, primals, changes):
     if changes.rest is not None:
         shared.append((gain * spectrum.inverse)[..., None] * times(U.T, changes.rest))
     if dX is not None:
-        turning.append(turned(filter, lam, *_turn(view, U, s, V, dX), c, refined=kernel))
-    if dX is not None and tall and not kernel:
+        turning.append(turned(filter, lam, *spectrum.turn(fitted, dX), c, spectrum.refined))
+    if dX is not None and not spectrum.spans_samples:
         shared.append(h * times(V.T, times(dX.T, rest - times(U, c))))
-        if view == "fitted":
+        if fitted:
             outside.append(_beyond(U, times(dX, times(V, s[:, None] * h * c))))
-    if dX is not None and not tall and not kernel and view != "fitted":
+    if dX is not None and not spectrum.spans_features and not fitted:
         weights = _beyond(V, times(dX.T, times(U, h * c)))
         outside.append(weights if view == "weights" else times(new, weights))
     if changes.new is not None:
-        outside.append(times(changes.new, times(U, h * c) if kernel else times(V, gain[..., None] * limit)))
+        outside.append(times(changes.new, times(*spectrum.multiplied(gain[..., None] * limit, h * c))))
     if not shared and not turning:
         return sum(outside)
     coordinates, scale = _coordinates(view, primals)
@@ -105,11 +98,10 @@ def _tangent(view, primals, changes):
 
 def _cotangent(view, primals, along, wanted):
     """The transpose of `_tangent`: the `Changes` that `wanted` marks as True, for a cotangent `along` of `_value`."""
-    filter, inputs, rest, new, gain, limit, spectrum = primals
-    kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
-    U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
-    V = None if kernel else spectrum.feature_basis
+    filter, _, rest, new, gain, limit, spectrum = primals
+    U, s, lam, V = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues, spectrum.feature_basis
     c, h = times(U.T, rest), dual(filter, lam)[..., None] if wanted.inputs or wanted.new else None
+    fitted = view == "fitted"
     coordinates, scale = _coordinates(view, primals)
     turning = times(coordinates.T, along)
     shared = scale * turning
@@ -117,34 +109,18 @@ def _cotangent(view, primals, along, wanted):
     drest = times(U, (gain * spectrum.inverse)[..., None] * shared) if wanted.rest else None
     dX, dnew = None, None
     if wanted.inputs:
-        of_gain, of_dual = view == "fitted" or not kernel, view != "fitted"
-        dX = _turn_back(view, U, s, V, *turned_back(filter, lam, turning, c, of_gain, of_dual, kernel))
-    if wanted.inputs and tall and not kernel:
+        turned_by = turned_back(filter, lam, turning, c, *spectrum.turns(fitted), spectrum.refined)
+        dX = spectrum.turn_back(fitted, *turned_by)
+    if wanted.inputs and not spectrum.spans_samples:
         dX = dX + outer(rest - times(U, c), h * shared) @ V.T
-        if view == "fitted":
+        if fitted:
             dX = dX + outer(_beyond(U, along), s[:, None] * h * c) @ V.T
-    if wanted.inputs and not tall and not kernel and view != "fitted":
+    if wanted.inputs and not spectrum.spans_features and not fitted:
         dX = dX + U @ outer(h * c, _beyond(V, along if view == "weights" else times(new.T, along)))
     if wanted.new:
-        dnew = outer(along, h * c) @ U.T if kernel else outer(along, gain[..., None] * limit) @ V.T
+        basis, columns = spectrum.multiplied(gain[..., None] * limit, h * c)
+        dnew = outer(along, columns) @ basis.T
     return Changes(dgain, dX, drest, dnew)
-
-
-def _turn(view, U, s, V, dX):
-    """The matrices (k, k) that g[a, b] and h[a, b] multiply, one of which may be None, for a change of X or K."""
-    if V is None:
-        N = U.T @ ((dX + dX.T) / 2) @ U
-        return (N, None) if view == "fitted" else (None, s[:, None] * N)
-    A = U.T @ dX @ V
-    return (A * s + (A * s).T, None) if view == "fitted" else (A.T, s[:, None] * A * s)
-
-
-def _turn_back(view, U, s, V, first, second):
-    """The transpose of `_turn`."""
-    if V is None:
-        N = first if view == "fitted" else s[:, None] * second
-        return U @ ((N + N.T) / 2) @ U.T
-    return U @ ((first + first.T) * s if view == "fitted" else first.T + s[:, None] * second * s) @ V.T
 
 
 def _coordinates(view, primals):

@@ -7,12 +7,13 @@ basis) carries weights. Eqs. (1)-(2), docs/theory.md.
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd.arrays import is_concrete, real_array, to_numpy
+from eigenkd.arrays import FEATURES, is_concrete, real_array, to_numpy
 from eigenkd.filters.resolved import Resolved
 from eigenkd.pytrees import pytree
 
@@ -51,6 +52,10 @@ class Spectrum:
     method: str
     resolution: Any
     tolerance_given: bool = False
+
+    kind = FEATURES
+    value, power = "singular value", 1  # what rank_tolerance is a share of, and its power of singular values
+    refined = False  # whether derivatives need the digits of h[a, b] that sqrt(a b) h[a, b] does without
 
     def __repr__(self):
         return f"{type(self).__name__}({self.described}, by {self.method!r})"
@@ -110,6 +115,20 @@ class Spectrum:
         return other
 
     @property
+    def spans_samples(self):
+        """Whether the sample basis spans all of the n dimensions."""
+        return self.sample_basis.shape[0] <= self.feature_basis.shape[0]
+
+    @property
+    def spans_features(self):
+        """Whether the feature basis spans all of the p dimensions, null directions included."""
+        return not self.spans_samples
+
+    def formed(self):
+        """The same with all bases computed, so that inputs of less precision do not spoil them."""
+        return self
+
+    @property
     def inverse(self):
         """1/sigma (k,), and 0 for null directions."""
         xp, s = array_namespace(self.singular_values), self.singular_values
@@ -117,9 +136,7 @@ class Spectrum:
 
     def project(self, new):
         """Coordinates of new inputs along the feature basis, (n_new, k): X_new V, or K_new U / sigma for a kernel."""
-        if self.feature_basis is not None:
-            return new @ self.feature_basis
-        return (new @ self.sample_basis) * self.inverse
+        return new @ self.feature_basis
 
     def sample_coordinates(self, columns):
         """U^T columns, (k, m), of columns (n, m)."""
@@ -130,26 +147,73 @@ class Spectrum:
         return times(self.sample_basis, self.singular_values[:, None] * components)
 
     def weights(self, components):
-        """V components, (..., p, m); not for a kernel."""
+        """V components, (..., p, m). Raises TypeError for a kernel."""
         return times(self.feature_basis, components)
+
+    def predict(self, new, components):
+        """(..., n_new, m): predictions of these components on new inputs, in the cheaper order of products."""
+        if new.shape[0] < prod(components.shape) // components.shape[-2]:
+            return times(self.project(new), components)
+        return times(new, self.weights(components))
+
+    def multiplied(self, components, coefficients):
+        """(basis, columns): new inputs are multiplied with basis @ columns, V components or U coefficients of a kernel."""
+        return self.feature_basis, components
+
+    def turns(self, fitted):
+        """Whether a derivative along inputs has a part with g[a, b], and one with h[a, b]."""
+        return True, not fitted
+
+    def turn(self, fitted, change):
+        """The matrices (k, k) that g[a, b] and h[a, b] multiply for a change of inputs; None where `turns` is False.
+
+        fitted: for fitted values, else for weights and predictions on new inputs.  Eqs. (51)-(54)
+        """
+        s, A = self.singular_values, self.sample_basis.T @ change @ self.feature_basis
+        return (A * s + (A * s).T, None) if fitted else (A.T, s[:, None] * A * s)
+
+    def turn_back(self, fitted, first, second):
+        """The transpose of `turn`: a matrix like the inputs."""
+        s = self.singular_values
+        A = (first + first.T) * s if fitted else first.T + s[:, None] * second * s
+        return self.sample_basis @ A @ self.feature_basis.T
+
+    def start_components(self, start):
+        """(k, m): the components of the start, weights (p, m)."""
+        return self.project(start.T).T
+
+    def start_outputs(self, inputs, start):
+        """(n, m): what the start predicts on the training inputs."""
+        return inputs @ start
+
+    def new_start_outputs(self, new, start, given, shape, name="start"):
+        """(n_new, m): what the start predicts on new inputs; None for a start from zero.
+
+        given: these predictions, of the shape that users see, for a kernel with a start; else None. name: of `given`.
+        Raises ValueError where it is missing, superfluous or of another shape.
+        """
+        check_absent(name, given, "features")
+        return None if start is None else new @ start
 
     def residual(self, matrix):
         """`Residual` of this decomposition of `matrix`: the X or K it was made from."""
-        xp = array_namespace(self.sample_basis)
-        kernel = self.feature_basis is None
-        matrix = real_array("matrix", matrix, like=self.sample_basis, ndim=(2,))
-        right = self.sample_basis if kernel else self.feature_basis
-        if tuple(matrix.shape) != (self.sample_basis.shape[0], right.shape[0]):
-            raise ValueError(f"matrix: expected the {'K' if kernel else 'X'} of shape "
-                             f"{(self.sample_basis.shape[0], right.shape[0])} that this spectrum was made from, got "
-                             f"shape {tuple(matrix.shape)}")
-        values = self.eigenvalues if kernel else self.singular_values
+        xp, left, right = array_namespace(self.sample_basis), self.sample_basis, self._right_basis
+        matrix = real_array("matrix", matrix, like=left, ndim=(2,))
+        expected = left.shape[0], right.shape[0]
+        if tuple(matrix.shape) != expected:
+            raise ValueError(f"matrix: expected the {self.kind.inputs} of shape {expected} that this spectrum was made "
+                             f"from, got shape {tuple(matrix.shape)}")
         norm = xp.linalg.vector_norm
-        distance = norm(matrix - (self.sample_basis * values) @ right.T) / norm(matrix)
-        return Residual(float(distance), self._orthogonality(self.sample_basis),
-                        None if kernel else self._orthogonality(right))
+        distance = norm(matrix - (left * self.singular_values**self.power) @ right.T) / norm(matrix)
+        return Residual(float(distance), self._orthogonality(left), self._orthogonality(self.feature_basis))
+
+    @property
+    def _right_basis(self):
+        return self.feature_basis
 
     def _orthogonality(self, basis):
+        if basis is None:
+            return None
         xp = array_namespace(basis)
         basis = basis[:, : self.rank]
         identity = xp.eye(self.rank, dtype=basis.dtype, device=device_of(basis))
@@ -158,54 +222,55 @@ class Spectrum:
 
 @pytree("singular_values", "_basis", "_inputs", "resolution", static=("method", "tolerance_given"))
 class GramSpectrum(Spectrum):
-    """A `Spectrum` of which the larger basis, X^T U / sigma or X V / sigma, is taken when it is first asked for: what
-    follows from the smaller one and X does without."""
+    """A `Spectrum` that computes the larger basis, X^T U / sigma or X V / sigma, when it is first asked for.
+
+    What follows from the smaller basis and X does without the larger one.
+    """
 
     def __init__(self, singular_values, basis, inputs, resolution, tolerance_given):
         self.__dict__.update(singular_values=singular_values, method="gram", _basis=basis, _inputs=inputs,
                              resolution=resolution, tolerance_given=tolerance_given)
 
     def formed(self):
-        """The same with both bases there, which inputs of less precision do not spoil."""
         return Spectrum(self.singular_values, self.sample_basis, self.feature_basis, "gram", self.resolution,
                         self.tolerance_given)
 
     @cached_property
     def sample_basis(self):
-        return self._basis if self._wide else self._larger(self._inputs)
+        return self._basis if self.spans_samples else self._larger(self._inputs)
 
     @cached_property
     def feature_basis(self):
-        return self._larger(self._inputs.T) if self._wide else self._basis
+        return self._larger(self._inputs.T) if self.spans_samples else self._basis
 
     def project(self, new):
-        if self._formed or not self._wide:
+        if self._formed or not self.spans_samples:
             return super().project(new)
         return ((new @ self._inputs.T) @ self._basis) * self.inverse
 
     def sample_coordinates(self, columns):
-        if self._formed or self._wide:
+        if self._formed or self.spans_samples:
             return super().sample_coordinates(columns)
         return (self._basis.T @ (self._inputs.T @ columns)) * self.inverse[:, None]
 
     def outputs(self, components):
-        if self._formed or self._wide:
+        if self._formed or self.spans_samples:
             return super().outputs(components)
         return times(self._inputs, times(self._basis, components))
 
     def weights(self, components):
-        if self._formed or not self._wide:
+        if self._formed or not self.spans_samples:
             return super().weights(components)
         return times(self._inputs.T, times(self._basis, self.inverse[:, None] * components))
 
     @property
-    def _wide(self):
+    def spans_samples(self):
         return self._inputs.shape[0] <= self._inputs.shape[1]
 
     @property
     def _formed(self):
-        """Whether the larger basis is there."""
-        return ("feature_basis" if self._wide else "sample_basis") in vars(self)
+        """Whether the larger basis has been computed."""
+        return ("feature_basis" if self.spans_samples else "sample_basis") in vars(self)
 
     def _larger(self, inputs):
         return inputs @ (self._basis * self.inverse)
@@ -217,3 +282,8 @@ def times(matrix, columns):
     rows = xp.matrix_transpose(columns)
     flat = rows.reshape((-1, rows.shape[-1])) @ matrix.T
     return xp.matrix_transpose(flat.reshape((*rows.shape[:-1], matrix.shape[0])))
+
+
+def check_absent(name, given, what):
+    if given is not None:
+        raise ValueError(f"{name}: expected none for {what}, got {type(given).__name__}; leave it out")

@@ -11,6 +11,6 @@ any more, so that times are reached by integration (diffrax), in the eigenbasis 
 Needs JAX and diffrax: pip install 'eigenkd[ode]'.
 """
 
-from eigenkd.cross_entropy.flow import Fit, Flow, kernel_flow, linear_flow
+from eigenkd.cross_entropy.flow import CrossEntropyFit, CrossEntropyFlow, kernel_flow, linear_flow
 
-__all__ = ["Fit", "Flow", "kernel_flow", "linear_flow"]
+__all__ = ["CrossEntropyFit", "CrossEntropyFlow", "kernel_flow", "linear_flow"]

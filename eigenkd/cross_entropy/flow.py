@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from eigenkd import filters, fit
+from eigenkd import filters
 from eigenkd.cross_entropy import checks
 from eigenkd.cross_entropy.integration import integrate
 from eigenkd.factorisation import flat_kernel, from_features, from_kernel
+from eigenkd.fit import Fit
 from eigenkd.flow import LinearFlow
 from eigenkd.regression import checked_tolerance
 from eigenkd.spectrum import Spectrum
@@ -25,7 +26,7 @@ def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS)
     start is given.  Eq. (66)
 
     X: (n, p) features, a row a sample. y: (n,) class labels 0, 1, ..., m - 1, or (n, m) probabilities that sum to 1 in
-    each row. method: "auto", "svd" or "gram", see `spectrum.from_features`. start: weights (p, m) that every generation
+    each row. method: "auto", "svd" or "gram", see `eigenkd.linear_flow`. start: weights (p, m) that every generation
     starts from. Numbers of NumPy, JAX or PyTorch; all is computed in double precision, and results are NumPy arrays.
     There are no derivatives with respect to inputs.
 
@@ -34,7 +35,7 @@ def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS)
     are at most 0.13 lambda_1 time and a few hundred, and far fewer where the model comes to fit its labels.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape, or no distribution over classes.
-    Returns a `Flow`.
+    Returns a `CrossEntropyFlow`.
     """
     X = checks.double("X", X, ndim=(2,))
     y = checks.targets(y, X)
@@ -49,7 +50,8 @@ def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolera
     then are (..., k, 1), and `predict` takes K_new (n_new, n, m, m) or (n_new m, n m). start: logits (n, m) on the
     training inputs of the function that every generation starts from, zero if left out. rank_tolerance: eigenvalues
     from -rank_tolerance to 0 times the largest are taken for 0, as in `eigenkd.kernel_flow`. Otherwise as
-    `linear_flow`. Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `Flow`.
+    `linear_flow`. Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a
+    `CrossEntropyFlow`.
     """
     K = flat_kernel("K", checks.double("K", K, ndim=(2, 4)), square=True)
     spectrum = from_kernel(K, checked_tolerance(rank_tolerance))
@@ -58,7 +60,7 @@ def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolera
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Flow:
+class CrossEntropyFlow:
     """A factorised classification problem: what `linear_flow` and `kernel_flow` return. Arrays are NumPy's.
 
     spectrum: the eigenbasis. inputs: X (n, p) or K (n, n). targets: the labels as probabilities (n, m). start: what
@@ -78,7 +80,7 @@ class Flow:
 
     def __repr__(self):
         (n, m), k = self.targets.shape, self.spectrum.eigenvalues.shape[0]
-        return f"cross_entropy.Flow({n} samples, {m} classes, {k} directions by {self.spectrum.method!r})"
+        return f"CrossEntropyFlow({n} samples, {m} classes, {k} directions by {self.spectrum.method!r})"
 
     def teacher(self, time):
         """Trained on the labels for `time`.  Eq. (67)"""
@@ -121,7 +123,7 @@ class Flow:
         """The linear model of the components (..., k, m) learned, whose loss no longer matters."""
         start = None if self.start is None else self._rows(self.start)
         model = LinearFlow(self.spectrum, self.inputs, self._rows(self.targets), start, learned, vector=False)
-        return Fit(model.fit(filters.identity), self.targets.shape[1])
+        return CrossEntropyFit(model.fit(filters.identity), self.targets.shape[1])
 
     def _rows(self, values):
         """Values (n, m) with a row for each of the kernel's: as they are, or (n m, 1) where it couples classes."""
@@ -164,17 +166,17 @@ class Flow:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class CrossEntropyFit:
     """One trained classifier, or an array of them: `...` below is the broadcast shape of the times.
 
     model: the linear model that it is, an `eigenkd.Fit`. classes: m.
     """
 
-    model: fit.Fit
+    model: Fit
     classes: int
 
     def __repr__(self):
-        return f"cross_entropy.Fit({self.components.shape[:-2]} times, {self.classes} classes)"
+        return f"CrossEntropyFit({self.components.shape[:-2]} times, {self.classes} classes)"
 
     components = property(lambda self: self.model.components, doc="(..., k, m): weights along the feature basis.")
     weights = property(lambda self: self.model.weights, doc="(..., p, m): B. Raises TypeError for a kernel.")
@@ -190,12 +192,10 @@ class Fit:
 
         start: for a kernel flow with a start, the logits of that function on the new inputs, (n_new, m).
         """
-        name = "K_new" if self.model.flow.spectrum.method == "kernel" else "X_new"
         if start is not None:
             start = checks.double("start", start)
             start = start.reshape(-1, 1) if self.components.shape[-1] == 1 else start
-        new = checks.double(name, new)
-        new = flat_kernel(name, new) if new.ndim == 4 and name == "K_new" else new
+        new = checks.double(self.model.flow.spectrum.kind.new, new)
         return self._logits(self.model.predict(new, start))
 
     def _logits(self, rows):
@@ -206,7 +206,7 @@ def _flow(spectrum, inputs, y, start, rtol, max_steps):
     rtol = checks.number("rtol", rtol, "a tolerance between 1e-13 and 0.01", lambda v: 1e-13 <= v <= 1e-2)
     max_steps = checks.number("max_steps", max_steps, "a whole number of steps >= 1", lambda v: v >= 1, index)
     # Every time is finite: directions that are not resolved stay.
-    return Flow(spectrum.with_resolution(0.0), inputs, y, start, rtol, max_steps)
+    return CrossEntropyFlow(spectrum.with_resolution(0.0), inputs, y, start, rtol, max_steps)
 
 
 def _softmax(logits):

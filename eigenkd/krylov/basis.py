@@ -100,7 +100,7 @@ class Basis:
             return lengths
         first = int(np.argmax(grown.any(axis=1)))
         if not np.isfinite(lengths[first]).all():
-            raise ValueError(NOT_FINITE.format(self.operator.name))
+            raise ValueError(NOT_FINITE.format(self.operator.kind.inputs))
         theta, rest = largest_eigenvalue(self, mixed(block[first, ...], np.where(grown[first], lengths[first], 0.0)))
         raise Growth(max(theta + rest, 1.05 * self.largest))
 
@@ -129,11 +129,11 @@ def largest_eigenvalue(basis, start, accuracy=0.05, steps=60):
             back, alpha = float(xp.sum(product * before)), float(xp.sum(product * now))
             product = product - alpha * now - beta * before
         if not np.isfinite(alpha):
-            raise ValueError(NOT_FINITE.format(basis.operator.name))
+            raise ValueError(NOT_FINITE.format(basis.operator.kind.inputs))
         alphas.append(alpha)
         values, vectors = np.linalg.eigh(np.diag(alphas) + np.diag(betas, 1) + np.diag(betas, -1))
         theta = max(float(values[-1]), 0.0)
-        _check_kernel(basis.operator.name, back, beta, values, float(xp.finfo(start.dtype).eps), size)
+        _check_kernel(basis.operator.kind.inputs, back, beta, values, float(xp.finfo(start.dtype).eps), size)
         beta = float(xp.linalg.vector_norm(product))
         rest = beta * abs(float(vectors[-1, -1]))
         if rest <= accuracy * theta or len(alphas) == steps:

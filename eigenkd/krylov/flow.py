@@ -107,7 +107,7 @@ class KrylovFlow:
 
     @cached_property
     def _basis(self):
-        return first_basis(self.operator, self.operator.adjoint(self.rows) if self.operator.primal else self.rows)
+        return first_basis(self.operator, self.operator.start(self.rows))
 
     def _enlarged(self, largest):
         """Begin again with another L; what was fitted keeps the basis that it was fitted with."""
@@ -128,8 +128,9 @@ class KrylovFlow:
                     basis.combine(getattr(expansion, which))
             except Growth as growth:
                 self._enlarged(growth.largest)
-        raise RuntimeError(f"{self.operator.name}: expected one fixed matrix, got products whose largest eigenvalue "
-                           f"grows from one pass to the next, now {self._basis.largest:.6g}; check the function")
+        raise RuntimeError(f"{self.operator.kind.inputs}: expected one fixed matrix, got products whose largest "
+                           f"eigenvalue grows from one pass to the next, now {self._basis.largest:.6g}; check the "
+                           f"function")
 
     def top_eigenpairs(self, count):
         """The `count` largest eigenvalues of K and their eigenvectors, by SciPy's eigsh (ARPACK): `TopEigenpairs`.
@@ -155,11 +156,7 @@ class KrylovFlow:
         values, vectors = np.maximum(values[::-1], 0.0), placed(vectors[:, ::-1].T, like)
         self._spent += 1
         error = to_numpy(operator.product(vectors)) - values[:, None] * to_numpy(vectors)
-        other = None
-        if operator.adjoint is not None:
-            inverse = np.where(values > 0, 1 / np.sqrt(np.where(values > 0, values, 1.0)), 0.0)
-            other = (operator.forward if operator.primal else operator.adjoint)(vectors)
-            other = other * placed(inverse, like)[:, None]
-        sample, feature = (other, vectors) if operator.primal else (vectors, other)
+        inverse = np.where(values > 0, 1 / np.sqrt(np.where(values > 0, values, 1.0)), 0.0)
+        sample, feature = operator.bases(vectors, placed(inverse, like)[:, None])
         return TopEigenpairs(placed(values, like), sample.T, None if feature is None else feature.T,
                              placed(np.linalg.norm(error, axis=1), like))

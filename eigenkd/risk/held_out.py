@@ -15,25 +15,18 @@ def validation_set(validation, flow):
                         f"and for a kernel flow with a start that function's predictions as a third")
     names = ("validation[0]", "validation[1]", "validation[2]")
     inputs, y, *begin = (_plain(name, value) for name, value in zip(names, validation))
-    m, kernel, width = flow.targets.shape[1], flow.spectrum.method == "kernel", flow.inputs.shape[1]
-    if inputs.ndim != 2 or inputs.shape[1] != width:
-        raise ValueError(f"validation[0]: expected {width} columns, got shape {inputs.shape}; pass "
-                         f"{'the kernel between validation (rows) and training inputs' if kernel else 'features'}, "
-                         f"a row a sample")
-    expected = (inputs.shape[0],) if flow.vector else (inputs.shape[0], m)
-    for name, value in zip(names[1:], (y, *begin)):
-        if value.shape != expected:
-            raise ValueError(f"{name}: expected shape {expected}, got {value.shape}; pass a row a sample of "
-                             f"validation[0], with columns like y")
-    if (kernel and flow.start is not None) != bool(begin):
-        raise ValueError(f"validation[2]: expected {'one' if kernel else 'none'}, got {len(begin)}; pass what the "
-                         f"start predicts on the validation inputs for a kernel flow with a start, and for no other")
+    flow.spectrum.kind.check_columns(inputs, flow.inputs.shape[1], names[0])
+    expected = flow.shape_of(inputs.shape[0])
+    if y.shape != expected:
+        raise ValueError(f"{names[1]}: expected shape {expected}, got {y.shape}; pass a row a sample of validation[0], "
+                         f"with columns like y")
     if flow.weighting is not None:
         inputs = flow.weighting.centred(inputs)
-    start = begin[0].reshape((-1, m)) if begin else inputs @ flow.start if flow.start is not None else None
+    start = flow.spectrum.new_start_outputs(inputs, flow.start, begin[0] if begin else None, expected,
+                                            names[2])
     if flow.weighting is not None:
         start = flow.level + (0 if start is None else start) + np.zeros((inputs.shape[0], 1))
-    return inputs, y.reshape((-1, m)), start
+    return inputs, y.reshape((-1, flow.targets.shape[1])), start
 
 
 def squared_error(flow, inputs, y, start):

@@ -18,7 +18,7 @@ LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}
 @pytree(*["matched", "direction", "difference", "resolved", "holds", "fails"])
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare` found; `...` is the shape of the filter's parameters, k the number of eigenvalues.
+    """What `compare_gains` found; `...` is the shape of the filter's parameters, k the number of eigenvalues.
 
     matched (...): the time, or penalty, of the one-hot learner that has the filter's gain at the pivot.
     direction (k,): -1 for eigenvalues below the pivot's, 0 for those equal to it, +1 above.
@@ -36,7 +36,7 @@ class Comparison:
     fails: Any
 
 
-def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
+def compare_gains(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
     """Any filter next to the one-hot learner matched at the pivot, by subtraction, with what rounding leaves of it.
 
     filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:
@@ -47,7 +47,7 @@ def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
     target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.
 
     >>> mixed = filters.mix(filters.identity, filters.flow(1.0), weight=0.3)
-    >>> print(compare([5.0, 1.0, 0.1], filters.flow(10.0) @ mixed, pivot=1).fails)     # the teacher stopped sooner
+    >>> print(compare_gains([5.0, 1.0, 0.1], filters.flow(10.0) @ mixed, pivot=1).fails)  # the teacher stopped sooner
     [ True False  True]
     """
     filter = filter_named("filter", filter)

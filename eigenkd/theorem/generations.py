@@ -114,7 +114,7 @@ def learner(generations):
     for i, one in enumerate(generations):
         if not isinstance(one, Leaf) or one.names not in KINDS:
             raise TypeError(f"generations[{i}]: expected filters.flow(time), filters.descent(learning_rate, steps) or "
-                            f"filters.ridge(strength), got {one!r}; for other filters use theorem.compare")
+                            f"filters.ridge(strength), got {one!r}; for other filters use theorem.compare_gains")
     check_shapes([a for one in generations for a in one.parameters])
     kinds = {KINDS[one.names] for one in generations}
     if kinds == {"descent"}:
@@ -138,7 +138,7 @@ def _check_rates(kinds, arguments, lam):
         if is_concrete(rate * lam) and bool(xp.any(rate * xp.max(lam) > 1 + 1e-12)):
             raise ValueError(f"generations: expected a learning_rate of at most 1/eigenvalue, got "
                              f"{float(xp.max(rate)):.6g} next to an eigenvalue of {float(xp.max(lam)):.6g}; use "
-                             f"smaller steps, or theorem.compare")
+                             f"smaller steps, or theorem.compare_gains")
 
 
 def _per_step(lam, rate, pivot):
