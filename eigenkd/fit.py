@@ -1,4 +1,4 @@
-"""What training by a flow leaves: one model, or an array of them, as components, weights and predictions."""
+"""`Fit`: one trained model, or an array of them, as components, weights and predictions."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +18,8 @@ from eigenkd.sensitivity import learned
 class Fit:
     """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
 
-    Nothing is computed before it is asked for, and nothing factorises again. weights, fitted and predict have
-    derivatives that are right for any eigenvalues: see `eigenkd.sensitivity`.
+    Results are computed on first use, without another factorisation. The derivatives of weights, fitted and predict are
+    right for any eigenvalues, repeated and null ones included: `eigenkd.sensitivity`.
     """
 
     flow: Any
@@ -42,7 +42,7 @@ class Fit:
 
     @property
     def _resolved(self):
-        """The filter as it acts on directions that may not be resolved."""
+        """The filter, restricted to finite times in directions that are not resolved."""
         return self.flow.spectrum.resolved(self.filter)
 
     @cached_property
@@ -53,7 +53,8 @@ class Fit:
 
     @cached_property
     def weights(self):
-        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
+        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, whose feature space has no finite
+        dimension."""
         return self._shaped(self._learned("weights", self.flow.start))
 
     @cached_property
@@ -73,14 +74,14 @@ class Fit:
 
     @cached_property
     def _fitted_columns(self):
-        """(..., n, m): `fitted`, with the axis of the columns also where there is one."""
+        """(..., n, m): `fitted`, with the axis of the columns even if there is one column."""
         flow = self.flow
         if flow.weighting is None:
             return self._by_sample(self._learned("fitted", flow.start_outputs))
         return self._level(flow.inputs / flow.weighting.root)
 
     def _level(self, centred):
-        """(..., q, m): predictions on features (q, p), of which the mean of the training samples is taken already."""
+        """(..., q, m): predictions on features (q, p) less the mean of the training samples."""
         start = self.flow.start
         return self._learned("predict", None if start is None else centred @ start, centred) + self.flow.level
 
@@ -102,7 +103,7 @@ class Fit:
         return predicted if flow.coupled else self._shaped(predicted)
 
     def _learned(self, view, begin, new=None):
-        """(..., q, m): a view of what is learned, from its value at the start."""
+        """(..., q, m): a view of what is learned, added to its value at the start."""
         values = learned(view, self, new)
         return values if begin is None else values + begin
 

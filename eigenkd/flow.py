@@ -32,7 +32,7 @@ from eigenkd.pytrees import mapped, pytree
 from eigenkd.spectrum import Spectrum
 from eigenkd.svd import interpolant_components
 
-VISIBLE = 0.01  # the share of the norm of y - f0 that a cut takes away with a warning
+VISIBLE = 0.01  # a cut that removes more than this share of the norm of y - f0 gives a warning
 
 
 @pytree("spectrum", "inputs", "targets", "start", "limit", "weighting", "level")
@@ -43,15 +43,16 @@ class LinearFlow:
     spectrum: the eigenbasis. inputs: the X (n, p) or K (n, n) that it was made from. targets: y as columns (n, m), one
     for a y without that axis (`vector`, and then no result has it). start: what training starts from, (p, m) or for a
     kernel (n, m), or None for zero. limit: (k, m), the components along the feature basis of the displacement from the
-    start to the minimum-norm interpolant X^+ y, where training ends that is not stopped; 0 in null directions. In what
-    `distil` returns, targets and limit have the axes of the teacher's parameters in front.
+    start to the minimum-norm interpolant X^+ y, the end of training that is not stopped; 0 in null directions. After
+    `distil` targets and limit have the axes of the teacher's parameters in front.
 
     weighting: sample weights and intercept, or None: with them, inputs and targets are those of the plain flow that
     Eqs. (75), (76) make of it, and level (..., 1, m) is the mean of y. coupled: the number of outputs k of a kernel
     (n, n, k, k), whose inputs and targets are flattened; 0 for others.
 
-    A JAX pytree, as are Fit, Spectrum and filters: they go through jit and vmap, in and out. With respect to a flow,
-    derivatives are all in inputs, targets and start, and 0 in spectrum and limit, which follow from those.
+    A flow is a JAX pytree, as are Fit, Spectrum and filters: functions under jit and vmap take and return them.
+    Derivatives with respect to a flow are those in inputs, targets and start. Those in spectrum and limit, which follow
+    from these, are 0.
     """
 
     spectrum: Spectrum
@@ -66,7 +67,7 @@ class LinearFlow:
 
     @classmethod
     def of(cls, spectrum, inputs, targets, start, vector, weighting=None, coupled=0):
-        """From a factorisation of `inputs`, for targets (..., n, m) as they are without weighting."""
+        """The flow of factorised `inputs`, for targets (..., n, m) before weighting."""
         targets, level = (targets, None) if weighting is None else weighting.targets(targets)
         rest = _rest(spectrum, inputs, targets, start)
         return cls(spectrum, inputs, targets, start, _limit(spectrum, inputs, rest), vector, weighting, level, coupled)
@@ -91,7 +92,7 @@ class LinearFlow:
 
     @property
     def rest(self):
-        """(..., n, m): what the start leaves to learn of the targets."""
+        """(..., n, m): the targets less what the start predicts."""
         return _rest(self.spectrum, self.inputs, self.targets, self.start)
 
     def __repr__(self):
@@ -100,7 +101,7 @@ class LinearFlow:
                 f"{self.spectrum.method!r})")
 
     def retarget(self, y):
-        """The same inputs and start with other targets y (n,) or (n, m): nothing is factorised again."""
+        """The flow of the same inputs and start with other targets y (n,) or (n, m), without another factorisation."""
         y = checked_targets(y, self.inputs, self.coupled)
         columns = () if self.vector else self.targets.shape[-1:]
         if not self.coupled and self.start is not None and tuple(y.shape[1:]) != tuple(columns):
@@ -119,11 +120,11 @@ class LinearFlow:
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
     def chain(self, times, weights=None):
-        """The last of several generations: times[0] on the labels, each next one on the outputs of the one before.
+        """The last of several generations: times[0] on the labels, each later one on the outputs of the one before.
 
-        weights: one a generation, between 0 and 1: the share of the labels in its targets, the rest being the outputs
-        of the generation before; none if left out. The first generation sees labels alone, whatever its weight.
-        Eqs. (12), (13)
+        weights: one per generation, between 0 and 1: the share of the labels in its targets. The rest are outputs of
+        the generation before; all are where weights are left out. The first generation sees labels alone, whatever its
+        weight. Eqs. (12), (13)
         """
         times = _sequence("times", times)
         if weights is not None and len(_sequence("weights", weights)) != len(times):
@@ -173,7 +174,7 @@ class LinearFlow:
         """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k from the start.
 
         Gives a RuntimeWarning where the filter learns nothing of a visible part of y, more than 1 % of its norm,
-        because eigenvalues go on down to what is not resolved (`Spectrum.resolution`).
+        because its eigenvalues are below the resolution of a spectrum that reaches down to it (`Spectrum.resolution`).
         """
         if not isinstance(filter, filters.Filter):
             raise TypeError(f"filter: expected a filter, got {type(filter).__name__}; make one with "
@@ -208,7 +209,7 @@ class LinearFlow:
         return float(np.linalg.norm(basis.T @ columns) / size) if size > 0 else 0.0
 
     def _moved(self, like):
-        """This flow for parameters of another library: NumPy data with JAX or PyTorch times, say."""
+        """This flow in the library of a filter's parameters, as for NumPy data with JAX or PyTorch times."""
         if library(like) == library(self.limit):
             return self
         return mapped(self, lambda array, _: moved(array, like))

@@ -1,4 +1,4 @@
-"""The eigenbasis of a kernel K alone: what of a `Spectrum` is another for it."""
+"""The eigenbasis of a kernel K, which is given without features."""
 
 from eigenkd.arrays import KERNEL, real_array
 from eigenkd.pytrees import pytree
@@ -7,9 +7,9 @@ from eigenkd.spectrum import Spectrum, check_absent, times
 
 @pytree("singular_values", "sample_basis", "resolution", static=("tolerance_given",))
 class KernelSpectrum(Spectrum):
-    """A `Spectrum` of a kernel K: features, and the weights along them, are those of its feature space.
+    """The `Spectrum` of a kernel K, whose feature basis lies in a feature space that is not given.
 
-    The start is known by its predictions (n, m) on the training inputs.
+    The start is given by its predictions (n, m) on the training inputs.
     """
 
     kind = KERNEL

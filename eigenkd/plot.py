@@ -1,7 +1,7 @@
-"""Pictures of what the other modules compute: Axes in, Axes out, and nothing is ever shown.
+"""Plots of what the other modules compute: Axes in, Axes out; nothing is shown.
 
-The teacher is blue and solid, the student vermillion and dashed: told apart without colour, and by a colour-blind
-reader (the palette is Okabe and Ito's). Matplotlib is imported when an Axes has to be made.
+The teacher is blue and solid, the student vermillion and dashed, so that they differ without colour and for
+colour-blind readers (the palette is Okabe and Ito's). Matplotlib is imported when an Axes has to be made.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Regressions, factorised: what users give, checked, and the flow that is made of it.
+"""`linear_flow` and `kernel_flow`: checks of the data, factorisation, and the `LinearFlow` that results.
 
 Loss (1/2)||X b - y||^2, start b = 0 unless given. Eqs. (1)-(8), (73)-(76), docs/theory.md.
 """
@@ -19,11 +19,11 @@ from eigenkd.weighting import Weighting
 def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercept=False, rank_tolerance=None):
     """Factorise linear regression of y on X once, for all times, students and filters.
 
-    X: (n, p) features, a row a sample. y: (n,) or (n, m) targets. Real numbers of NumPy, JAX or PyTorch; the results
-    are of X's library, precision and device. method: "auto", "svd" or "gram", see `factorisation.from_features`. In
-    double precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto",
-    "svd"; for y with a component of its own along the directions that dominate the weights). Single precision on the
-    CPU is factorised in double, outside of transformations and up to 2^28 numbers, and the results are rounded.
+    X: (n, p) features, one row per sample. y: (n,) or (n, m) targets. Both are real arrays of NumPy, JAX or PyTorch;
+    results have X's library, precision and device. method: "auto", "svd" or "gram", see `factorisation.from_features`.
+    In double precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12
+    ("auto", "svd"; for y with a component of its own along the directions that dominate the weights). Single precision
+    on the CPU is factorised in double, outside of transformations and up to 2^28 numbers, and the results are rounded.
 
     start: weights (p,) or (p, m) that every generation starts from, zero if left out; filters then act on the
     displacement from it.  Eq. (7)
@@ -33,17 +33,17 @@ def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercep
     best one for b, (weighted) mean of y - mean of x . b. That is the flow of centred X and y. A bias that is trained
     like a weight is another model: append a column of ones to X.  Eq. (76)
 
-    rank_tolerance: directions with singular values of at most this share of the largest are not resolved. At finite
-    times they are learned, at t = inf and for vanishing ridges they are not. By default it is what rounding leaves,
-    8 eps of X and a little more for large X: `Spectrum`, "Rank" in docs/theory.md. A fit that leaves out a visible part
-    of y by that default gives a RuntimeWarning.
+    rank_tolerance: directions with singular values of at most this share of the largest are not resolved. They are
+    learned at finite times, but not at t = inf and for vanishing ridges. The default is the size of rounding, 8 eps of
+    X and a little more for large X: `Spectrum`, "Rank" in docs/theory.md. A fit for which that default leaves out a
+    visible part of y gives a RuntimeWarning.
 
     Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
-    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At
-    t = inf and for vanishing ridges, where X is not of full rank, there is no derivative; the result is that along
-    changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and
-    are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross,
-    have the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
+    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At t =
+    inf and for vanishing ridges, where X is not of full rank, there is no derivative; the result is the derivative
+    along changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them,
+    and are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues
+    cross, have the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape or in range. Returns a `LinearFlow`.
     Eqs. (1)-(6), docs/theory.md.

@@ -1,12 +1,12 @@
 """Weights and predictions with derivatives that do not pass through the eigenvectors.
 
-A derivative of eigenvectors divides by differences of eigenvalues. That of weights and predictions does not: they
-depend on K as a function of a matrix does, and have the derivative of Eqs. (51)-(54), made of divided differences,
-which are finite and right where eigenvalues repeat, nearly repeat or are 0. Here the value comes from the eigenbasis
-and that derivative is attached to it, by jax.custom_jvp and by torch.autograd.Function. NumPy sees the value alone.
+A derivative of eigenvectors divides by differences of eigenvalues. The derivative of weights and predictions does not:
+they are functions of the matrix K, and their derivative, Eqs. (51)-(54), consists of divided differences, which are
+finite and right where eigenvalues repeat, nearly repeat or are 0. This module computes the value from the eigenbasis
+and attaches that derivative to it, by jax.custom_jvp and by torch.autograd.Function. NumPy gets the value alone.
 
-The derivative is itself made of the eigenbasis, and what is differentiated twice goes through that as the library
-does it: right where eigenvalues differ, NaN or infinite where they repeat.
+The derivative itself is computed from the eigenbasis. A second derivative differentiates that basis as the library
+does: it is right where eigenvalues differ, NaN or infinite where they repeat.
 """
 
 from functools import cache, partial
@@ -21,10 +21,10 @@ from eigenkd.spectrum import times
 
 
 class Primals(NamedTuple):
-    """What `_value` depends on, for derivatives: of these, filter, inputs, rest and new are what all else follows from.
+    """What `_value` depends on. gain, limit and spectrum follow from filter, inputs and rest.
 
-    inputs: X or K. rest: targets - outputs of the start. new: X_new or K_new, or None. limit, gain, spectrum: as they
-    are in a `Fit` and its flow.
+    inputs: X or K. rest: targets - outputs of the start. new: X_new or K_new, or None. gain, limit, spectrum: those of
+    a `Fit` and its flow.
     """
 
     filter: Any
@@ -37,7 +37,7 @@ class Primals(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Tangents or cotangents of a gain at fixed eigenvalues, and of `Primals`; None for what there is none of."""
+    """Tangents or cotangents of the gain at fixed eigenvalues and of `Primals`; None for 0."""
 
     gain: Any
     inputs: Any
@@ -61,7 +61,7 @@ def learned(view, fit, new=None):
 
 
 def _value(view, primals):
-    """What is seen of the components gain * limit."""
+    """The view of the components gain * limit."""
     new, spectrum, components = primals.new, primals.spectrum, primals.gain[..., None] * primals.limit
     if view == "predict":
         return spectrum.predict(new, components)
@@ -74,7 +74,7 @@ def _tangent(view, primals, changes):
     U, s, lam, V = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues, spectrum.feature_basis
     c, dX, fitted = times(U.T, rest), changes.inputs, view == "fitted"
     h = None if dX is None and changes.new is None else dual(filter, lam)[..., None]
-    shared, turning, outside = [], [], []  # along the basis: of every view, and of each by itself; and outside of it
+    shared, turning, outside = [], [], []  # along the basis, for all views and for this one; outside of it
     if changes.gain is not None:
         shared.append(changes.gain[..., None] * limit)
     if changes.rest is not None:
@@ -124,7 +124,7 @@ def _cotangent(view, primals, along, wanted):
 
 
 def _coordinates(view, primals):
-    """Coordinates (q, k) of what is seen, apart from a scale that some changes have and others do not."""
+    """(coordinates (q, k) of the view, the scale of changes that all views share)."""
     spectrum = primals.spectrum
     if view == "predict":
         return spectrum.project(primals.new), 1.0
@@ -133,12 +133,13 @@ def _coordinates(view, primals):
 
 
 def _beyond(basis, columns):
-    """What of columns (..., q, m) is outside the span of a basis (q, k)."""
+    """The part of columns (..., q, m) that is outside the span of a basis (q, k)."""
     return columns - times(basis, times(basis.T, columns))
 
 
 def _gain_of(filter, spectrum):
-    """The gain up to a constant, as a function of the filter: what `divided.slope` says of derivatives holds here."""
+    """The gain up to a constant, as a function of the filter; by the residual, for the reason that `divided.slope`
+    gives."""
     return -shares(filter, spectrum.eigenvalues)[1]
 
 
@@ -164,7 +165,7 @@ def _jax_function():
         if not all(zero(change) for change in jax.tree.leaves(dfilter)):
             dfilter = jax.tree.map(lambda d: jax.numpy.zeros(d.shape, d.dtype) if zero(d) else d, dfilter)
             dgain = jax.jvp(lambda filter: _gain_of(filter, primals.spectrum), (primals.filter,), (dfilter,))[1]
-        # The tangents of spectrum, gain and limit are left: what they say is in Eqs. (51)-(54).
+        # The tangents of spectrum, gain and limit are dropped: Eqs. (51)-(54) contain them.
         changes = Changes(dgain, *(None if zero(d) else d for d in (given.inputs, given.rest, given.new)))
         result = value(view, primals)
         return result, result * 0 if all(d is None for d in changes) else tangent(view, primals, changes)

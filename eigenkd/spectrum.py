@@ -18,11 +18,11 @@ from eigenkd.filters.resolved import Resolved
 from eigenkd.pytrees import pytree
 
 NOISE = 5  # eigenvalues down to a fifth of the resolution's square are more than rounding
-GAP = 1e3  # of eigenvalues: a spectrum that stops this far above its resolution ends there; otherwise it is cut
+GAP = 1e3  # a spectrum whose last eigenvalue is more than this above the resolution's square ends there; else it is cut
 
 
 class Residual(NamedTuple):
-    """How far a computed decomposition is from one: relative Frobenius norms, of the order of eps where all is well."""
+    """Errors of a computed decomposition: relative Frobenius norms, of the order of eps for an accurate one."""
 
     reconstruction: float  # ||X - U diag(sigma) V^T|| / ||X||, or ||K - U diag(lambda) U^T|| / ||K||
     sample_orthogonality: float  # ||U^T U - I|| / sqrt(rank), over the directions that are resolved
@@ -34,16 +34,15 @@ class Residual(NamedTuple):
 class Spectrum:
     """Eigenvalues and eigenvectors of K (n, n), k = min(n, p) of them from features X (n, p), n from a kernel.
 
-    eigenvalues (k,) and singular_values (k,): descending; null ones are exactly 0 and stay, so that shapes never depend
-    on the data. sample_basis (n, k): columns u_i. feature_basis (p, k): columns v_i; None for a kernel. method: how it
-    was computed, "svd", "gram" or "kernel"; by "gram" the columns of null directions are 0 in the larger of the bases,
-    otherwise both bases are orthonormal.
+    eigenvalues (k,) and singular_values (k,): descending; null ones are exactly 0 and are kept, so that shapes never
+    depend on the data. sample_basis (n, k): columns u_i. feature_basis (p, k): columns v_i; None for a kernel. method:
+    how it was computed, "svd", "gram" or "kernel"; by "gram" the columns of null directions are 0 in the larger of the
+    bases, otherwise both bases are orthonormal.
 
-    resolution (): the singular value up to which a direction is not resolved: rounding of the input or of the
-    factorisation may be all that there is to it. `rank` counts the others. Directions that are neither null nor
-    resolved are learned at finite times, where a small eigenvalue has a small gain, and not at t = inf; `resolved`
-    makes that of a filter. tolerance_given: whether the resolution is the user's own `rank_tolerance`.
-    "Rank", docs/theory.md.
+    resolution (): the singular value up to which a direction is not resolved: it may be rounding of the input or of the
+    factorisation. `rank` counts the others. Directions that are neither null nor resolved are learned at finite times,
+    where a small eigenvalue has a small gain, and not at t = inf; `resolved` applies this to a filter. tolerance_given:
+    whether the resolution is the user's `rank_tolerance`. "Rank", docs/theory.md.
     """
 
     singular_values: Any
@@ -54,15 +53,15 @@ class Spectrum:
     tolerance_given: bool = False
 
     kind = FEATURES
-    value, power = "singular value", 1  # what rank_tolerance is a share of, and its power of singular values
-    refined = False  # whether derivatives need the digits of h[a, b] that sqrt(a b) h[a, b] does without
+    value, power = "singular value", 1  # what rank_tolerance refers to, as a power of the singular value
+    refined = False  # whether derivatives need h[a, b] itself, not sqrt(a b) h[a, b]
 
     def __repr__(self):
         return f"{type(self).__name__}({self.described}, by {self.method!r})"
 
     @property
     def described(self):
-        """How many directions there are and how many of them are kept, in words."""
+        """The number of directions and the rank, in words."""
         k, more = self.singular_values.shape[-1], self.learnable - self.rank
         only = f", {more} more at finite times only" if is_concrete(more) and more else ""
         return f"{k} directions of rank {self.rank if is_concrete(more) else '(traced)'}{only}"
@@ -88,26 +87,26 @@ class Spectrum:
 
     @cached_property
     def _all_resolved(self):
-        """Whether every direction that is not null is known to be resolved."""
+        """Whether all directions that are not null are known to be resolved."""
         return is_concrete(self.singular_values) and self.rank == self.learnable
 
     def resolved(self, filter):
-        """The filter as far as directions are resolved: g(lam) less g(0+) where they are not.  Eq. (73)
+        """The filter, with g(lam) - g(0+) in directions that are not resolved.  Eq. (73)
 
         At finite times that is the filter itself; at t = inf, and for a vanishing ridge, nothing is learned there.
         """
         return filter if self._all_resolved else Resolved(filter, self.resolution**2)
 
     def reaches_its_resolution(self):
-        """Whether eigenvalues reach the resolution from above, where a cut takes an end of them away, or from below:
-        rounding alone leaves less than half of it."""
+        """Whether the eigenvalues go down to the resolution, so that it cuts a longer spectrum: one lies just above it,
+        or one below it is too large to be rounding."""
         values, rank, squared = to_numpy(self.singular_values), self.rank, float(self.resolution) ** 2
         if not 0 < rank < values.shape[0]:
             return False
         return values[rank - 1] ** 2 <= GAP * squared or NOISE * values[rank] ** 2 >= squared
 
     def with_resolution(self, resolution):
-        """The same with another resolution: 0 keeps every direction at all times."""
+        """A copy with another resolution; 0 keeps every direction at all times."""
         other = copy(self)
         other.__dict__.pop("_all_resolved", None)
         xp = array_namespace(self.resolution)
@@ -157,7 +156,7 @@ class Spectrum:
         return times(new, self.weights(components))
 
     def multiplied(self, components, coefficients):
-        """(basis, columns): new inputs are multiplied with basis @ columns, V components or U coefficients of a kernel."""
+        """(basis, columns): new inputs are multiplied with basis @ columns."""
         return self.feature_basis, components
 
     def turns(self, fitted):

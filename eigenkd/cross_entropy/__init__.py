@@ -1,7 +1,7 @@
 """Gradient flow of the same linear and kernel models under the softmax cross-entropy, by an ODE solver.
 
-Between the closed forms and networks: the model of `eigenkd.linear_flow`, the loss of a classifier. Nothing decouples
-any more, so that times are reached by integration (diffrax), in the eigenbasis of K. Eqs. (66)-(71), docs/theory.md.
+The model is that of `eigenkd.linear_flow`, the loss that of a classifier. Eigendirections do not decouple, so the flow
+is integrated (diffrax), in the eigenbasis of K. Eqs. (66)-(71), docs/theory.md.
 
     from eigenkd import cross_entropy
     flow = cross_entropy.linear_flow(X, labels)

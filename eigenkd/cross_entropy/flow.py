@@ -1,4 +1,4 @@
-"""The factorised classification problem and what is trained of it."""
+"""The factorised classification problem and its trained models."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,9 +30,9 @@ def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS)
     starts from. Numbers of NumPy, JAX or PyTorch; all is computed in double precision, and results are NumPy arrays.
     There are no derivatives with respect to inputs.
 
-    rtol: the solver's tolerance for one step, absolute and relative, in logits. With the default weights and logits
-    are right to 1e-9 of the largest, or of 0.1 where that is less. max_steps: of the solver, for one trajectory; they
-    are at most 0.13 lambda_1 time and a few hundred, and far fewer where the model comes to fit its labels.
+    rtol: the solver's tolerance for one step, absolute and relative, in logits. With the default, weights and logits
+    are right to 1e-9 of the largest, or of 0.1 if that is larger. max_steps: of the solver, for one trajectory, which
+    takes at most 0.13 lambda_1 time plus a few hundred steps, and far fewer once the model fits its labels.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape, or no distribution over classes.
     Returns a `CrossEntropyFlow`.
@@ -66,9 +66,9 @@ class CrossEntropyFlow:
     spectrum: the eigenbasis. inputs: X (n, p) or K (n, n). targets: the labels as probabilities (n, m). start: what
     training starts from, (p, m) or for a kernel (n, m), or None for zero. rtol, max_steps: of the solver.
 
-    Times are numbers or arrays of any shape, >= 0 and finite: where classes are separable logits grow without bound,
-    so that there is no limit. Each trajectory is integrated once for all of its times. Raised everywhere below:
-    TypeError or ValueError for other times, ValueError where max_steps do not reach them, ImportError without diffrax.
+    Times are numbers or arrays of any shape, >= 0 and finite: logits of separable classes grow without bound, so there
+    is no limit. Each trajectory is integrated once for all of its times. All methods raise TypeError or ValueError for
+    other times, ValueError where max_steps do not reach them, and ImportError without diffrax.
     """
 
     spectrum: Spectrum
@@ -120,7 +120,7 @@ class CrossEntropyFlow:
         return self._fit(learned.reshape((*shape, *learned.shape[1:])))
 
     def _fit(self, learned):
-        """The linear model of the components (..., k, m) learned, whose loss no longer matters."""
+        """The fit with the components (..., k, m) learned. It is a linear model, whatever the loss."""
         start = None if self.start is None else self._rows(self.start)
         model = LinearFlow(self.spectrum, self.inputs, self._rows(self.targets), start, learned, vector=False)
         return CrossEntropyFit(model.fit(filters.identity), self.targets.shape[1])
@@ -144,7 +144,7 @@ class CrossEntropyFlow:
         return learned
 
     def _nothing(self):
-        """The components (k, m) of what training starts from."""
+        """The components (k, m) learned at the start of training."""
         return np.zeros((self.spectrum.eigenvalues.shape[0], self._rows(self.targets).shape[1]))
 
     def _trajectory(self, losses, times, name):
@@ -169,7 +169,7 @@ class CrossEntropyFlow:
 class CrossEntropyFit:
     """One trained classifier, or an array of them: `...` below is the broadcast shape of the times.
 
-    model: the linear model that it is, an `eigenkd.Fit`. classes: m.
+    model: its linear model, an `eigenkd.Fit`. classes: m.
     """
 
     model: Fit
@@ -205,7 +205,7 @@ class CrossEntropyFit:
 def _flow(spectrum, inputs, y, start, rtol, max_steps):
     rtol = checks.number("rtol", rtol, "a tolerance between 1e-13 and 0.01", lambda v: 1e-13 <= v <= 1e-2)
     max_steps = checks.number("max_steps", max_steps, "a whole number of steps >= 1", lambda v: v >= 1, index)
-    # Every time is finite: directions that are not resolved stay.
+    # All times are finite, so directions that are not resolved are learned.
     return CrossEntropyFlow(spectrum.with_resolution(0.0), inputs, y, start, rtol, max_steps)
 
 

@@ -1,4 +1,4 @@
-"""Schedules of distillation: what is taught changes, keeps learning, learns back, or is taught for generations."""
+"""Schedules of distillation: targets that change, teachers that still learn or learn back, and generations."""
 
 from dataclasses import dataclass
 from math import exp, factorial, log, pi
@@ -29,7 +29,7 @@ from eigenkd.pytrees import pytree
 
 
 def switch(first, second, before, after, window=0.0, start=None):
-    """Trained on one target for `before`, then on another for `after`, in the window between on a moving mixture.
+    """Trained on one target for `before`, on a moving mixture for `window`, then on another target for `after`.
 
     first, second: filters, as teacher and identity for a switch from distillation to the one-hot loss, or the other way
     round. before, after, window: times >= 0, inf allowed, that broadcast; a window of 0 is an abrupt switch. start: a
@@ -58,12 +58,12 @@ def anneal(first, second, time, start=None):
 
 
 def _later_exponent(lam, time):
-    """-log phi, phi = (1 - exp(-x))/x: what is left of the first target and the start."""
+    """-log phi, phi = (1 - exp(-x))/x: the share of the first target and the start together."""
     return _annealed(product(time, lam))[0]
 
 
 def _sooner_exponent(lam, time):
-    """-log(d/phi) = log((exp(x) - 1)/x): what is left of the start, of that."""
+    """-log(d/phi) = log((exp(x) - 1)/x): the share of the start in that."""
     return _annealed(product(time, lam))[1]
 
 
@@ -100,7 +100,7 @@ def generations(student, count, weight=0.0, start=identity):
 @pytree("student", "weight")
 @dataclass(frozen=True, eq=False, repr=False)
 class Limit(Filter):
-    """Where generations end: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (23)"""
+    """The limit of generations: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (23)"""
 
     student: Filter
     weight: object
@@ -120,7 +120,7 @@ class Limit(Filter):
         a, r = self.student._pair(lam)
         top = _aligned("weight", self.weight, lam) * a
         total = top + r
-        stuck = total == 0  # no labels, and each generation a perfect copy: nothing ever moves
+        stuck = total == 0  # without labels, and each generation a perfect copy, nothing changes
         total = xp.where(stuck, 1.0, total)
         return top / total, xp.where(stuck, 1.0, r / total)
 
@@ -136,7 +136,7 @@ class Limit(Filter):
 @pytree("student", "count", "weight")
 @dataclass(frozen=True, eq=False, repr=False)
 class Handover(Filter):
-    """How far generations have left generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (23)"""
+    """The weight of the limit next to generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (23)"""
 
     student: Filter
     count: object
@@ -162,7 +162,7 @@ class Handover(Filter):
         lost = alpha + (1 - alpha) * r
         near = lost < 0.5
         exponent = product(count, -log1p(-xp.where(near, lost, 0.0)))
-        ordinary = (count > 0) & ~xp.isinf(count)  # the others have a power whose derivative is not their own
+        ordinary = (count > 0) & ~xp.isinf(count)  # elsewhere the power has another derivative
         power = xp.where(ordinary, ((1 - alpha) * a) ** xp.where(ordinary, count, 1.0), xp.where(count > 0, 0.0, 1.0))
         return xp.where(near, -xp.expm1(-exponent), 1 - power), xp.where(near, xp.exp(-exponent), power)
 
@@ -259,12 +259,12 @@ class _Erlang:
 
 
 def _log_poisson(x, m):
-    """log(x^m exp(-x)/m!) for x > 0: right next to 1 where x is near m, and each part of it is many times larger."""
+    """log(x^m exp(-x)/m!) for x > 0, with an error relative to 1 near x = m, where its terms are many times larger."""
     return m * array_namespace(x).log(x / m) + (m - x) - _stirling(m) if m else -x
 
 
 def _stirling(m):
-    """log(m! exp(m)/m^m) for m >= 1, what Stirling's formula says is log(2 pi m)/2 and a little."""
+    """log(m! exp(m)/m^m) for m >= 1, by Stirling's formula log(2 pi m)/2 plus a small correction."""
     if m <= 100:
         return log(factorial(m) / m**m * exp(m))
     return log(2 * pi * m) / 2 + 1 / (12 * m) - 1 / (360 * m**3)
@@ -275,7 +275,7 @@ def mutual(time, weight, start=(zero, zero)):
 
     Mean: 1 - exp(-alpha x)(1 - mean_0), difference: exp(-(2 - alpha) x) difference_0, x = t lam. time: t >= 0, inf
     allowed; weight: alpha, between 0 and 1; numbers or arrays that broadcast. start: the filters that they start from.
-    From the same start both are flow(alpha t): all they have to teach each other is where they differ.  Eq. (24)
+    From the same start both are flow(alpha t): they teach each other only where they differ.  Eq. (24)
 
     >>> first, second = mutual(1.0, weight=0.5, start=(relax(identity, 1.0), zero))
     >>> print(first.gain(1.0).round(4), second.gain(1.0).round(4))
@@ -298,7 +298,7 @@ def _labels_exponent(lam, time, weight):
 
 
 def _exchange(lam, time, weight):
-    """What a student keeps of its own start, next to the other's: (1 + exp(-2 (1 - alpha) x))/2."""
+    """A student's share of its own start next to the other's: gain (1 + exp(-2 (1 - alpha) x))/2."""
     xp, z = array_namespace(lam), product(2 * (1 - weight), product(time, lam))
     return (1 + xp.exp(-z)) / 2, -xp.expm1(-z) / 2
 

@@ -17,10 +17,10 @@ ROUNDING = 8  # times eps ||v||: a vector's rounding, from products that are rig
 class KrylovFit:
     """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
 
-    Nothing is computed before it is asked for. The error bounds are absolute, in the Euclidean norm, one for each
-    parameter and target. A RuntimeWarning is given where they exceed tolerance * max(g) * ||y|| for the fitted values,
-    or tolerance * max(g/sqrt(lam)) * ||y|| for the weights: tolerance is relative to the largest norm that these can
-    have for a y of that norm.
+    Results are computed on first use. The error bounds are absolute, in the Euclidean norm, one for each parameter and
+    target. A fit gives a RuntimeWarning where they exceed tolerance * max(g) * ||y|| for the fitted values, or
+    tolerance * max(g/sqrt(lam)) * ||y|| for the weights: tolerance is relative to the largest norm that these can have
+    for a y of that norm.
     """
 
     def __init__(self, flow, filter):
@@ -32,7 +32,8 @@ class KrylovFit:
 
     @cached_property
     def weights(self):
-        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
+        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, whose feature space has no finite
+        dimension."""
         return self._result(*self.flow.operator.weights)
 
     @cached_property
@@ -42,9 +43,9 @@ class KrylovFit:
 
     @cached_property
     def coefficients(self):
-        """(..., n) or (..., n, m): h(K) y, what kernels between new and training inputs are weighted with.
+        """(..., n) or (..., n, m): h(K) y, which kernels between new and training inputs are multiplied with.
 
-        Raises TypeError where X has fewer features than samples, and the weights alone are computed.
+        Raises TypeError where X has fewer features than samples: only weights are computed then.
         """
         return self._result(*self.flow.operator.coefficients)
 
@@ -81,7 +82,7 @@ class KrylovFit:
 
     @property
     def _state(self):
-        """(basis, expansion) of the first pass over the vectors, made now if nothing has made it yet."""
+        """(basis, expansion) of the first pass over the vectors, which is made now if it has not been."""
         if self._settled is None:
             self._combined(None)
         return self._settled

@@ -1,9 +1,9 @@
-"""`eigenkd.linear_flow` and `kernel_flow` by products alone: no factorisation, one pass for a whole grid of times.
+"""`eigenkd.linear_flow` and `kernel_flow` by products alone, in one pass for a whole grid of times.
 
 The weights X^T h(K) y and the fitted values g(K) y, h = g/lam, of a filter g are combinations of Chebyshev vectors that
-depend on the data alone, so that every time, filter and generation is one more matrix product with vectors that are
-there. A warm start b0 is the flow of y - X b0, plus b0; a student of a teacher with other features is a flow whose y is
-teacher.fitted. Eqs. (55)-(60), docs/theory.md.
+depend on the data alone. Another time, filter or generation costs one matrix product with stored vectors. For a start
+b0 take the flow of y - X b0 and add b0; a student of a teacher with other features is a flow whose y is teacher.fitted.
+Eqs. (55)-(60), docs/theory.md.
 """
 
 from functools import cached_property
@@ -55,14 +55,14 @@ class TopEigenpairs(NamedTuple):
 
     eigenvalues: Any  # (count,), descending
     sample_basis: Any  # (n, count): eigenvectors of K, of X X^T
-    feature_basis: Any  # (p, count): eigenvectors of X^T X; None for a kernel. Of null ones the larger basis has 0
+    feature_basis: Any  # (p, count): eigenvectors of X^T X; None for a kernel. 0 in the larger basis for null ones
     error: Any  # (count,): ||M v - lambda v||; an eigenvalue of K lies within this distance
 
 
 class KrylovFlow:
     """A regression that is never factorised: what `linear_flow` and `kernel_flow` of this module return.
 
-    The vectors that one filter has needed stay for the next (up to a GiB), so that only the first pass costs products.
+    Vectors computed for one filter are kept for the next (up to 1 GiB), so that only the first pass costs products.
     """
 
     def __init__(self, operator, y, tolerance, max_products):
@@ -82,7 +82,8 @@ class KrylovFlow:
         return f"KrylovFlow({self.y.shape[0]} samples, {self.rows.shape[0]} output(s), by products {side})"
 
     def retarget(self, y):
-        """The same inputs with other targets y (n,) or (n, m); new vectors, as they depend on the targets."""
+        """The flow of the same inputs with other targets y (n,) or (n, m). Its vectors are new, as they depend on the
+        targets."""
         return KrylovFlow(self.operator, targets(y, self.y, self.y.shape[0]), self.tolerance, self.max_products)
 
     teacher, student, chain = LinearFlow.teacher, LinearFlow.student, LinearFlow.chain
@@ -97,7 +98,7 @@ class KrylovFlow:
 
     @property
     def products(self):
-        """Products with K (or X^T X) that were made so far, those that found the largest eigenvalue included."""
+        """Products with K (or X^T X) so far, including those that estimated the largest eigenvalue."""
         return self._spent + (self._basis.products if "_basis" in self.__dict__ else 0)
 
     @property
@@ -110,13 +111,13 @@ class KrylovFlow:
         return first_basis(self.operator, self.operator.start(self.rows))
 
     def _enlarged(self, largest):
-        """Begin again with another L; what was fitted keeps the basis that it was fitted with."""
+        """Replace the basis by one with another L. Earlier fits keep theirs."""
         basis = self._basis
         self._spent += basis.products
         self._basis = Basis(self.operator, basis.start, largest)
 
     def settled(self, filter, which):
-        """(basis, expansion, combination) of a filter, with an L that the vectors bear out; begun again until they do.
+        """(basis, expansion, combination) of a filter, computed again with a larger L until the vectors do not grow.
 
         which: "polynomial" for g(M), "quotient" for h(M), M the smaller Gram matrix; None for the vectors alone.
         """

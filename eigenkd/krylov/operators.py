@@ -1,7 +1,7 @@
-"""What products are made with: features X or a kernel K given as an array, a sparse matrix, an operator or functions.
+"""Products with features X or a kernel K, given as an array, a sparse matrix, an operator or functions.
 
 Blocks of vectors are held as rows, (q, n) or (q, p): a dense product of a few rows takes two thirds of the time that
-the same columns take. Whatever comes in becomes an `Operator`, which knows nothing but its products.
+the same columns take. Every input becomes an `Operator`, which has only products.
 """
 
 from collections.abc import Callable
@@ -176,7 +176,7 @@ def _shape(name, A):
 
 
 def _function(name, function, length=None):
-    """A product of columns, (r, q) -> (length, q), as one of rows, with what it returns looked at."""
+    """A product of columns, (r, q) -> (length, q), as a product of rows whose result is checked."""
 
     def rows(V):
         try:

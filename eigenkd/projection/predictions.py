@@ -1,4 +1,4 @@
-"""What predictions have learned along the eigenvectors of a kernel. Eqs. (64) and (65), docs/theory.md."""
+"""The share that predictions have learned along the eigenvectors of a kernel. Eqs. (64) and (65), docs/theory.md."""
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -46,7 +46,7 @@ def gains(outputs, targets, basis, start=None):
 
 
 def contributions(outputs, labels, basis, start=None):
-    """What each eigendirection of a kernel adds to each training example's fit.  Eq. (65)
+    """The part of each training example's fit that each eigendirection of a kernel contributes.  Eq. (65)
 
         m_ik = U_ik (a_k,y_i - mean of the other a_k,c),    a_k = u_k^T (f - f0)
 

@@ -6,9 +6,9 @@ from eigenkd.arrays import real_array, to_numpy
 
 
 def validation_set(validation, flow):
-    """(inputs, targets as columns, predictions of who has learned nothing or None), checked against a NumPy flow.
+    """(inputs, targets as columns, predictions of the start or None), checked against a NumPy flow.
 
-    Inputs are centred, and predictions begin with the mean of y, where the flow has an intercept.
+    Where the flow has an intercept, inputs are centred and the predictions of the start include the mean of y.
     """
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise TypeError(f"validation: expected (X_val, y_val), got {type(validation).__name__}; pass a pair of arrays, "
@@ -43,8 +43,8 @@ def squared_error(flow, inputs, y, start):
 
 
 def wrong(flow, inputs, y, start):
-    """fit -> (...,): samples whose class in y has not the one largest output, plus a share of one that grows with the
-    squared error, so that the smaller squared error decides between as many wrong ones."""
+    """fit -> (...,): the number of samples whose class in y does not have the single largest output, plus a number
+    below 1 that grows with the squared error and decides between equal counts."""
     if y.shape[1] < 2:
         raise ValueError("criterion: expected targets of at least two classes for 'error', got one column; train on "
                          "one-hot labels, a column a class, or tune by 'squared'")

@@ -1,4 +1,4 @@
-"""Risk where the targets are a signal plus noise: what a fit loses by bias and by variance, and flipped classes."""
+"""Risk where the targets are a signal plus noise: bias and variance of a fit, and flipped classes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from eigenkd.risk.directions import (
 @pytree("bias", "variance")
 @dataclass(frozen=True, eq=False)
 class Risk:
-    """Expected squared error per sample, summed over outputs, in two parts; each (...,), the shape of the parameters.
+    """Expected squared error per sample, summed over outputs, in two parts (...,) of the shape of the parameters.
 
     bias: squared distance of the expected fit from the signal. variance: what the noise of the targets adds.
     """
@@ -37,15 +37,16 @@ class Risk:
 
 
 def fixed_design(fit, signal, noise, mean=None):
-    """Risk on the training inputs of models made like `fit`, over the noise of their targets.  Eqs. (41), (42)
+    """Risk on the training inputs of models trained as `fit`, over the noise of their targets.  Eqs. (41), (42)
 
-    bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with
-    b = U^T (mean - f0), d = U^T (signal - mean), and outside the part of signal - f0 orthogonal to the range of K. The
-    targets that `fit` itself was given play no part: only its filter, inputs and start do.
+    bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with b = U^T (mean -
+    f0), d = U^T (signal - mean), and outside the part of signal - f0 orthogonal to the range of K. Only the filter,
+    inputs and start of `fit` matter, not its targets.
 
     signal: (n,) or (n, m), what is to be predicted. noise: variance of a sample's targets around their mean, summed
-    over outputs, as in `sure`. mean: their mean, like signal, where that is another: labels flipped at a rate have
-    `flip_mean(signal, rate)` and `flip_noise(rate, classes)`. Noise is independent between samples, of any law.
+    over outputs, as in `sure`. mean: the mean of the targets, like signal, if it is not the signal: labels flipped at a
+    rate have `flip_mean(signal, rate)` and `flip_noise(rate, classes)`. Noise is independent between samples, of any
+    law.
 
     Raises TypeError or ValueError for what is no fit, not finite, negative noise or another shape, and for a flow with
     sample weights or an intercept. Returns a `Risk`.
@@ -71,9 +72,9 @@ def best_mixing_weight(flow, time, teacher_time, signal, noise, mean=None, clip=
     g = a_s a_T is the gain without labels, h = a_s (1 - a_T) what a unit of weight adds to it, b and d as in
     `fixed_design`, whose risk is a parabola in the weight.
 
-    time, teacher_time: s and T >= 0; they broadcast, inf allowed. signal, noise, mean: as in `fixed_design`. clip: to
-    [0, 1], where the least risk is that of a share as `filters.mix` takes it; else the parabola's own vertex, which
-    turns away from the labels where it is negative. 1 where the weight changes nothing (s = 0 or T = inf).
+    time, teacher_time: s and T >= 0; they broadcast, inf allowed. signal, noise, mean: as in `fixed_design`. clip:
+    whether the weight is limited to [0, 1], as `filters.mix` requires. Else it is the parabola's vertex, and a negative
+    weight moves away from the labels. 1 where the weight changes nothing (s = 0 or T = inf).
     """
     flow = checked_flow(flow)
     student, teacher = filters.flow(time), filters.flow(real_array("teacher_time", teacher_time, nonnegative=True,

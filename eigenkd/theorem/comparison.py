@@ -1,4 +1,4 @@
-"""Any filter next to the one-hot learner that it is matched with: on which side does it lie, if float64 can tell?"""
+"""Any filter compared with the one-hot learner that it is matched with, as far as float64 resolves it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +18,12 @@ LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}
 @pytree(*["matched", "direction", "difference", "resolved", "holds", "fails"])
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare_gains` found; `...` is the shape of the filter's parameters, k the number of eigenvalues.
+    """The result of `compare_gains`; `...` is the shape of the filter's parameters, k the number of eigenvalues.
 
     matched (...): the time, or penalty, of the one-hot learner that has the filter's gain at the pivot.
     direction (k,): -1 for eigenvalues below the pivot's, 0 for those equal to it, +1 above.
     difference (..., k): the filter's gain - the learner's.
-    resolved (..., k): whether rounding leaves its sign standing.
+    resolved (..., k): whether its sign is certain in spite of rounding.
     holds (..., k): whether it is resolved and on the theorem's side; True at the pivot and in null directions.
     fails (..., k): whether it is resolved and on the other side.
     """
@@ -37,11 +37,11 @@ class Comparison:
 
 
 def compare_gains(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
-    """Any filter next to the one-hot learner matched at the pivot, by subtraction, with what rounding leaves of it.
+    """Compare any filter with the one-hot learner matched at the pivot, by subtraction as far as float64 resolves it.
 
     filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:
-    filters.flow or filters.ridge. The rest as in `check`, which decides where this can't. Eqs. (34), (35) say when the
-    order holds with labels mixed in.
+    filters.flow or filters.ridge. The other arguments are those of `check`, which also decides where subtraction
+    cannot. Eqs. (34), (35) say when the order holds with labels mixed in.
 
     Raises TypeError or ValueError for what is no filter, learner or eigenvalue, and for a filter that has overshot its
     target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.

@@ -23,7 +23,7 @@ KINDS = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",)
 @pytree(*["matched_time", "direction", "log_gap", "log_margin", "holds"])
 @dataclass(frozen=True, eq=False)
 class Check:
-    """What `check` found; `...` is the broadcast shape of the parameters, k the number of eigenvalues.
+    """The result of `check`; `...` is the broadcast shape of the parameters, k the number of eigenvalues.
 
     matched_time (...): the teacher's time t that has the student's gain at the pivot. For ridge regression, which
         mixed kinds are matched with as well, its penalty; for descent its number of steps, a real number, since whole
@@ -71,8 +71,8 @@ def check_generations(flow_or_eigenvalues, generations, pivot=0):
     filters.flow(time), filters.ridge(strength) and filters.descent(learning_rate, steps), the learning rate at most
     1/eigenvalue; parameters may be arrays that broadcast. Flows alone are matched with a flow, descents at one learning
     rate, a number, with descent at that rate, and all others, mixed kinds and mixed rates, with ridge regression;
-    another filters.ridge(0), which changes nothing, has any of them matched with that. The rest as in `check`. log_gap
-    right to 1e-11 relative to max(1, |log_gap|) for up to six generations. Eqs. (31)-(33)
+    another filters.ridge(0), which changes nothing, has any of them matched with that. The other arguments are those of
+    `check`. log_gap is right to 1e-11 relative to max(1, |log_gap|) for up to six generations. Eqs. (31)-(33)
 
     Raises TypeError for what are no such filters, ValueError for a learning rate that is too large. Returns a `Check`.
 

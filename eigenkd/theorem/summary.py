@@ -1,4 +1,4 @@
-"""What a check found, as a table that a person reads: on a terminal, in a notebook, in a paper."""
+"""The result of a check as a table, for a terminal, a notebook or a paper."""
 
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -82,7 +82,7 @@ class Report:
 
 
 def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
-    """Theorem 4.1 decided for one student and shown as a table; arguments, errors as `check`, with one s and one T.
+    """Theorem 4.1 decided for one student, as a table. Arguments and errors are those of `check`, with one s and one T.
 
     Returns a `Report`: print it, or leave it at the end of a notebook's cell.
 
@@ -110,7 +110,7 @@ def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
 
 
 def report_generations(flow_or_eigenvalues, generations, pivot=0):
-    """The theorem decided for the last of several generations and shown; arguments, errors as `check_generations`.
+    """The theorem decided for the last of several generations, as a table. Arguments and errors: `check_generations`.
 
     Every filter has one number for each parameter. Returns a `Report`.
 

@@ -21,7 +21,7 @@ LABELS = {"label", "labels", "target", "targets", "y"}  # entries of a batch tha
 
 
 class _Seen(BaseException):
-    """What a layer takes in was seen: the rest of the network need not run. No `except Exception` stops it."""
+    """Ends a forward pass once the layer's input has been seen. No `except Exception` stops it."""
 
 
 @torch.no_grad()

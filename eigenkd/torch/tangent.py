@@ -1,4 +1,4 @@
-"""A network's tangent kernel between inputs, and what its last hidden layer computes of them."""
+"""A network's tangent kernel between inputs, and the inputs of its last linear layer."""
 
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ def tangent_kernel(network, inputs, memory=2**31):
 
 @torch.no_grad()
 def last_hidden(network, inputs):
-    """(n, features): what the network's last linear layer takes in.
+    """(n, features): the input of the network's last linear layer.
 
     Raises ValueError where it has no linear layer, or does not call the last one as a module.
     """
