@@ -8,7 +8,7 @@ NaN instead of raising an error.
 import sys
 from math import prod
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import (
@@ -18,6 +18,8 @@ from array_api_compat import (
     is_numpy_array,
     is_torch_array,
 )
+
+Array = Any  # a number, a list of them, or an array of NumPy, JAX or PyTorch
 
 
 class Kind(NamedTuple):

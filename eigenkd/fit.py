@@ -6,7 +6,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import real_array
+from eigenkd.arrays import Array, real_array
 from eigenkd.factorisation import flat_kernel
 from eigenkd.filters import Filter
 from eigenkd.pytrees import pytree
@@ -29,13 +29,13 @@ class Fit:
         return f"Fit({self.filter!r} of {self.flow!r})"
 
     @cached_property
-    def gain(self):
+    def gain(self) -> Array:
         """(..., k): the share of each component that is learned; 0 in null directions."""
         lam = self.flow.spectrum.eigenvalues
         return array_namespace(lam).where(lam > 0, self._resolved.gain(lam), 0.0)
 
     @cached_property
-    def residual(self):
+    def residual(self) -> Array:
         """(..., k): 1 - gain, without cancellation; 1 in null directions."""
         lam = self.flow.spectrum.eigenvalues
         return array_namespace(lam).where(lam > 0, self._resolved.residual(lam), 1.0)
@@ -46,19 +46,19 @@ class Fit:
         return self.flow.spectrum.resolved(self.filter)
 
     @cached_property
-    def components(self):
+    def components(self) -> Array:
         """(..., k) or (..., k, m): weights along the feature basis, Theorem 4.1's [b]_k."""
         flow, change = self.flow, self.gain[..., None] * self.flow.limit
         return self._shaped(change if flow.start is None else change + flow.spectrum.start_components(flow.start))
 
     @cached_property
-    def weights(self):
+    def weights(self) -> Array:
         """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, whose feature space has no finite
         dimension."""
         return self._shaped(self._learned("weights", self.flow.start))
 
     @cached_property
-    def intercept(self):
+    def intercept(self) -> Array:
         """(...) or (..., m): the intercept a of predictions a + x . b; 0 for a flow without. TypeError for a kernel."""
         flow, weights = self.flow, self.weights
         columns = weights[..., None] if flow.vector else weights
@@ -67,7 +67,7 @@ class Fit:
         return self._shaped(flow.weighting.intercept(flow.level, columns))
 
     @cached_property
-    def fitted(self):
+    def fitted(self) -> Array:
         """(..., n) or (..., n, m): predictions on the training inputs."""
         columns = self._fitted_columns
         return columns if self.flow.coupled else self._shaped(columns)
@@ -85,7 +85,7 @@ class Fit:
         start = self.flow.start
         return self._learned("predict", None if start is None else centred @ start, centred) + self.flow.level
 
-    def predict(self, new, start=None):
+    def predict(self, new: Array, start: Array | None = None) -> Array:
         """(..., n_new) or (..., n_new, m): predictions on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         For a kernel between outputs K_new is (n_new, n, k, k), and predictions are (..., n_new, k).

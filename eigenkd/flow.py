@@ -6,6 +6,7 @@ its place. One factorisation serves every time, filter, generation and target. E
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from array_api_compat import array_namespace
 
 from eigenkd import filters
 from eigenkd.arrays import (
+    Array,
     caller_level,
     cast_like,
     in_double,
@@ -26,7 +28,7 @@ from eigenkd.arrays import (
     runs_in_double,
     to_numpy,
 )
-from eigenkd.filters.algebra import share
+from eigenkd.filters.algebra import Filter, share
 from eigenkd.fit import Fit
 from eigenkd.pytrees import mapped, pytree
 from eigenkd.spectrum import Spectrum
@@ -100,7 +102,7 @@ class LinearFlow:
         return (f"LinearFlow({self.samples} samples, {outputs} output(s), {self.spectrum.described}, by "
                 f"{self.spectrum.method!r})")
 
-    def retarget(self, y):
+    def retarget(self, y: Array) -> "LinearFlow":
         """The flow of the same inputs and start with other targets y (n,) or (n, m), without another factorisation."""
         y = checked_targets(y, self.inputs, self.coupled)
         columns = () if self.vector else self.targets.shape[-1:]
@@ -110,16 +112,16 @@ class LinearFlow:
         targets = y.reshape((-1, 1)) if self.coupled or y.ndim == 1 else y
         return self._with_targets(targets, self.coupled > 0 or y.ndim == 1)
 
-    def teacher(self, time):
+    def teacher(self, time: Array) -> Fit:
         """Trained on the labels for `time` >= 0, a number or an array of any shape, inf allowed.  Eqs. (3), (4)"""
         return self.fit(filters.flow(time))
 
-    def student(self, time, teacher_time):
+    def student(self, time: Array, teacher_time: Array) -> Fit:
         """Trained for `time` on the outputs of a teacher stopped at `teacher_time`; both broadcast.  Eqs. (5), (6)"""
         teacher_time = real_array("teacher_time", teacher_time, nonnegative=True, finite=False)
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
-    def chain(self, times, weights=None):
+    def chain(self, times: Sequence[Array], weights: Sequence[Array] | None = None) -> Fit:
         """The last of several generations: times[0] on the labels, each later one on the outputs of the one before.
 
         weights: one per generation, between 0 and 1: the share of the labels in its targets. The rest are outputs of
@@ -138,14 +140,14 @@ class LinearFlow:
             model = filters.flow(real_array(f"times[{i}]", time, nonnegative=True, finite=False)) @ model
         return self.fit(model)
 
-    def distil(self, teacher, filter):
+    def distil(self, teacher: Fit, filter: Filter) -> Fit:
         """A student with these features, trained by `filter` on the outputs of a teacher with other features.
 
         teacher: a `Fit` of the same training samples, from any flow. filter: of `eigenkd.filters`, as filters.flow(s);
         its parameters broadcast with the teacher's. With the same features on both sides this is
         `fit(filter @ teacher.filter)`. Eq. (8)
 
-        Raises TypeError for what is no Fit, ValueError for one of another number of samples.
+        Raises TypeError for anything but a Fit, ValueError for a fit of another number of samples.
         """
         if not isinstance(teacher, Fit):
             raise TypeError(f"teacher: expected a Fit, got {type(teacher).__name__}; pass what flow.teacher(time), "
@@ -170,7 +172,7 @@ class LinearFlow:
                              ) from error
         return fit
 
-    def fit(self, filter):
+    def fit(self, filter: Filter) -> Fit:
         """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k from the start.
 
         Gives a RuntimeWarning where the filter learns nothing of a visible part of y, more than 1 % of its norm,

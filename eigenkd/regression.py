@@ -9,14 +9,16 @@ from numbers import Real
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import cast_like, in_double, is_concrete, real_array, runs_in_double
+from eigenkd.arrays import Array, cast_like, in_double, is_concrete, real_array, runs_in_double
 from eigenkd.factorisation import flat_kernel, from_features, from_kernel
 from eigenkd.flow import LinearFlow, checked_targets
 from eigenkd.pytrees import mapped
 from eigenkd.weighting import Weighting
 
 
-def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercept=False, rank_tolerance=None):
+def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = None, *,
+                sample_weight: Array | None = None, intercept: bool = False,
+                rank_tolerance: float | None = None) -> LinearFlow:
     """Factorise linear regression of y on X once, for all times, students and filters.
 
     X: (n, p) features, one row per sample. y: (n,) or (n, m) targets. Both are real arrays of NumPy, JAX or PyTorch;
@@ -38,12 +40,12 @@ def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercep
     X and a little more for large X: `Spectrum`, "Rank" in docs/theory.md. A fit for which that default leaves out a
     visible part of y gives a RuntimeWarning.
 
-    Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
-    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At t =
-    inf and for vanishing ridges, where X is not of full rank, there is no derivative; the result is the derivative
-    along changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them,
-    and are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues
-    cross, have the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
+    Under JAX and PyTorch `weights`, `fitted` and `predict` of fits are differentiable in X, y, start, times and new
+    inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At t = inf and
+    for vanishing ridges, where X is not of full rank, there is no derivative; the result is the derivative along
+    changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and are
+    NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross, have
+    the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape or in range. Returns a `LinearFlow`.
     Eqs. (1)-(6), docs/theory.md.
@@ -55,7 +57,7 @@ def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercep
     return _flow(factorise, X, y, start, sample_weight=_weights(sample_weight, y), intercept=intercept)
 
 
-def kernel_flow(K, y, start=None, *, rank_tolerance=None):
+def kernel_flow(K: Array, y: Array, start: Array | None = None, *, rank_tolerance: float | None = None) -> LinearFlow:
     """Factorise kernel regression of y with the kernel matrix K once, for all times, students and filters.
 
     K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). Or K (n, n, k, k),

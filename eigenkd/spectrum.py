@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd.arrays import FEATURES, is_concrete, real_array, to_numpy
+from eigenkd.arrays import FEATURES, Array, is_concrete, real_array, to_numpy
+from eigenkd.filters.algebra import Filter
 from eigenkd.filters.resolved import Resolved
 from eigenkd.pytrees import pytree
 
@@ -67,16 +68,16 @@ class Spectrum:
         return f"{k} directions of rank {self.rank if is_concrete(more) else '(traced)'}{only}"
 
     @property
-    def eigenvalues(self):
+    def eigenvalues(self) -> Array:
         return self.singular_values**2
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         """The number of directions that are resolved: an int, or a traced integer under a transformation."""
         return self._count(self.singular_values > self.resolution)
 
     @property
-    def learnable(self):
+    def learnable(self) -> int:
         """The number of directions that are not null: those that are learned at finite times."""
         return self._count(self.singular_values > 0)
 
@@ -90,7 +91,7 @@ class Spectrum:
         """Whether all directions that are not null are known to be resolved."""
         return is_concrete(self.singular_values) and self.rank == self.learnable
 
-    def resolved(self, filter):
+    def resolved(self, filter: Filter) -> Filter:
         """The filter, with g(lam) - g(0+) in directions that are not resolved.  Eq. (73)
 
         At finite times that is the filter itself; at t = inf, and for a vanishing ridge, nothing is learned there.
@@ -133,7 +134,7 @@ class Spectrum:
         xp, s = array_namespace(self.singular_values), self.singular_values
         return xp.where(s > 0, 1 / xp.where(s > 0, s, 1.0), 0.0)
 
-    def project(self, new):
+    def project(self, new: Array) -> Array:
         """Coordinates of new inputs along the feature basis, (n_new, k): X_new V, or K_new U / sigma for a kernel."""
         return new @ self.feature_basis
 
@@ -194,7 +195,7 @@ class Spectrum:
         check_absent(name, given, "features")
         return None if start is None else new @ start
 
-    def residual(self, matrix):
+    def residual(self, matrix: Array) -> Residual:
         """`Residual` of this decomposition of `matrix`: the X or K it was made from."""
         xp, left, right = array_namespace(self.sample_basis), self.sample_basis, self._right_basis
         matrix = real_array("matrix", matrix, like=left, ndim=(2,))

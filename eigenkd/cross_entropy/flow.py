@@ -1,5 +1,6 @@
 """The factorised classification problem and its trained models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eigenkd import filters
+from eigenkd.arrays import Array
 from eigenkd.cross_entropy import checks
 from eigenkd.cross_entropy.integration import integrate
 from eigenkd.factorisation import flat_kernel, from_features, from_kernel
@@ -19,7 +21,8 @@ from eigenkd.spectrum import Spectrum
 RTOL, MAX_STEPS = 1e-11, 100_000
 
 
-def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS):
+def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = None, rtol: float = RTOL,
+                max_steps: int = MAX_STEPS) -> "CrossEntropyFlow":
     """Factorise X for training softmax(X B) on y by gradient flow, for all times, students and generations.
 
     dB/dt = X^T (y - softmax(X B)), the gradient flow of the cross-entropy summed over samples, from B = 0 unless a
@@ -42,7 +45,8 @@ def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS)
     return _flow(from_features(X, method), X, y, checks.start(start, X.shape[1], y), rtol, max_steps)
 
 
-def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolerance=None):
+def kernel_flow(K: Array, y: Array, start: Array | None = None, rtol: float = RTOL, max_steps: int = MAX_STEPS, *,
+                rank_tolerance: float | None = None) -> "CrossEntropyFlow":
     """Factorise the kernel matrix K for the same flow of logits f: df/dt = K (y - softmax(f)).  Eq. (66)
 
     K: (n, n) symmetric positive semi-definite, between the training inputs; or, where a kernel couples the classes, as
@@ -82,11 +86,12 @@ class CrossEntropyFlow:
         (n, m), k = self.targets.shape, self.spectrum.eigenvalues.shape[0]
         return f"CrossEntropyFlow({n} samples, {m} classes, {k} directions by {self.spectrum.method!r})"
 
-    def teacher(self, time):
+    def teacher(self, time: Array) -> "CrossEntropyFit":
         """Trained on the labels for `time`.  Eq. (67)"""
         return self._trained({"time": time}, 1.0, 1.0)
 
-    def student(self, time, teacher_time, temperature=1.0, weight=1.0):
+    def student(self, time: Array, teacher_time: Array, temperature: float = 1.0,
+                weight: float = 1.0) -> "CrossEntropyFit":
         """Trained for `time` on the probabilities of a teacher stopped at `teacher_time`; both broadcast.  Eq. (68)
 
         The loss is weight * temperature^2 * KL(softmax(f_T / temperature) || softmax(f / temperature))
@@ -95,7 +100,7 @@ class CrossEntropyFlow:
         """
         return self._trained({"teacher_time": teacher_time, "time": time}, temperature, weight)
 
-    def chain(self, times, temperature=1.0, weight=1.0):
+    def chain(self, times: Sequence[Array], temperature: float = 1.0, weight: float = 1.0) -> "CrossEntropyFit":
         """The last of several generations: times[0] on the labels, each next one as the `student` of the one before.
 
         times: a list of times, one a generation, that broadcast. temperature, weight: of every generation but the
@@ -183,11 +188,11 @@ class CrossEntropyFit:
     fitted = property(lambda self: self._logits(self.model.fitted), doc="(..., n, m): logits on the training inputs.")
 
     @cached_property
-    def probabilities(self):
+    def probabilities(self) -> np.ndarray:
         """(..., n, m): softmax of `fitted`."""
         return _softmax(self.fitted)
 
-    def predict(self, new, start=None):
+    def predict(self, new: Array, start: Array | None = None) -> np.ndarray:
         """(..., n_new, m): logits on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         start: for a kernel flow with a start, the logits of that function on the new inputs, (n_new, m).

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete, leading, moved, real_array
+from eigenkd.arrays import Array, is_concrete, leading, moved, real_array
 from eigenkd.filters.elementary import log1mexp, log1p
 from eigenkd.pytrees import pytree
 
@@ -48,21 +48,21 @@ class Filter(ABC):
     def _log_pair(self, lam):
         """(log gain, log residual) at lam, both to a few units in the last place."""
 
-    def gain(self, lam):
+    def gain(self, lam: Array) -> Array:
         """The gain g(lam), within a few ulp, times |log g| where that is more, with derivatives that are finite
         everywhere, lam = 0 and t = inf included."""
         return self._evaluate(self._pair, lam)[0]
 
-    def residual(self, lam):
+    def residual(self, lam: Array) -> Array:
         """The residual r(lam) = 1 - g(lam), without cancellation; for oscillating momentum its error is relative to
         1."""
         return self._evaluate(self._pair, lam)[1]
 
-    def log_gain(self, lam):
+    def log_gain(self, lam: Array) -> Array:
         """log g(lam), within 4 ulp relative to max(1, |log g|); -inf where the gain is 0."""
         return self._evaluate(self._log_pair, lam)[0]
 
-    def log_residual(self, lam):
+    def log_residual(self, lam: Array) -> Array:
         """log r(lam), within 4 ulp relative to max(1, |log r|), also where r rounds to 1; -inf where r is 0."""
         return self._evaluate(self._log_pair, lam)[1]
 
@@ -72,7 +72,7 @@ class Filter(ABC):
         with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
             return pair(lam)
 
-    def __matmul__(self, teacher):
+    def __matmul__(self, teacher: "Filter") -> "Filter":
         return Relaxation(self, filter_named("teacher", teacher), zero)
 
 
@@ -219,7 +219,7 @@ zero = Exponential("zero", (), (), exponent=_nothing)
 identity = Exponential("identity", (), (), exponent=_everything)
 
 
-def toward(target, training, start=None):
+def toward(target: Filter, training: Filter, start: Filter | None = None) -> Filter:
     """A training that is known by its gain from zero towards the labels, towards `target` from `start` (zero).  Eq.
     (10)
 
@@ -229,7 +229,7 @@ def toward(target, training, start=None):
                       filter_named("start", zero if start is None else start))
 
 
-def mix(a, b, weight):
+def mix(a: Filter, b: Filter, weight: Array) -> Filter:
     """weight * a + (1 - weight) * b, as for targets that mix labels and teacher.  Eq. (13)
 
     weight: between 0 and 1, a number or an array of any shape. Raises ValueError where it is not.

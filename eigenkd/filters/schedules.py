@@ -5,7 +5,7 @@ from math import exp, factorial, log, pi
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete, real_array
+from eigenkd.arrays import Array, is_concrete, real_array
 from eigenkd.filters.algebra import (
     ClosedForm,
     Exponential,
@@ -28,7 +28,8 @@ from eigenkd.filters.two_rates import log_real_rates, real_rates
 from eigenkd.pytrees import pytree
 
 
-def switch(first, second, before, after, window=0.0, start=None):
+def switch(first: Filter, second: Filter, before: Array, after: Array, window: Array = 0.0,
+           start: Filter | None = None) -> Filter:
     """Trained on one target for `before`, on a moving mixture for `window`, then on another target for `after`.
 
     first, second: filters, as teacher and identity for a switch from distillation to the one-hot loss, or the other way
@@ -45,7 +46,7 @@ def switch(first, second, before, after, window=0.0, start=None):
     return relax(second, after, start=anneal(first, second, window, start=relax(first, before, start)))
 
 
-def anneal(first, second, time, start=None):
+def anneal(first: Filter, second: Filter, time: Array, start: Filter | None = None) -> Filter:
     """Gradient flow towards targets that move linearly from `first` to `second` over `time`, from `start`.  Eq. (22)
 
     g = (1 - phi) second + (phi - d) first + d start, d = exp(-x), phi = (1 - d)/x, x = t lam. first, second, start:
@@ -77,7 +78,7 @@ def _annealed(x):
     return xp.where(x < 2, half - bend, end), xp.where(x < 2, half + bend, xp.where(xp.isinf(x), x, far - later))
 
 
-def generations(student, count, weight=0.0, start=identity):
+def generations(student: Filter, count: Array, weight: Array = 0.0, start: Filter = identity) -> Filter:
     """Self-distillation `count` times over, each on weight * labels + (1 - weight) * the generation before.  Eq. (23)
 
     g_k = a (alpha + (1 - alpha) g_{k-1}) = q^k g_0 + (1 - q^k) limit, q = (1 - alpha) a, limit = alpha a/(1 - q), which
@@ -183,7 +184,7 @@ def _aligned(name, value, lam):
     return value.reshape((*value.shape, *(1,) * lam.ndim))
 
 
-def online(time, speed=1.0):
+def online(time: Array, speed: Array = 1.0) -> Filter:
     """A student of a teacher that is still learning, both from zero for `time`: online distillation.  Eq. (20)
 
     r = exp(-lam t) + (exp(-c lam t) - exp(-lam t))/(1 - c): the teacher learns from the labels at c times the student's
@@ -208,7 +209,7 @@ def _rates(lam, time, speed):
     return xp.broadcast_arrays(x, product(speed, x))
 
 
-def online_chain(time, learners):
+def online_chain(time: Array, learners: int) -> Filter:
     """The last of a chain of learners that all learn at once, each from the one before it.  Eq. (21)
 
     g = P(learners, lam t), the regularised incomplete gamma function (Erlang's distribution). time: t >= 0, a number or
@@ -270,7 +271,7 @@ def _stirling(m):
     return log(2 * pi * m) / 2 + 1 / (12 * m) - 1 / (360 * m**3)
 
 
-def mutual(time, weight, start=(zero, zero)):
+def mutual(time: Array, weight: Array, start: tuple[Filter, Filter] = (zero, zero)) -> tuple[Filter, Filter]:
     """Two students that teach each other for `time`, with this weight on the labels: the pair of their filters.
 
     Mean: 1 - exp(-alpha x)(1 - mean_0), difference: exp(-(2 - alpha) x) difference_0, x = t lam. time: t >= 0, inf

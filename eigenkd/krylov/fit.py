@@ -2,11 +2,12 @@
 
 import warnings
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import caller_level, real_array
+from eigenkd.arrays import Array, caller_level, real_array
 from eigenkd.krylov.basis import norms
 from eigenkd.krylov.expansion import amplification
 from eigenkd.krylov.operators import is_operator, placed
@@ -31,25 +32,25 @@ class KrylovFit:
         return f"KrylovFit({self.filter!r} of {self.flow!r})"
 
     @cached_property
-    def weights(self):
+    def weights(self) -> Array:
         """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, whose feature space has no finite
         dimension."""
         return self._result(*self.flow.operator.weights)
 
     @cached_property
-    def fitted(self):
+    def fitted(self) -> Array:
         """(..., n) or (..., n, m): predictions on the training inputs."""
         return self._result(*self.flow.operator.fitted)
 
     @cached_property
-    def coefficients(self):
+    def coefficients(self) -> Array:
         """(..., n) or (..., n, m): h(K) y, which kernels between new and training inputs are multiplied with.
 
         Raises TypeError where X has fewer features than samples: only weights are computed then.
         """
         return self._result(*self.flow.operator.coefficients)
 
-    def predict(self, new):
+    def predict(self, new: Any) -> Array:
         """(..., n_new) or (..., n_new, m): from X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         new: an array, a sparse matrix or a LinearOperator. The error is at most weights_error * ||x|| for features x,
@@ -66,17 +67,17 @@ class KrylovFit:
         return self._shaped(_applied(lambda R: (new @ R.T).T, rows))
 
     @property
-    def error(self):
+    def error(self) -> Array:
         """(...) or (..., m): an upper bound on ||fitted - exact fitted||_2.  Eqs. (57)-(60)"""
         return self._bound(0)
 
     @property
-    def weights_error(self):
+    def weights_error(self) -> Array:
         """(...) or (..., m): an upper bound on ||weights - exact weights||_2, for a kernel in its feature space."""
         return self._bound(1)
 
     @property
-    def products(self):
+    def products(self) -> int:
         """The products with K (or X^T X) that the polynomial takes: its degree, one for all parameters and targets."""
         return self._state[1].degree
 

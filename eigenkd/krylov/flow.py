@@ -14,7 +14,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import to_numpy
+from eigenkd.arrays import Array, to_numpy
+from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
 from eigenkd.krylov.basis import Basis, Growth, first_basis
 from eigenkd.krylov.expansion import check_null, expand
@@ -22,7 +23,7 @@ from eigenkd.krylov.fit import KrylovFit
 from eigenkd.krylov.operators import from_features, from_kernel, placed, rows_of, targets
 
 
-def linear_flow(X, y, tolerance=None, max_products=2000):
+def linear_flow(X: Any, y: Array, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
     """Linear regression of y on X for all times, students and filters, by products with X and its transpose alone.
 
     X: (n, p) features: a NumPy, JAX or PyTorch array (a JAX array may be sharded over devices, by rows or columns, and
@@ -40,7 +41,7 @@ def linear_flow(X, y, tolerance=None, max_products=2000):
     return KrylovFlow(operator, y, tolerance, max_products)
 
 
-def kernel_flow(K, y, tolerance=None, max_products=2000):
+def kernel_flow(K: Any, y: Array, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
     """Kernel regression of y with the kernel matrix K (n, n), symmetric positive semi-definite, by products alone.
 
     K: as X in `linear_flow`, or one function V -> K @ V of columns. Raises ValueError also where the products show that
@@ -81,14 +82,14 @@ class KrylovFlow:
         side = f"{self.operator.size} by {self.operator.size}"
         return f"KrylovFlow({self.y.shape[0]} samples, {self.rows.shape[0]} output(s), by products {side})"
 
-    def retarget(self, y):
+    def retarget(self, y: Array) -> "KrylovFlow":
         """The flow of the same inputs with other targets y (n,) or (n, m). Its vectors are new, as they depend on the
         targets."""
         return KrylovFlow(self.operator, targets(y, self.y, self.y.shape[0]), self.tolerance, self.max_products)
 
     teacher, student, chain = LinearFlow.teacher, LinearFlow.student, LinearFlow.chain
 
-    def fit(self, filter):
+    def fit(self, filter: Filter) -> KrylovFit:
         """The model with any filter of `eigenkd.filters` that falls to 0 with the eigenvalue."""
         if not isinstance(filter, filters.Filter):
             raise TypeError(f"filter: expected a filter, got {type(filter).__name__}; make one with "
@@ -133,7 +134,7 @@ class KrylovFlow:
                            f"eigenvalue grows from one pass to the next, now {self._basis.largest:.6g}; check the "
                            f"function")
 
-    def top_eigenpairs(self, count):
+    def top_eigenpairs(self, count: int) -> TopEigenpairs:
         """The `count` largest eigenvalues of K and their eigenvectors, by SciPy's eigsh (ARPACK): `TopEigenpairs`.
 
         count: less than min(n, p) (n for a kernel). Products run where X lies; vectors visit the host. Raises

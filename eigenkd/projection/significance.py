@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eigenkd.arrays import Array
 from eigenkd.intervals import sign_p_value, t_interval
 from eigenkd.projection.paths import is_exaggerated
 
@@ -31,7 +32,7 @@ class Significance:
     p_seeds: float
 
 
-def sign_test(shares):
+def sign_test(shares: Array) -> Significance:
     """The `Significance` of what `exaggeration` returns, for one seed (pairs,) or for several (seeds, pairs).
 
     NaN, a pair without a common range, and a share of exactly one half count for neither side.

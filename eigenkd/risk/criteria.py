@@ -12,11 +12,13 @@ import numpy as np
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
+from eigenkd.arrays import Array
+from eigenkd.fit import Fit
 from eigenkd.pytrees import pytree
 from eigenkd.risk.directions import checked_fit, checked_noise, equally_weighted, has_intercept, of_targets
 
 
-def training_loss(fit):
+def training_loss(fit: Fit) -> Array:
     """(...,): (1/n) ||y - f||^2 = (1/n) [sum_k r_k^2 ||c_k||^2 + ||outside||^2], c = U^T (y - f0).  Eq. (36)
 
     outside: the part of y - f0 orthogonal to the range of K. For flow.student(s[:, None], T) the result is the loss
@@ -33,7 +35,7 @@ def loss_of(fit, here):
     return (array_namespace(r).sum(r**2 * here.energy, axis=-1) + here.floor) / here.outside.shape[0]
 
 
-def degrees_of_freedom(fit):
+def degrees_of_freedom(fit: Fit) -> Array:
     """(...,): tr S = sum_k g_k, the number of samples that the fit follows, the same for every output.  Eq. (37)
 
     An intercept adds 1.
@@ -42,7 +44,7 @@ def degrees_of_freedom(fit):
     return array_namespace(fit.gain).sum(fit.gain, axis=-1) + int(has_intercept(fit.flow))
 
 
-def sure(fit, noise):
+def sure(fit: Fit, noise: Array) -> Array:
     """(...,): Stein's unbiased estimate of the risk, (1/n) ||y - f||^2 + 2 noise df/n - noise.  Eq. (38)
 
     noise: variance of a sample's targets around their mean, summed over outputs (sigma^2 for one, m sigma^2 for m of
@@ -59,7 +61,7 @@ def sure_of(fit, here, noise):
     return loss_of(fit, here) + noise * (2 * degrees_of_freedom(fit) / here.outside.shape[0] - 1)
 
 
-def gcv(fit):
+def gcv(fit: Fit) -> Array:
     """(...,): generalised cross-validation, (1/n) ||y - f||^2 / (1 - df/n)^2.  Eq. (39)
 
     Numerator and denominator vanish together as a fit approaches interpolation; their ratio stays accurate. Where every
@@ -93,7 +95,7 @@ class LeaveOneOut:
     exact: Any
 
 
-def leave_one_out(fit):
+def leave_one_out(fit: Fit) -> LeaveOneOut:
     """Leave-one-out errors without refitting, (y_i - f_i)/(1 - S_ii).  Eq. (40)
 
     Exact where the gain is lam/(lam + mu): ridge regression, and its limits, the minimum-norm interpolant (a flow at t

@@ -7,7 +7,9 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import is_concrete, moved, real_array
+from eigenkd.arrays import Array, is_concrete, moved, real_array
+from eigenkd.fit import Fit
+from eigenkd.flow import LinearFlow
 from eigenkd.pytrees import pytree
 from eigenkd.risk.directions import (
     checked_fit,
@@ -36,7 +38,7 @@ class Risk:
         return self.bias + self.variance
 
 
-def fixed_design(fit, signal, noise, mean=None):
+def fixed_design(fit: Fit, signal: Array, noise: Array, mean: Array | None = None) -> Risk:
     """Risk on the training inputs of models trained as `fit`, over the noise of their targets.  Eqs. (41), (42)
 
     bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with b = U^T (mean -
@@ -48,8 +50,8 @@ def fixed_design(fit, signal, noise, mean=None):
     rate have `flip_mean(signal, rate)` and `flip_noise(rate, classes)`. Noise is independent between samples, of any
     law.
 
-    Raises TypeError or ValueError for what is no fit, not finite, negative noise or another shape, and for a flow with
-    sample weights or an intercept. Returns a `Risk`.
+    Raises TypeError or ValueError for anything but a fit, for values that are not finite, negative noise or another
+    shape, and for a flow with sample weights or an intercept. Returns a `Risk`.
     """
     return risk_of(checked_fit(fit), parts(fit.flow, signal, mean), noise)
 
@@ -65,7 +67,8 @@ def risk_of(fit, parts, noise):
     return Risk(bias + 0 * variance, variance + 0 * bias)
 
 
-def best_mixing_weight(flow, time, teacher_time, signal, noise, mean=None, clip=True):
+def best_mixing_weight(flow: LinearFlow, time: Array, teacher_time: Array, signal: Array, noise: Array,
+                       mean: Array | None = None, clip: bool = True) -> Array:
     """The share of labels in a student's targets, weight * labels + (1 - weight) * teacher, of least risk.  Eq. (43)
 
     weight = sum_k h_k [b_k . (b_k + d_k) - g_k (||b_k||^2 + noise)] / sum_k h_k^2 (||b_k||^2 + noise), where
@@ -105,7 +108,7 @@ def parts(flow, signal, mean):
     return expected, here.components - expected, here.floor
 
 
-def flip_noise(rate, classes):
+def flip_noise(rate: Array, classes: int) -> Array:
     """Variance of one-hot labels flipped at a rate, summed over classes: 1 - (1 - rho)^2 - rho^2/(C - 1).  Eq. (44)
 
     rate: rho in [0, 1], a number or an array of any shape, the probability that a label becomes another class, each of
@@ -119,7 +122,7 @@ def flip_noise(rate, classes):
     return rate * (2 - rate - rate / others)
 
 
-def flip_mean(one_hot, rate):
+def flip_mean(one_hot: Array, rate: Array) -> Array:
     """The mean of one-hot labels flipped at a rate, y + rho [(1 - y)/(C - 1) - y]: shrunk towards 1/C.  Eq. (45)
 
     one_hot: (n, C) labels, or class probabilities, rows that add up to 1. rate: rho in [0, 1], a number, as in

@@ -1,12 +1,12 @@
 """Tuning: the member of a family of models that is best by a criterion, from one factorisation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd.arrays import Array, real_array, to_numpy
 from eigenkd.flow import Fit, LinearFlow
 from eigenkd.pytrees import mapped
 from eigenkd.risk import held_out, search
@@ -43,8 +43,9 @@ class Tuned:
         return f"Tuned({self.family}: {parameters}; {self.criterion}={self.value:.6g}, {self.evaluations} evaluations)"
 
 
-def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mean=None, validation=None,
-         generations=3):
+def tune(flow: LinearFlow, family: str = "student", criterion: str | None = None, *, noise: float | None = None,
+         signal: Array | None = None, mean: Array | None = None, validation: tuple | None = None,
+         generations: int = 3) -> Tuned:
     """The parameters of a family of models that minimise a criterion, and the model that they give.  Sec. 9
 
     family: "teacher" (time), "student" (time, teacher_time), "chain" (time_1, time_2, ..., `generations` of them, first
@@ -79,8 +80,9 @@ def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mea
                      generations=generations)[family]
 
 
-def tune_each(flow, families=("teacher", "ridge", "student", "chain", "mixture"), criterion=None, *, noise=None,
-              signal=None, mean=None, validation=None, generations=3):
+def tune_each(flow: LinearFlow, families: Sequence[str] | str = ("teacher", "ridge", "student", "chain", "mixture"),
+              criterion: str | None = None, *, noise: float | None = None, signal: Array | None = None,
+              mean: Array | None = None, validation: tuple | None = None, generations: int = 3) -> dict[str, Tuned]:
     """{name: Tuned} of several families by one criterion: as `tune` for each, but a family inside several of them is
     searched once. families: their names, or one."""
     flow = checked_values(checked_flow(flow))

@@ -1,5 +1,6 @@
 """Any filter compared with the one-hot learner that it is matched with, as far as float64 resolves it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from array_api_compat import array_namespace
 
 from eigenkd import filters
 from eigenkd.arrays import is_concrete, leading, moved
-from eigenkd.filters.algebra import Overshoot, filter_named
+from eigenkd.filters.algebra import Filter, Overshoot, filter_named
 from eigenkd.pytrees import pytree
 from eigenkd.theorem.matching import eigenvalues_of, matched_strength, matched_time, pivot_index
 
@@ -36,15 +37,16 @@ class Comparison:
     fails: Any
 
 
-def compare_gains(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
+def compare_gains(flow_or_eigenvalues: Any, filter: Filter, pivot: int = 0,
+                  learner: Callable = filters.flow) -> Comparison:
     """Compare any filter with the one-hot learner matched at the pivot, by subtraction as far as float64 resolves it.
 
     filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:
     filters.flow or filters.ridge. The other arguments are those of `check`, which also decides where subtraction
     cannot. Eqs. (34), (35) say when the order holds with labels mixed in.
 
-    Raises TypeError or ValueError for what is no filter, learner or eigenvalue, and for a filter that has overshot its
-    target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.
+    Raises TypeError or ValueError for other filters, learners and eigenvalues than these, and for a filter that has
+    overshot its target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.
 
     >>> mixed = filters.mix(filters.identity, filters.flow(1.0), weight=0.3)
     >>> print(compare_gains([5.0, 1.0, 0.1], filters.flow(10.0) @ mixed, pivot=1).fails)  # the teacher stopped sooner

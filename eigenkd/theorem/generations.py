@@ -1,5 +1,6 @@
 """The theorem decided in float64, for any number of generations of flow, descent and ridge regression."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import log
@@ -9,8 +10,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import is_concrete, leading, moved, real_array
-from eigenkd.filters.algebra import Leaf, check_shapes
+from eigenkd.arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd.filters.algebra import Filter, Leaf, check_shapes
 from eigenkd.filters.elementary import log1mexp, product
 from eigenkd.pytrees import pytree
 from eigenkd.theorem import gap, penalty
@@ -44,7 +45,7 @@ class Check:
     holds: Any
 
 
-def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
+def check(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, pivot: int = 0) -> Check:
     """Decide Theorem 4.1 and its pivot form for a student of time s of a teacher stopped at T.  Eqs. (25)-(30)
 
     flow_or_eigenvalues: what linear_flow or kernel_flow returned, or eigenvalues (k,) >= 0 of K in any order.
@@ -64,7 +65,7 @@ def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
     return check_generations(flow_or_eigenvalues, [filters.flow(time) for time in times], pivot)
 
 
-def check_generations(flow_or_eigenvalues, generations, pivot=0):
+def check_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], pivot: int = 0) -> Check:
     """Decide the theorem for the last of several generations, against the one-hot learner that `learner` names.
 
     generations: filters, the first trained on the labels, each next one on the outputs of the one before:
