@@ -90,7 +90,7 @@ class LinearFlow:
     @property
     def start_outputs(self):
         """(n, m): what the start predicts on the training inputs; None for a start from zero."""
-        return _outputs(self.spectrum, self.inputs, self.start)
+        return None if self.start is None else self.spectrum.start_outputs(self.inputs, self.start)
 
     @property
     def rest(self):
@@ -234,13 +234,8 @@ def _limit(spectrum, inputs, y):
     return xp.permute_dims(limit.reshape((limit.shape[0], *rows.shape[1:])), (*range(1, last), 0, last))
 
 
-def _outputs(spectrum, inputs, start):
-    return None if start is None else spectrum.start_outputs(inputs, start)
-
-
 def _rest(spectrum, inputs, targets, start):
-    begin = _outputs(spectrum, inputs, start)
-    return targets if begin is None else targets - begin
+    return targets if start is None else targets - spectrum.start_outputs(inputs, start)
 
 
 def _sequence(name, values):

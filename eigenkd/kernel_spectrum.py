@@ -2,7 +2,7 @@
 
 from eigenkd.arrays import KERNEL, real_array
 from eigenkd.pytrees import pytree
-from eigenkd.spectrum import Spectrum, check_absent, times
+from eigenkd.spectrum import Spectrum, times
 
 
 @pytree("singular_values", "sample_basis", "resolution", static=("tolerance_given",))
@@ -12,7 +12,7 @@ class KernelSpectrum(Spectrum):
     The start is given by its predictions (n, m) on the training inputs.
     """
 
-    kind = KERNEL
+    kind, startless = KERNEL, "a kernel flow without one"
     value, power = "eigenvalue", 2
     refined = True
     method, feature_basis = "kernel", None
@@ -54,7 +54,7 @@ class KernelSpectrum(Spectrum):
 
     def new_start_outputs(self, new, start, given, shape, name="start"):
         if start is None:
-            return check_absent(name, given, "a kernel flow without one")
+            return super().new_start_outputs(new, start, given, shape, name)
         if given is None:
             raise ValueError(f"{name}: expected the predictions on the new inputs of the function that training "
                              f"started from, shape {shape}, got None; pass f0(new) as {name}")

@@ -53,7 +53,7 @@ class Spectrum:
     resolution: Any
     tolerance_given: bool = False
 
-    kind = FEATURES
+    kind, startless = FEATURES, "features"  # startless: what has no predictions of a start to be given, in messages
     value, power = "singular value", 1  # what rank_tolerance refers to, as a power of the singular value
     refined = False  # whether derivatives need h[a, b] itself, not sqrt(a b) h[a, b]
 
@@ -192,7 +192,8 @@ class Spectrum:
         given: these predictions, of the shape that users see, for a kernel with a start; else None. name: of `given`.
         Raises ValueError where it is missing, superfluous or of another shape.
         """
-        check_absent(name, given, "features")
+        if given is not None:
+            raise ValueError(f"{name}: expected none for {self.startless}, got {type(given).__name__}; leave it out")
         return None if start is None else new @ start
 
     def residual(self, matrix: Array) -> Residual:
@@ -282,8 +283,3 @@ def times(matrix, columns):
     rows = xp.matrix_transpose(columns)
     flat = rows.reshape((-1, rows.shape[-1])) @ matrix.T
     return xp.matrix_transpose(flat.reshape((*rows.shape[:-1], matrix.shape[0])))
-
-
-def check_absent(name, given, what):
-    if given is not None:
-        raise ValueError(f"{name}: expected none for {what}, got {type(given).__name__}; leave it out")
