@@ -12,7 +12,8 @@ class KernelSpectrum(Spectrum):
     The start is given by its predictions (n, m) on the training inputs.
     """
 
-    kind, startless = KERNEL, "a kernel flow without one"
+    kind = KERNEL
+    without_start = "a kernel flow without one"
     value, power = "eigenvalue", 2
     refined = True
     method, feature_basis = "kernel", None

@@ -22,10 +22,12 @@ def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = 
     """Factorise linear regression of y on X once, for all times, students and filters.
 
     X: (n, p) features, one row per sample. y: (n,) or (n, m) targets. Both are real arrays of NumPy, JAX or PyTorch;
-    results have X's library, precision and device. method: "auto", "svd" or "gram", see `factorisation.from_features`.
-    In double precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12
-    ("auto", "svd"; for y with a component of its own along the directions that dominate the weights). Single precision
-    on the CPU is factorised in double, outside of transformations and up to 2^28 numbers, and the results are rounded.
+    results have X's library, precision and device. method: "gram", the eigenbasis of the smaller of X X^T and X^T X,
+    with errors of eps cond(X X^T); "svd", right for small eigenvalues too, at up to five times the cost; or "auto",
+    "gram" where cond(X X^T) is at most 1e3 and "svd" elsewhere. In double precision the relative error of the weights
+    is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto", "svd"; for y with a component of its own along the
+    directions that dominate the weights). Single precision on the CPU is factorised in double, outside of
+    transformations and up to 2^28 numbers, and the results are rounded.
 
     start: weights (p,) or (p, m) that every generation starts from, zero if left out; filters then act on the
     displacement from it.  Eq. (7)

@@ -53,7 +53,8 @@ class Spectrum:
     resolution: Any
     tolerance_given: bool = False
 
-    kind, startless = FEATURES, "features"  # startless: what has no predictions of a start to be given, in messages
+    kind = FEATURES
+    without_start = "features"  # in messages, a flow that takes no predictions of a start
     value, power = "singular value", 1  # what rank_tolerance refers to, as a power of the singular value
     refined = False  # whether derivatives need h[a, b] itself, not sqrt(a b) h[a, b]
 
@@ -193,7 +194,7 @@ class Spectrum:
         Raises ValueError where it is missing, superfluous or of another shape.
         """
         if given is not None:
-            raise ValueError(f"{name}: expected none for {self.startless}, got {type(given).__name__}; leave it out")
+            raise ValueError(f"{name}: expected none for {self.without_start}, got {type(given).__name__}; leave it out")
         return None if start is None else new @ start
 
     def residual(self, matrix: Array) -> Residual:
