@@ -194,7 +194,8 @@ class Spectrum:
         Raises ValueError where it is missing, superfluous or of another shape.
         """
         if given is not None:
-            raise ValueError(f"{name}: expected none for {self.without_start}, got {type(given).__name__}; leave it out")
+            raise ValueError(f"{name}: expected none for {self.without_start}, got {type(given).__name__}; leave it "
+                             f"out")
         return None if start is None else new @ start
 
     def residual(self, matrix: Array) -> Residual:
