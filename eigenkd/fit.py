@@ -6,11 +6,11 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, real_array
-from eigenkd.factorisation import flat_kernel
+from eigenkd._arrays import Array, real_array
+from eigenkd._factorisation import flat_kernel
+from eigenkd._pytrees import pytree
+from eigenkd._sensitivity import learned
 from eigenkd.filters import Filter
-from eigenkd.pytrees import pytree
-from eigenkd.sensitivity import learned
 
 
 @pytree("flow", "filter")
@@ -19,7 +19,7 @@ class Fit:
     """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
 
     Results are computed on first use, without another factorisation. The derivatives of weights, fitted and predict are
-    right for any eigenvalues, repeated and null ones included: `eigenkd.sensitivity`.
+    right for any eigenvalues, repeated and null ones included.
     """
 
     flow: Any

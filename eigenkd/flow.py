@@ -15,7 +15,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import (
+from eigenkd._arrays import (
     Array,
     caller_level,
     cast_like,
@@ -28,11 +28,11 @@ from eigenkd.arrays import (
     runs_in_double,
     to_numpy,
 )
+from eigenkd._pytrees import mapped, pytree
+from eigenkd._svd import interpolant_components
 from eigenkd.filters.algebra import Filter, share
 from eigenkd.fit import Fit
-from eigenkd.pytrees import mapped, pytree
 from eigenkd.spectrum import Spectrum
-from eigenkd.svd import interpolant_components
 
 VISIBLE = 0.01  # a cut that removes more than this share of the norm of y - f0 gives a warning
 

@@ -1,7 +1,7 @@
 """The eigenbasis of a kernel K, which is given without features."""
 
-from eigenkd.arrays import KERNEL, real_array
-from eigenkd.pytrees import pytree
+from eigenkd._arrays import KERNEL, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.spectrum import Spectrum, times
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 
 TEACHER = {"color": "#0072B2", "linestyle": "-"}
 STUDENT = {"color": "#D55E00", "linestyle": "--"}

@@ -9,11 +9,11 @@ from numbers import Real
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, cast_like, in_double, is_concrete, real_array, runs_in_double
-from eigenkd.factorisation import flat_kernel, from_features, from_kernel
+from eigenkd._arrays import Array, cast_like, in_double, is_concrete, real_array, runs_in_double
+from eigenkd._factorisation import flat_kernel, from_features, from_kernel
+from eigenkd._pytrees import mapped
+from eigenkd._weighting import Weighting
 from eigenkd.flow import LinearFlow, checked_targets
-from eigenkd.pytrees import mapped
-from eigenkd.weighting import Weighting
 
 
 def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = None, *,
@@ -43,11 +43,11 @@ def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = 
     visible part of y gives a RuntimeWarning.
 
     Under JAX and PyTorch `weights`, `fitted` and `predict` of fits are differentiable in X, y, start, times and new
-    inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At t = inf and
-    for vanishing ridges, where X is not of full rank, there is no derivative; the result is the derivative along
-    changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and are
-    NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross, have
-    the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
+    inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54). At t = inf and for vanishing ridges,
+    where X is not of full rank, there is no derivative; the result is the derivative along changes of X that keep its
+    rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and are NaN or infinite where they
+    do. `components` and the bases of the spectrum, which jump where eigenvalues cross, have the derivatives of the
+    library's decomposition: NaN or infinite where eigenvalues repeat.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape or in range. Returns a `LinearFlow`.
     Eqs. (1)-(6), docs/theory.md.

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd.arrays import FEATURES, Array, is_concrete, real_array, to_numpy
+from eigenkd._arrays import FEATURES, Array, is_concrete, real_array, to_numpy
+from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
 from eigenkd.filters.resolved import Resolved
-from eigenkd.pytrees import pytree
 
 NOISE = 5  # eigenvalues down to a fifth of the resolution's square are more than rounding
 GAP = 1e3  # a spectrum whose last eigenvalue is more than this above the resolution's square ends there; else it is cut

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eigenkd.arrays import is_concrete, real_array, to_numpy
+from eigenkd._arrays import is_concrete, real_array, to_numpy
 
 MANY = 100_000  # so many classes mean that labels are not numbered from 0
 COUPLED = ", and probabilities (n, m) where the kernel is that of all n m outputs"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from eigenkd import filters
-from eigenkd.arrays import Array
+from eigenkd._arrays import Array
+from eigenkd._factorisation import flat_kernel, from_features, from_kernel
 from eigenkd.cross_entropy import checks
 from eigenkd.cross_entropy.integration import integrate
-from eigenkd.factorisation import flat_kernel, from_features, from_kernel
 from eigenkd.fit import Fit
 from eigenkd.flow import LinearFlow
 from eigenkd.regression import checked_tolerance

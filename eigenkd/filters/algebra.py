@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.filters.elementary import log1mexp, log1p
-from eigenkd.pytrees import pytree
 
 
 class Overshoot(ValueError):

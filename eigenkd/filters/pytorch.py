@@ -2,7 +2,7 @@
 
 from numbers import Real
 
-from eigenkd.arrays import Array
+from eigenkd._arrays import Array
 from eigenkd.filters.algebra import Filter, parameter, whole
 from eigenkd.filters.training import checked_momentum, descent, heavy_ball
 

@@ -6,8 +6,8 @@ from typing import Any
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
+from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
-from eigenkd.pytrees import pytree
 
 
 @pytree("filter", "threshold")

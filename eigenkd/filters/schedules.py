@@ -5,7 +5,8 @@ from math import exp, factorial, log, pi
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, is_concrete, real_array
+from eigenkd._arrays import Array, is_concrete, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import (
     ClosedForm,
     Exponential,
@@ -25,7 +26,6 @@ from eigenkd.filters.algebra import (
 from eigenkd.filters.elementary import log1mexp, log1p, log_sinhc, product
 from eigenkd.filters.training import flow, relax
 from eigenkd.filters.two_rates import log_real_rates, real_rates
-from eigenkd.pytrees import pytree
 
 
 def switch(first: Filter, second: Filter, before: Array, after: Array, window: Array = 0.0,

@@ -4,7 +4,7 @@ from numbers import Real
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, is_concrete
+from eigenkd._arrays import Array, is_concrete
 from eigenkd.filters.algebra import (
     Alternating,
     ClosedForm,

@@ -8,7 +8,7 @@ enters the error bound. Eq. (59), docs/theory.md.
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 from eigenkd.krylov.operators import placed
 
 BLOCK = 2**28  # bytes of vectors that are combined at a time

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 
 SCALES = 10.0 ** -np.linspace(0, 32, 257)  # a grid to find what the nodes may miss next to lam = 0
 RESERVE = 4  # the truncation alone aims at this fraction of the tolerance

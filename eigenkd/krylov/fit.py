@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, caller_level, real_array
+from eigenkd._arrays import Array, caller_level, real_array
 from eigenkd.krylov.basis import norms
 from eigenkd.krylov.expansion import amplification
 from eigenkd.krylov.operators import is_operator, placed

@@ -14,7 +14,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import Array, to_numpy
+from eigenkd._arrays import Array, to_numpy
 from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
 from eigenkd.krylov.basis import Basis, Growth, first_basis

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj, is_torch_array
 
-from eigenkd.arrays import FEATURES, KERNEL, is_concrete, moved, real_array
+from eigenkd._arrays import FEATURES, KERNEL, is_concrete, moved, real_array
 
 
 def _same(rows):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
 
 
 @dataclass(frozen=True, eq=False)

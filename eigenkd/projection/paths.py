@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eigenkd.arrays import Array, real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
 
 
 def exaggeration(teacher_path: Array, student_path: Array, pairs: Array) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, leading, moved, real_array, to_numpy
+from eigenkd._arrays import Array, leading, moved, real_array, to_numpy
 
 
 def gains(outputs: Array, targets: Array, basis: Array, start: Array | None = None) -> tuple[Array, Array]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eigenkd.arrays import Array
-from eigenkd.intervals import sign_p_value, t_interval
+from eigenkd._arrays import Array
+from eigenkd._intervals import sign_p_value, t_interval
 from eigenkd.projection.paths import is_exaggerated
 
 

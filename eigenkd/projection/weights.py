@@ -2,7 +2,7 @@
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, leading, library, moved, real_array
+from eigenkd._arrays import Array, leading, library, moved, real_array
 from eigenkd.projection.bases import Eigenbasis
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd.arrays import Array
+from eigenkd._arrays import Array
+from eigenkd._pytrees import pytree
 from eigenkd.fit import Fit
-from eigenkd.pytrees import pytree
 from eigenkd.risk.directions import checked_fit, checked_noise, equally_weighted, has_intercept, of_targets
 
 

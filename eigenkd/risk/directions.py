@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete, real_array
+from eigenkd._arrays import is_concrete, real_array
 from eigenkd.flow import Fit, LinearFlow
 
 

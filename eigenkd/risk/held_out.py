@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
 
 
 def validation_set(validation, flow):

@@ -7,10 +7,10 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import Array, is_concrete, moved, real_array
+from eigenkd._arrays import Array, is_concrete, moved, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.fit import Fit
 from eigenkd.flow import LinearFlow
-from eigenkd.pytrees import pytree
 from eigenkd.risk.directions import (
     checked_fit,
     checked_flow,

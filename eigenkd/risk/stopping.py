@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eigenkd.arrays import Array, moved, real_array, to_numpy
+from eigenkd._arrays import Array, moved, real_array, to_numpy
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.directions import checked_flow, checked_values, split
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from eigenkd.arrays import Array, real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._pytrees import mapped
 from eigenkd.flow import Fit, LinearFlow
-from eigenkd.pytrees import mapped
 from eigenkd.risk import held_out, search
 from eigenkd.risk.criteria import gcv_of, left_out_of, sure_of
 from eigenkd.risk.directions import checked_flow, checked_values, of_targets

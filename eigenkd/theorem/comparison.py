@@ -8,9 +8,9 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import is_concrete, leading, moved
+from eigenkd._arrays import is_concrete, leading, moved
+from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, Overshoot, filter_named
-from eigenkd.pytrees import pytree
 from eigenkd.theorem.matching import eigenvalues_of, matched_strength, matched_time, pivot_index
 
 LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}

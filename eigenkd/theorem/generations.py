@@ -10,10 +10,10 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, Leaf, check_shapes
 from eigenkd.filters.elementary import log1mexp, product
-from eigenkd.pytrees import pytree
 from eigenkd.theorem import gap, penalty
 from eigenkd.theorem.matching import eigenvalues_of, pivot_index
 from eigenkd.theorem.penalty import log_sum

@@ -2,7 +2,7 @@
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import Array, is_concrete, moved, real_array
+from eigenkd._arrays import Array, is_concrete, moved, real_array
 from eigenkd.filters import Filter
 from eigenkd.flow import Fit, LinearFlow
 from eigenkd.spectrum import Spectrum

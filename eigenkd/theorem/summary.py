@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from eigenkd import filters
-from eigenkd.arrays import Array, real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
 from eigenkd.filters.algebra import Filter
 from eigenkd.table import NONE, Cells, html_table, written
 from eigenkd.theorem.generations import Check, check_generations, learner

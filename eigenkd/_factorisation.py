@@ -6,10 +6,10 @@
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import constant, is_concrete, to_numpy
+from eigenkd._arrays import constant, is_concrete, to_numpy
+from eigenkd._svd import blocks, descending_eigh, graded_svd, thin_svd
 from eigenkd.kernel_spectrum import KernelSpectrum
 from eigenkd.spectrum import GramSpectrum, Spectrum
-from eigenkd.svd import blocks, descending_eigh, graded_svd, thin_svd
 
 GRAM_CONDITION = 1e3  # up to this cond(K) the Gram matrix is right to 1e-11, with a decade to spare: 2e-15 cond(K)
 DOUBLE = float(np.finfo(np.float64).eps)
@@ -19,7 +19,7 @@ def from_features(X, method="auto", rank_tolerance=None, single=False):
     """Spectrum of K = X X^T from features X (n, p), already checked.
 
     method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K). "svd" repeats
-    this below the top of its spectrum (`svd.graded_svd`); its weights are right to 1e-11 for condition numbers of K up
+    this below the top of its spectrum (`_svd.graded_svd`); its weights are right to 1e-11 for condition numbers of K up
     to 1e12 and more, at up to five times the cost. "auto" uses the Gram matrix's eigenvalues where they give cond(K) <=
     1e3, and "svd" elsewhere. It also uses "svd" in single precision, where a Gram matrix has too few digits, and under
     JAX and functorch transformations, where values are not known. Under a transformation, or where PyTorch records

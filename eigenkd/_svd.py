@@ -15,7 +15,7 @@ from math import ceil, log2
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import moved, to_numpy
+from eigenkd._arrays import moved, to_numpy
 
 # Ratios as powers of eps, so that single precision has its own: in double precision eps**0.19 is 1.06e-3.
 CUT = 0.19  # of eigenvalues: a Gram matrix is right down to this fraction of its largest

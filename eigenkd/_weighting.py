@@ -5,7 +5,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from eigenkd.pytrees import pytree
+from eigenkd._pytrees import pytree
 
 
 @pytree("root", "centre")

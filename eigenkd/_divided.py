@@ -16,8 +16,8 @@ from math import prod
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd import pytrees
-from eigenkd.arrays import library
+from eigenkd import _pytrees
+from eigenkd._arrays import library
 
 NODES = (0.5 - 0.15**0.5, 0.5, 0.5 + 0.15**0.5)  # Gauss-Legendre on [0, 1]
 WEIGHTS = (5 / 18, 8 / 18, 5 / 18)
@@ -105,7 +105,7 @@ def turned(filter, lam, first, second, c, refined):
         parts = [act(part, columns) for part, columns in _parts(filter, c)]
         return array_namespace(c).concat(parts).reshape((*shape, *parts[0].shape[1:]))
     jax = sys.modules["jax"]  # the reverse pass computes the differences again instead of storing them
-    arrays, rebuild = pytrees.flatten(_broadcast(filter, shape))
+    arrays, rebuild = _pytrees.flatten(_broadcast(filter, shape))
     flat = jax.lax.map(jax.checkpoint(lambda item: act(rebuild(item[0]), item[1])), (arrays, _flat(c, shape, 2)),
                        batch_size=size)
     return flat.reshape((*shape, *flat.shape[1:]))
@@ -149,7 +149,7 @@ def _parts(filter, *columns):
     if size >= prod(shape):
         yield filter, *columns
         return
-    arrays, rebuild = pytrees.flatten(_broadcast(filter, shape))
+    arrays, rebuild = _pytrees.flatten(_broadcast(filter, shape))
     columns = [_flat(c, shape, 2) for c in columns]
     for i in range(0, prod(shape), size):
         yield rebuild([a[i:i + size] for a in arrays]), *(c[i:i + size] for c in columns)
@@ -157,7 +157,7 @@ def _parts(filter, *columns):
 
 def _broadcast(filter, shape):
     """The filter with every parameter along one axis, of all the members of the family."""
-    return pytrees.mapped(filter, lambda a, owner: _flat(a, shape, getattr(owner, "own_axes", 0)))
+    return _pytrees.mapped(filter, lambda a, owner: _flat(a, shape, getattr(owner, "own_axes", 0)))
 
 
 def _flat(a, shape, own):

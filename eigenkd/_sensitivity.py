@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
-from eigenkd import pytrees
-from eigenkd.arrays import library, real_array
-from eigenkd.divided import dual, outer, shares, turned, turned_back
+from eigenkd import _pytrees
+from eigenkd._arrays import library, real_array
+from eigenkd._divided import dual, outer, shares, turned, turned_back
 from eigenkd.spectrum import times
 
 
@@ -52,11 +52,11 @@ def learned(view, fit, new=None):
     name = library(limit)
     if name not in ("JAX", "PyTorch"):
         return _value(view, Primals(None, None, None, new, gain, limit, spectrum))
-    filter = pytrees.mapped(fit._resolved, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
+    filter = _pytrees.mapped(fit._resolved, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
     primals = Primals(filter, flow.inputs, flow.rest, new, gain, limit, spectrum)
     if name == "JAX":
         return _jax_function()(view, primals)
-    arrays, rebuild = pytrees.flatten(primals)
+    arrays, rebuild = _pytrees.flatten(primals)
     return _torch_function().apply(view, rebuild, *arrays)
 
 
@@ -138,7 +138,7 @@ def _beyond(basis, columns):
 
 
 def _gain_of(filter, spectrum):
-    """The gain up to a constant, as a function of the filter; by the residual, for the reason that `divided.slope`
+    """The gain up to a constant, as a function of the filter; by the residual, for the reason that `_divided.slope`
     gives."""
     return -shares(filter, spectrum.eigenvalues)[1]
 
@@ -181,7 +181,7 @@ def _torch_function():
 
     def gain_of(primals):
         """The parameters of the filter, and the gain as a function of them."""
-        parameters, rebuild = pytrees.flatten(primals.filter)
+        parameters, rebuild = _pytrees.flatten(primals.filter)
         return tuple(parameters), lambda *values: _gain_of(rebuild(values), primals.spectrum)
 
     class Learned(torch.autograd.Function):
