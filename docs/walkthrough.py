@@ -60,7 +60,7 @@ third = theorem.check_generations(flow, [filters.flow(T), filters.flow(s), filte
 print(f"three generations: the order holds in {int(third.holds.sum())} of {len(lam)} directions, the pivot included")
 for longer in (1.0, 0.2):
     mixed = filters.flow(s) @ filters.mix(filters.identity, filters.flow(longer * s), 0.3)
-    found = theorem.compare(flow, mixed, pivot=4)
+    found = theorem.compare_gains(flow, mixed, pivot=4)
     print(f"30 % labels, teacher trained {longer:g} times as long as the student: "
           f"the order holds in {int(found.holds.sum())}, fails in {int(found.fails.sum())}")
 

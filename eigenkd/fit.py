@@ -1,4 +1,4 @@
-"""What training by a flow leaves: one model, or an array of them, as components, weights and predictions."""
+"""`Fit`: one trained model, or an array of them, as components, weights and predictions."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,11 +6,11 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import real_array
-from eigenkd.factorisation import flat_kernel
+from eigenkd._arrays import Array, real_array
+from eigenkd._factorisation import flat_kernel
+from eigenkd._pytrees import pytree
+from eigenkd._sensitivity import learned
 from eigenkd.filters import Filter
-from eigenkd.pytrees import pytree
-from eigenkd.sensitivity import learned
 
 
 @pytree("flow", "filter")
@@ -18,8 +18,8 @@ from eigenkd.sensitivity import learned
 class Fit:
     """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
 
-    Nothing is computed before it is asked for, and nothing factorises again. weights, fitted and predict have
-    derivatives that are right for any eigenvalues: see `eigenkd.sensitivity`.
+    Results are computed on first use, without another factorisation. The derivatives of weights, fitted and predict are
+    right for any eigenvalues, repeated and null ones included.
     """
 
     flow: Any
@@ -29,44 +29,36 @@ class Fit:
         return f"Fit({self.filter!r} of {self.flow!r})"
 
     @cached_property
-    def gain(self):
+    def gain(self) -> Array:
         """(..., k): the share of each component that is learned; 0 in null directions."""
         lam = self.flow.spectrum.eigenvalues
         return array_namespace(lam).where(lam > 0, self._resolved.gain(lam), 0.0)
 
     @cached_property
-    def residual(self):
+    def residual(self) -> Array:
         """(..., k): 1 - gain, without cancellation; 1 in null directions."""
         lam = self.flow.spectrum.eigenvalues
         return array_namespace(lam).where(lam > 0, self._resolved.residual(lam), 1.0)
 
     @property
     def _resolved(self):
-        """The filter as it acts on directions that may not be resolved."""
+        """The filter, restricted to finite times in directions that are not resolved."""
         return self.flow.spectrum.resolved(self.filter)
 
     @cached_property
-    def components(self):
+    def components(self) -> Array:
         """(..., k) or (..., k, m): weights along the feature basis, Theorem 4.1's [b]_k."""
-        flow, spectrum = self.flow, self.flow.spectrum
-        change = self.gain[..., None] * flow.limit
-        if flow.start is None:
-            return self._shaped(change)
-        if spectrum.method == "kernel":
-            return self._shaped(change + (spectrum.sample_basis.T @ flow.start) * spectrum.inverse[:, None])
-        return self._shaped(change + spectrum.project(flow.start.T).T)
+        flow, change = self.flow, self.gain[..., None] * self.flow.limit
+        return self._shaped(change if flow.start is None else change + flow.spectrum.start_components(flow.start))
 
     @cached_property
-    def weights(self):
-        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
-        flow = self.flow
-        if flow.spectrum.method == "kernel":
-            raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.components "
-                            "(along the kernel's eigenfunctions), fit.fitted or fit.predict(K_new)")
-        return self._shaped(self._learned("weights", flow.start))
+    def weights(self) -> Array:
+        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, whose feature space has no finite
+        dimension."""
+        return self._shaped(self._learned("weights", self.flow.start))
 
     @cached_property
-    def intercept(self):
+    def intercept(self) -> Array:
         """(...) or (..., m): the intercept a of predictions a + x . b; 0 for a flow without. TypeError for a kernel."""
         flow, weights = self.flow, self.weights
         columns = weights[..., None] if flow.vector else weights
@@ -75,67 +67,43 @@ class Fit:
         return self._shaped(flow.weighting.intercept(flow.level, columns))
 
     @cached_property
-    def fitted(self):
+    def fitted(self) -> Array:
         """(..., n) or (..., n, m): predictions on the training inputs."""
         columns = self._fitted_columns
         return columns if self.flow.coupled else self._shaped(columns)
 
     @cached_property
     def _fitted_columns(self):
-        """(..., n, m): `fitted`, with the axis of the columns also where there is one."""
+        """(..., n, m): `fitted`, with the axis of the columns even if there is one column."""
         flow = self.flow
         if flow.weighting is None:
             return self._by_sample(self._learned("fitted", flow.start_outputs))
         return self._level(flow.inputs / flow.weighting.root)
 
     def _level(self, centred):
-        """(..., q, m): predictions on features (q, p), of which the mean of the training samples is taken already."""
+        """(..., q, m): predictions on features (q, p) less the mean of the training samples."""
         start = self.flow.start
         return self._learned("predict", None if start is None else centred @ start, centred) + self.flow.level
 
-    def predict(self, new, start=None):
+    def predict(self, new: Array, start: Array | None = None) -> Array:
         """(..., n_new) or (..., n_new, m): predictions on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         For a kernel between outputs K_new is (n_new, n, k, k), and predictions are (..., n_new, k).
 
         start: for a kernel flow with a start, what that function predicts on the new inputs, (n_new,) or (n_new, m).
         """
-        flow, spectrum = self.flow, self.flow.spectrum
-        kernel = spectrum.method == "kernel"
-        name, columns = "K_new" if kernel else "X_new", flow.inputs.shape[1]
-        new = flat_kernel(name, real_array(name, new, like=flow.limit, ndim=(4 if flow.coupled else 2,)))
-        if new.shape[1] != columns:
-            fix = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
-                "pass the features that X was made of, a row a sample"
-            raise ValueError(f"{name}: expected {columns} columns, got shape {tuple(new.shape)}; {fix}")
-        if kernel and flow.start is not None:
-            begin = self._new_start(start, new.shape[0])
-        elif start is not None:
-            raise ValueError(f"start: expected none for {'a kernel flow without one' if kernel else 'features'}, got "
-                             f"{type(start).__name__}; leave it out")
-        else:
-            begin = None if flow.start is None else new @ flow.start
+        flow, kind = self.flow, self.flow.spectrum.kind
+        new = real_array(kind.new, new, like=flow.limit, ndim=(4,) if flow.coupled else kind.ndim)
+        new = flat_kernel(kind.new, new)
+        kind.check_columns(new, flow.inputs.shape[1])
+        begin = flow.spectrum.new_start_outputs(new, flow.start, start, flow.shape_of(new.shape[0]))
         if flow.weighting is not None:
             return self._shaped(self._level(flow.weighting.centred(new)))
         predicted = self._by_sample(self._learned("predict", begin, new))
         return predicted if flow.coupled else self._shaped(predicted)
 
-    def _new_start(self, start, rows):
-        coupled = self.flow.coupled
-        shape = (rows,) if self.flow.vector else (rows, self.flow.start.shape[1])
-        if coupled:
-            shape = (rows // coupled, coupled)
-        if start is None:
-            raise ValueError(f"start: expected the predictions on the new inputs of the function that training started "
-                             f"from, shape {shape}, got None; pass predict(K_new, start=f0(new))")
-        start = real_array("start", start, like=self.flow.start)
-        if tuple(start.shape) != shape:
-            raise ValueError(f"start: expected shape {shape}, got {tuple(start.shape)}; pass one row a new "
-                             f"input, with columns like y")
-        return start.reshape((rows, -1))
-
     def _learned(self, view, begin, new=None):
-        """(..., q, m): a view of what is learned, from its value at the start."""
+        """(..., q, m): a view of what is learned, added to its value at the start."""
         values = learned(view, self, new)
         return values if begin is None else values + begin
 

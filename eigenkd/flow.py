@@ -6,6 +6,7 @@ its place. One factorisation serves every time, filter, generation and target. E
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import (
+from eigenkd._arrays import (
+    Array,
     caller_level,
     cast_like,
     in_double,
@@ -26,13 +28,13 @@ from eigenkd.arrays import (
     runs_in_double,
     to_numpy,
 )
-from eigenkd.filters.algebra import share
+from eigenkd._pytrees import mapped, pytree
+from eigenkd._svd import interpolant_components
+from eigenkd.filters.algebra import Filter, share
 from eigenkd.fit import Fit
-from eigenkd.pytrees import mapped, pytree
 from eigenkd.spectrum import Spectrum
-from eigenkd.svd import interpolant_components
 
-VISIBLE = 0.01  # the share of the norm of y - f0 that a cut takes away with a warning
+VISIBLE = 0.01  # a cut that removes more than this share of the norm of y - f0 gives a warning
 
 
 @pytree("spectrum", "inputs", "targets", "start", "limit", "weighting", "level")
@@ -43,15 +45,16 @@ class LinearFlow:
     spectrum: the eigenbasis. inputs: the X (n, p) or K (n, n) that it was made from. targets: y as columns (n, m), one
     for a y without that axis (`vector`, and then no result has it). start: what training starts from, (p, m) or for a
     kernel (n, m), or None for zero. limit: (k, m), the components along the feature basis of the displacement from the
-    start to the minimum-norm interpolant X^+ y, where training ends that is not stopped; 0 in null directions. In what
-    `distil` returns, targets and limit have the axes of the teacher's parameters in front.
+    start to the minimum-norm interpolant X^+ y, the end of training that is not stopped; 0 in null directions. After
+    `distil` targets and limit have the axes of the teacher's parameters in front.
 
     weighting: sample weights and intercept, or None: with them, inputs and targets are those of the plain flow that
     Eqs. (75), (76) make of it, and level (..., 1, m) is the mean of y. coupled: the number of outputs k of a kernel
     (n, n, k, k), whose inputs and targets are flattened; 0 for others.
 
-    A JAX pytree, as are Fit, Spectrum and filters: they go through jit and vmap, in and out. With respect to a flow,
-    derivatives are all in inputs, targets and start, and 0 in spectrum and limit, which follow from those.
+    A flow is a JAX pytree, as are Fit, Spectrum and filters: functions under jit and vmap take and return them.
+    Derivatives with respect to a flow are those in inputs, targets and start. Those in spectrum and limit, which follow
+    from these, are 0.
     """
 
     spectrum: Spectrum
@@ -66,7 +69,7 @@ class LinearFlow:
 
     @classmethod
     def of(cls, spectrum, inputs, targets, start, vector, weighting=None, coupled=0):
-        """From a factorisation of `inputs`, for targets (..., n, m) as they are without weighting."""
+        """The flow of factorised `inputs`, for targets (..., n, m) before weighting."""
         targets, level = (targets, None) if weighting is None else weighting.targets(targets)
         rest = _rest(spectrum, inputs, targets, start)
         return cls(spectrum, inputs, targets, start, _limit(spectrum, inputs, rest), vector, weighting, level, coupled)
@@ -79,14 +82,19 @@ class LinearFlow:
         """n."""
         return self.inputs.shape[0] // max(self.coupled, 1)
 
+    def shape_of(self, rows):
+        """The shape of predictions, as users see them, on inputs of so many rows."""
+        k = self.coupled
+        return (rows // k, k) if k else (rows,) if self.vector else (rows, self.targets.shape[-1])
+
     @property
     def start_outputs(self):
         """(n, m): what the start predicts on the training inputs; None for a start from zero."""
-        return _outputs(self.spectrum, self.inputs, self.start)
+        return None if self.start is None else self.spectrum.start_outputs(self.inputs, self.start)
 
     @property
     def rest(self):
-        """(..., n, m): what the start leaves to learn of the targets."""
+        """(..., n, m): the targets less what the start predicts."""
         return _rest(self.spectrum, self.inputs, self.targets, self.start)
 
     def __repr__(self):
@@ -94,8 +102,8 @@ class LinearFlow:
         return (f"LinearFlow({self.samples} samples, {outputs} output(s), {self.spectrum.described}, by "
                 f"{self.spectrum.method!r})")
 
-    def retarget(self, y):
-        """The same inputs and start with other targets y (n,) or (n, m): nothing is factorised again."""
+    def retarget(self, y: Array) -> "LinearFlow":
+        """The flow of the same inputs and start with other targets y (n,) or (n, m), without another factorisation."""
         y = checked_targets(y, self.inputs, self.coupled)
         columns = () if self.vector else self.targets.shape[-1:]
         if not self.coupled and self.start is not None and tuple(y.shape[1:]) != tuple(columns):
@@ -104,21 +112,21 @@ class LinearFlow:
         targets = y.reshape((-1, 1)) if self.coupled or y.ndim == 1 else y
         return self._with_targets(targets, self.coupled > 0 or y.ndim == 1)
 
-    def teacher(self, time):
+    def teacher(self, time: Array) -> Fit:
         """Trained on the labels for `time` >= 0, a number or an array of any shape, inf allowed.  Eqs. (3), (4)"""
         return self.fit(filters.flow(time))
 
-    def student(self, time, teacher_time):
+    def student(self, time: Array, teacher_time: Array) -> Fit:
         """Trained for `time` on the outputs of a teacher stopped at `teacher_time`; both broadcast.  Eqs. (5), (6)"""
         teacher_time = real_array("teacher_time", teacher_time, nonnegative=True, finite=False)
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
-    def chain(self, times, weights=None):
-        """The last of several generations: times[0] on the labels, each next one on the outputs of the one before.
+    def chain(self, times: Sequence[Array], weights: Sequence[Array] | None = None) -> Fit:
+        """The last of several generations: times[0] on the labels, each later one on the outputs of the one before.
 
-        weights: one a generation, between 0 and 1: the share of the labels in its targets, the rest being the outputs
-        of the generation before; none if left out. The first generation sees labels alone, whatever its weight.
-        Eqs. (12), (13)
+        weights: one per generation, between 0 and 1: the share of the labels in its targets. The rest are outputs of
+        the generation before; all are where weights are left out. The first generation sees labels alone, whatever its
+        weight. Eqs. (12), (13)
         """
         times = _sequence("times", times)
         if weights is not None and len(_sequence("weights", weights)) != len(times):
@@ -132,14 +140,14 @@ class LinearFlow:
             model = filters.flow(real_array(f"times[{i}]", time, nonnegative=True, finite=False)) @ model
         return self.fit(model)
 
-    def distil(self, teacher, filter):
+    def distil(self, teacher: Fit, filter: Filter) -> Fit:
         """A student with these features, trained by `filter` on the outputs of a teacher with other features.
 
         teacher: a `Fit` of the same training samples, from any flow. filter: of `eigenkd.filters`, as filters.flow(s);
         its parameters broadcast with the teacher's. With the same features on both sides this is
         `fit(filter @ teacher.filter)`. Eq. (8)
 
-        Raises TypeError for what is no Fit, ValueError for one of another number of samples.
+        Raises TypeError for anything but a Fit, ValueError for a fit of another number of samples.
         """
         if not isinstance(teacher, Fit):
             raise TypeError(f"teacher: expected a Fit, got {type(teacher).__name__}; pass what flow.teacher(time), "
@@ -164,11 +172,11 @@ class LinearFlow:
                              ) from error
         return fit
 
-    def fit(self, filter):
+    def fit(self, filter: Filter) -> Fit:
         """The model with any filter of `eigenkd.filters`: components gain(lambda_k) * limit_k from the start.
 
         Gives a RuntimeWarning where the filter learns nothing of a visible part of y, more than 1 % of its norm,
-        because eigenvalues go on down to what is not resolved (`Spectrum.resolution`).
+        because its eigenvalues are below the resolution of a spectrum that reaches down to it (`Spectrum.resolution`).
         """
         if not isinstance(filter, filters.Filter):
             raise TypeError(f"filter: expected a filter, got {type(filter).__name__}; make one with "
@@ -184,12 +192,12 @@ class LinearFlow:
             return
         spectrum = self.spectrum
         kept, total, share = spectrum.rank, spectrum.singular_values.shape[0], self._cut_share
-        ratio = float(spectrum.resolution / spectrum.singular_values[0]) ** (2 if spectrum.method == "kernel" else 1)
+        ratio = float(spectrum.resolution / spectrum.singular_values[0]) ** spectrum.power
         warnings.warn(f"filter: expected one that is learned in every direction of y, got training without end (or a "
                       f"vanishing ridge), which leaves out the {total - kept} of {total} directions up to "
-                      f"{ratio:.1g} of the largest {'eigen' if spectrum.method == 'kernel' else 'singular '}value: "
-                      f"rounding hides them, and {share:.0%} of the norm of y lies there; stop at a finite time, use "
-                      f"ridge, or choose a rank_tolerance", RuntimeWarning, stacklevel=caller_level())
+                      f"{ratio:.1g} of the largest {spectrum.value}: rounding hides them, and {share:.0%} of the norm "
+                      f"of y lies there; stop at a finite time, use ridge, or choose a rank_tolerance",
+                      RuntimeWarning, stacklevel=caller_level())
 
     @cached_property
     def _cut_share(self):
@@ -203,7 +211,7 @@ class LinearFlow:
         return float(np.linalg.norm(basis.T @ columns) / size) if size > 0 else 0.0
 
     def _moved(self, like):
-        """This flow for parameters of another library: NumPy data with JAX or PyTorch times, say."""
+        """This flow in the library of a filter's parameters, as for NumPy data with JAX or PyTorch times."""
         if library(like) == library(self.limit):
             return self
         return mapped(self, lambda array, _: moved(array, like))
@@ -226,13 +234,8 @@ def _limit(spectrum, inputs, y):
     return xp.permute_dims(limit.reshape((limit.shape[0], *rows.shape[1:])), (*range(1, last), 0, last))
 
 
-def _outputs(spectrum, inputs, start):
-    return start if start is None or spectrum.method == "kernel" else inputs @ start
-
-
 def _rest(spectrum, inputs, targets, start):
-    begin = _outputs(spectrum, inputs, start)
-    return targets if begin is None else targets - begin
+    return targets if start is None else targets - spectrum.start_outputs(inputs, start)
 
 
 def _sequence(name, values):

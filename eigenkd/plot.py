@@ -1,14 +1,14 @@
-"""Pictures of what the other modules compute: Axes in, Axes out, and nothing is ever shown.
+"""Plots of what the other modules compute: Axes in, Axes out; nothing is shown.
 
-The teacher is blue and solid, the student vermillion and dashed: told apart without colour, and by a colour-blind
-reader (the palette is Okabe and Ito's). Matplotlib is imported when an Axes has to be made.
+The teacher is blue and solid, the student vermillion and dashed, so that they differ without colour and for
+colour-blind readers (the palette is Okabe and Ito's). Matplotlib is imported when an Axes has to be made.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 
 TEACHER = {"color": "#0072B2", "linestyle": "-"}
 STUDENT = {"color": "#D55E00", "linestyle": "--"}

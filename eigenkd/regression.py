@@ -1,4 +1,4 @@
-"""Regressions, factorised: what users give, checked, and the flow that is made of it.
+"""`linear_flow` and `kernel_flow`: checks of the data, factorisation, and the `LinearFlow` that results.
 
 Loss (1/2)||X b - y||^2, start b = 0 unless given. Eqs. (1)-(8), (73)-(76), docs/theory.md.
 """
@@ -9,22 +9,25 @@ from numbers import Real
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import cast_like, in_double, is_concrete, real_array, runs_in_double
-from eigenkd.factorisation import flat_kernel, from_features, from_kernel
+from eigenkd._arrays import Array, cast_like, in_double, is_concrete, real_array, runs_in_double
+from eigenkd._factorisation import flat_kernel, from_features, from_kernel
+from eigenkd._pytrees import mapped
+from eigenkd._weighting import Weighting
 from eigenkd.flow import LinearFlow, checked_targets
-from eigenkd.pytrees import mapped
-from eigenkd.spectrum import GramSpectrum
-from eigenkd.weighting import Weighting
 
 
-def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercept=False, rank_tolerance=None):
+def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = None, *,
+                sample_weight: Array | None = None, intercept: bool = False,
+                rank_tolerance: float | None = None) -> LinearFlow:
     """Factorise linear regression of y on X once, for all times, students and filters.
 
-    X: (n, p) features, a row a sample. y: (n,) or (n, m) targets. Real numbers of NumPy, JAX or PyTorch; the results
-    are of X's library, precision and device. method: "auto", "svd" or "gram", see `factorisation.from_features`. In
-    double precision the relative error of the weights is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto",
-    "svd"; for y with a component of its own along the directions that dominate the weights). Single precision on the
-    CPU is factorised in double, outside of transformations and up to 2^28 numbers, and the results are rounded.
+    X: (n, p) features, one row per sample. y: (n,) or (n, m) targets. Both are real arrays of NumPy, JAX or PyTorch;
+    results have X's library, precision and device. method: "gram", the eigenbasis of the smaller of X X^T and X^T X,
+    with errors of eps cond(X X^T); "svd", right for small eigenvalues too, at up to five times the cost; or "auto",
+    "gram" where cond(X X^T) is at most 1e3 and "svd" elsewhere. In double precision the relative error of the weights
+    is below 1e-11 for condition numbers of X X^T up to 1e12 ("auto", "svd"; for y with a component of its own along the
+    directions that dominate the weights). Single precision on the CPU is factorised in double, outside of
+    transformations and up to 2^28 numbers, and the results are rounded.
 
     start: weights (p,) or (p, m) that every generation starts from, zero if left out; filters then act on the
     displacement from it.  Eq. (7)
@@ -34,17 +37,17 @@ def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercep
     best one for b, (weighted) mean of y - mean of x . b. That is the flow of centred X and y. A bias that is trained
     like a weight is another model: append a column of ones to X.  Eq. (76)
 
-    rank_tolerance: directions with singular values of at most this share of the largest are not resolved. At finite
-    times they are learned, at t = inf and for vanishing ridges they are not. By default it is what rounding leaves,
-    8 eps of X and a little more for large X: `Spectrum`, "Rank" in docs/theory.md. A fit that leaves out a visible part
-    of y by that default gives a RuntimeWarning.
+    rank_tolerance: directions with singular values of at most this share of the largest are not resolved. They are
+    learned at finite times, but not at t = inf and for vanishing ridges. The default is the size of rounding, 8 eps of
+    X and a little more for large X: `Spectrum`, "Rank" in docs/theory.md. A fit for which that default leaves out a
+    visible part of y gives a RuntimeWarning.
 
-    Under JAX and PyTorch `weights`, `fitted` and `predict` of what is trained are differentiable in X, y, start, times
-    and new inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54), `eigenkd.sensitivity`. At
-    t = inf and for vanishing ridges, where X is not of full rank, there is no derivative; the result is that along
-    changes of X that keep its rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and
-    are NaN or infinite where they do. `components` and the bases of the spectrum, which jump where eigenvalues cross,
-    have the derivatives of the library's decomposition: NaN or infinite where eigenvalues repeat.
+    Under JAX and PyTorch `weights`, `fitted` and `predict` of fits are differentiable in X, y, start, times and new
+    inputs, also where eigenvalues repeat, nearly repeat or are 0: Eqs. (48)-(54). At t = inf and for vanishing ridges,
+    where X is not of full rank, there is no derivative; the result is the derivative along changes of X that keep its
+    rank. Second derivatives lose digits as eigenvalues meet, eps lambda/gap of them, and are NaN or infinite where they
+    do. `components` and the bases of the spectrum, which jump where eigenvalues cross, have the derivatives of the
+    library's decomposition: NaN or infinite where eigenvalues repeat.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape or in range. Returns a `LinearFlow`.
     Eqs. (1)-(6), docs/theory.md.
@@ -56,7 +59,7 @@ def linear_flow(X, y, method="auto", start=None, *, sample_weight=None, intercep
     return _flow(factorise, X, y, start, sample_weight=_weights(sample_weight, y), intercept=intercept)
 
 
-def kernel_flow(K, y, start=None, *, rank_tolerance=None):
+def kernel_flow(K: Array, y: Array, start: Array | None = None, *, rank_tolerance: float | None = None) -> LinearFlow:
     """Factorise kernel regression of y with the kernel matrix K once, for all times, students and filters.
 
     K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). Or K (n, n, k, k),
@@ -127,21 +130,16 @@ def _flow(factorise, inputs, y, start, sample_weight=None, intercept=False, coup
         weighting = Weighting.of(X, sample_weight, intercept)
         X = weighting.inputs(X)
     if not wide and runs_in_double(X):  # for targets that are traced
-        spectrum = _rounded(factorise(in_double(X), single=True), X)
+        spectrum = _rounded(factorise(in_double(X), single=True).formed(), X)
     else:
         spectrum = factorise(X, single=wide)
     flow = LinearFlow.of(spectrum, X, targets, start, coupled > 0 or y.ndim == 1, weighting, coupled)
     if not wide:
         return flow
+    flow = replace(flow, spectrum=spectrum.formed(), inputs=X[:0, :])  # inputs are not copied
     return replace(_rounded(flow, inputs), inputs=_rounded(X, inputs) if weighting else inputs)
 
 
 def _rounded(tree, like):
     """A tree of arrays in double precision, in that of `like` and of its library."""
-    if isinstance(tree, LinearFlow):
-        tree = replace(tree, spectrum=_formed(tree.spectrum), inputs=tree.inputs[:0, :])
-    return mapped(_formed(tree), lambda array, _: cast_like(array, like))
-
-
-def _formed(tree):
-    return tree.formed() if isinstance(tree, GramSpectrum) else tree
+    return mapped(tree, lambda array, _: cast_like(array, like))

@@ -15,7 +15,7 @@ INFINITE = "∞"
 
 @dataclass(frozen=True)
 class Cells:
-    """What the formats write out.
+    """The contents of a table.
 
     header: the names of the columns, of text alone it may be empty; rows: of cells, each as long as the others; notes:
     sentences under the table. align: "l" or "r" for each of the first columns, those after it being "r".

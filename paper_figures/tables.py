@@ -3,7 +3,7 @@
 from math import isnan
 from statistics import mean
 
-from eigenkd.intervals import t_interval
+from eigenkd._intervals import t_interval
 from eigenkd.table import NONE, Cells
 from paper_figures.captions import marked, notes_at_chance
 from validation.report import says_nothing

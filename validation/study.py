@@ -16,7 +16,7 @@ import tyro
 from tqdm import tqdm
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from eigenkd.intervals import t_interval
+from eigenkd._intervals import t_interval
 from eigenkd.table import NONE, Cells, written
 from validation import run, runs
 from validation.errors import UsageError

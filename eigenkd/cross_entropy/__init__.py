@@ -1,7 +1,7 @@
 """Gradient flow of the same linear and kernel models under the softmax cross-entropy, by an ODE solver.
 
-Between the closed forms and networks: the model of `eigenkd.linear_flow`, the loss of a classifier. Nothing decouples
-any more, so that times are reached by integration (diffrax), in the eigenbasis of K. Eqs. (66)-(71), docs/theory.md.
+The model is that of `eigenkd.linear_flow`, the loss that of a classifier. Eigendirections do not decouple, so the flow
+is integrated (diffrax), in the eigenbasis of K. Eqs. (66)-(71), docs/theory.md.
 
     from eigenkd import cross_entropy
     flow = cross_entropy.linear_flow(X, labels)
@@ -11,6 +11,6 @@ any more, so that times are reached by integration (diffrax), in the eigenbasis 
 Needs JAX and diffrax: pip install 'eigenkd[ode]'.
 """
 
-from eigenkd.cross_entropy.flow import Fit, Flow, kernel_flow, linear_flow
+from eigenkd.cross_entropy.flow import CrossEntropyFit, CrossEntropyFlow, kernel_flow, linear_flow
 
-__all__ = ["Fit", "Flow", "kernel_flow", "linear_flow"]
+__all__ = ["CrossEntropyFit", "CrossEntropyFlow", "kernel_flow", "linear_flow"]

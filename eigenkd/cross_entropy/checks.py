@@ -1,10 +1,10 @@
-"""What the flow is given: arrays in double precision, labels as probabilities, times, numbers."""
+"""Checks of the flow's arguments: arrays in double precision, labels as probabilities, times, numbers."""
 
 import numpy as np
 
-from eigenkd.arrays import is_concrete, real_array, to_numpy
+from eigenkd._arrays import is_concrete, real_array, to_numpy
 
-MANY = 100_000  # classes that nobody means
+MANY = 100_000  # so many classes mean that labels are not numbered from 0
 COUPLED = ", and probabilities (n, m) where the kernel is that of all n m outputs"
 
 
@@ -55,7 +55,7 @@ def targets(y, inputs, coupled=False):
     if (y < 0).any() or (abs(totals - 1) > 1e-5).any():
         raise ValueError(f"y: expected probabilities >= 0 that sum to 1 in each row, got a smallest of {y.min():g} and "
                          f"sums between {totals.min():g} and {totals.max():g}; pass softmax(logits), or labels (n,)")
-    return y / totals  # which single precision leaves off 1
+    return y / totals  # sums in single precision are not exactly 1
 
 
 def start(start, length, y):

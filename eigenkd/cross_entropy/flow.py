@@ -1,5 +1,6 @@
-"""The factorised classification problem and what is trained of it."""
+"""The factorised classification problem and its trained models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
@@ -7,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from eigenkd import filters, fit
+from eigenkd import filters
+from eigenkd._arrays import Array
+from eigenkd._factorisation import flat_kernel, from_features, from_kernel
 from eigenkd.cross_entropy import checks
 from eigenkd.cross_entropy.integration import integrate
-from eigenkd.factorisation import flat_kernel, from_features, from_kernel
+from eigenkd.fit import Fit
 from eigenkd.flow import LinearFlow
 from eigenkd.regression import checked_tolerance
 from eigenkd.spectrum import Spectrum
@@ -18,30 +21,32 @@ from eigenkd.spectrum import Spectrum
 RTOL, MAX_STEPS = 1e-11, 100_000
 
 
-def linear_flow(X, y, method="auto", start=None, rtol=RTOL, max_steps=MAX_STEPS):
+def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = None, rtol: float = RTOL,
+                max_steps: int = MAX_STEPS) -> "CrossEntropyFlow":
     """Factorise X for training softmax(X B) on y by gradient flow, for all times, students and generations.
 
     dB/dt = X^T (y - softmax(X B)), the gradient flow of the cross-entropy summed over samples, from B = 0 unless a
     start is given.  Eq. (66)
 
     X: (n, p) features, a row a sample. y: (n,) class labels 0, 1, ..., m - 1, or (n, m) probabilities that sum to 1 in
-    each row. method: "auto", "svd" or "gram", see `spectrum.from_features`. start: weights (p, m) that every generation
+    each row. method: "auto", "svd" or "gram", see `eigenkd.linear_flow`. start: weights (p, m) that every generation
     starts from. Numbers of NumPy, JAX or PyTorch; all is computed in double precision, and results are NumPy arrays.
     There are no derivatives with respect to inputs.
 
-    rtol: the solver's tolerance for one step, absolute and relative, in logits. With the default weights and logits
-    are right to 1e-9 of the largest, or of 0.1 where that is less. max_steps: of the solver, for one trajectory; they
-    are at most 0.13 lambda_1 time and a few hundred, and far fewer where the model comes to fit its labels.
+    rtol: the solver's tolerance for one step, absolute and relative, in logits. With the default, weights and logits
+    are right to 1e-9 of the largest, or of 0.1 if that is larger. max_steps: of the solver, for one trajectory, which
+    takes at most 0.13 lambda_1 time plus a few hundred steps, and far fewer once the model fits its labels.
 
     Raises TypeError or ValueError for what is not real, finite, of matching shape, or no distribution over classes.
-    Returns a `Flow`.
+    Returns a `CrossEntropyFlow`.
     """
     X = checks.double("X", X, ndim=(2,))
     y = checks.targets(y, X)
     return _flow(from_features(X, method), X, y, checks.start(start, X.shape[1], y), rtol, max_steps)
 
 
-def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolerance=None):
+def kernel_flow(K: Array, y: Array, start: Array | None = None, rtol: float = RTOL, max_steps: int = MAX_STEPS, *,
+                rank_tolerance: float | None = None) -> "CrossEntropyFlow":
     """Factorise the kernel matrix K for the same flow of logits f: df/dt = K (y - softmax(f)).  Eq. (66)
 
     K: (n, n) symmetric positive semi-definite, between the training inputs; or, where a kernel couples the classes, as
@@ -49,7 +54,8 @@ def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolera
     then are (..., k, 1), and `predict` takes K_new (n_new, n, m, m) or (n_new m, n m). start: logits (n, m) on the
     training inputs of the function that every generation starts from, zero if left out. rank_tolerance: eigenvalues
     from -rank_tolerance to 0 times the largest are taken for 0, as in `eigenkd.kernel_flow`. Otherwise as
-    `linear_flow`. Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a `Flow`.
+    `linear_flow`. Raises ValueError also for a K that is not square, not symmetric or indefinite. Returns a
+    `CrossEntropyFlow`.
     """
     K = flat_kernel("K", checks.double("K", K, ndim=(2, 4)), square=True)
     spectrum = from_kernel(K, checked_tolerance(rank_tolerance))
@@ -58,15 +64,15 @@ def kernel_flow(K, y, start=None, rtol=RTOL, max_steps=MAX_STEPS, *, rank_tolera
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Flow:
+class CrossEntropyFlow:
     """A factorised classification problem: what `linear_flow` and `kernel_flow` return. Arrays are NumPy's.
 
     spectrum: the eigenbasis. inputs: X (n, p) or K (n, n). targets: the labels as probabilities (n, m). start: what
     training starts from, (p, m) or for a kernel (n, m), or None for zero. rtol, max_steps: of the solver.
 
-    Times are numbers or arrays of any shape, >= 0 and finite: where classes are separable logits grow without bound,
-    so that there is no limit. Each trajectory is integrated once for all of its times. Raised everywhere below:
-    TypeError or ValueError for other times, ValueError where max_steps do not reach them, ImportError without diffrax.
+    Times are numbers or arrays of any shape, >= 0 and finite: logits of separable classes grow without bound, so there
+    is no limit. Each trajectory is integrated once for all of its times. All methods raise TypeError or ValueError for
+    other times, ValueError where max_steps do not reach them, and ImportError without diffrax.
     """
 
     spectrum: Spectrum
@@ -78,13 +84,14 @@ class Flow:
 
     def __repr__(self):
         (n, m), k = self.targets.shape, self.spectrum.eigenvalues.shape[0]
-        return f"cross_entropy.Flow({n} samples, {m} classes, {k} directions by {self.spectrum.method!r})"
+        return f"CrossEntropyFlow({n} samples, {m} classes, {k} directions by {self.spectrum.method!r})"
 
-    def teacher(self, time):
+    def teacher(self, time: Array) -> "CrossEntropyFit":
         """Trained on the labels for `time`.  Eq. (67)"""
         return self._trained({"time": time}, 1.0, 1.0)
 
-    def student(self, time, teacher_time, temperature=1.0, weight=1.0):
+    def student(self, time: Array, teacher_time: Array, temperature: float = 1.0,
+                weight: float = 1.0) -> "CrossEntropyFit":
         """Trained for `time` on the probabilities of a teacher stopped at `teacher_time`; both broadcast.  Eq. (68)
 
         The loss is weight * temperature^2 * KL(softmax(f_T / temperature) || softmax(f / temperature))
@@ -93,7 +100,7 @@ class Flow:
         """
         return self._trained({"teacher_time": teacher_time, "time": time}, temperature, weight)
 
-    def chain(self, times, temperature=1.0, weight=1.0):
+    def chain(self, times: Sequence[Array], temperature: float = 1.0, weight: float = 1.0) -> "CrossEntropyFit":
         """The last of several generations: times[0] on the labels, each next one as the `student` of the one before.
 
         times: a list of times, one a generation, that broadcast. temperature, weight: of every generation but the
@@ -118,10 +125,10 @@ class Flow:
         return self._fit(learned.reshape((*shape, *learned.shape[1:])))
 
     def _fit(self, learned):
-        """The linear model of the components (..., k, m) learned, whose loss no longer matters."""
+        """The fit with the components (..., k, m) learned. It is a linear model, whatever the loss."""
         start = None if self.start is None else self._rows(self.start)
         model = LinearFlow(self.spectrum, self.inputs, self._rows(self.targets), start, learned, vector=False)
-        return Fit(model.fit(filters.identity), self.targets.shape[1])
+        return CrossEntropyFit(model.fit(filters.identity), self.targets.shape[1])
 
     def _rows(self, values):
         """Values (n, m) with a row for each of the kernel's: as they are, or (n m, 1) where it couples classes."""
@@ -142,7 +149,7 @@ class Flow:
         return learned
 
     def _nothing(self):
-        """The components (k, m) of what training starts from."""
+        """The components (k, m) learned at the start of training."""
         return np.zeros((self.spectrum.eigenvalues.shape[0], self._rows(self.targets).shape[1]))
 
     def _trajectory(self, losses, times, name):
@@ -164,38 +171,36 @@ class Flow:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class CrossEntropyFit:
     """One trained classifier, or an array of them: `...` below is the broadcast shape of the times.
 
-    model: the linear model that it is, an `eigenkd.Fit`. classes: m.
+    model: its linear model, an `eigenkd.Fit`. classes: m.
     """
 
-    model: fit.Fit
+    model: Fit
     classes: int
 
     def __repr__(self):
-        return f"cross_entropy.Fit({self.components.shape[:-2]} times, {self.classes} classes)"
+        return f"CrossEntropyFit({self.components.shape[:-2]} times, {self.classes} classes)"
 
     components = property(lambda self: self.model.components, doc="(..., k, m): weights along the feature basis.")
     weights = property(lambda self: self.model.weights, doc="(..., p, m): B. Raises TypeError for a kernel.")
     fitted = property(lambda self: self._logits(self.model.fitted), doc="(..., n, m): logits on the training inputs.")
 
     @cached_property
-    def probabilities(self):
+    def probabilities(self) -> np.ndarray:
         """(..., n, m): softmax of `fitted`."""
         return _softmax(self.fitted)
 
-    def predict(self, new, start=None):
+    def predict(self, new: Array, start: Array | None = None) -> np.ndarray:
         """(..., n_new, m): logits on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         start: for a kernel flow with a start, the logits of that function on the new inputs, (n_new, m).
         """
-        name = "K_new" if self.model.flow.spectrum.method == "kernel" else "X_new"
         if start is not None:
             start = checks.double("start", start)
             start = start.reshape(-1, 1) if self.components.shape[-1] == 1 else start
-        new = checks.double(name, new)
-        new = flat_kernel(name, new) if new.ndim == 4 and name == "K_new" else new
+        new = checks.double(self.model.flow.spectrum.kind.new, new)
         return self._logits(self.model.predict(new, start))
 
     def _logits(self, rows):
@@ -205,8 +210,8 @@ class Fit:
 def _flow(spectrum, inputs, y, start, rtol, max_steps):
     rtol = checks.number("rtol", rtol, "a tolerance between 1e-13 and 0.01", lambda v: 1e-13 <= v <= 1e-2)
     max_steps = checks.number("max_steps", max_steps, "a whole number of steps >= 1", lambda v: v >= 1, index)
-    # Every time is finite: directions that are not resolved stay.
-    return Flow(spectrum.with_resolution(0.0), inputs, y, start, rtol, max_steps)
+    # All times are finite, so directions that are not resolved are learned.
+    return CrossEntropyFlow(spectrum.with_resolution(0.0), inputs, y, start, rtol, max_steps)
 
 
 def _softmax(logits):

@@ -7,9 +7,9 @@ import numpy as np
 
 def integrate(features, begin, losses, times, rtol, max_steps):
     """z (N, k, m) at ascending times (N,) of dz/dt = features^T (targets - probabilities at begin + features z) from 0,
-    summed over losses (weight, temperature, targets) as in Eq. (68), and whether the solver got there."""
+    summed over losses (weight, temperature, targets) as in Eq. (68), and whether the solver reached the last time."""
     solve, double_precision = _solver()
-    with double_precision(True):  # in this thread alone, and no longer than this
+    with double_precision(True):  # for this thread and this block only
         values, done = solve(features, begin, losses, times, rtol, max_steps)
         return np.asarray(values), bool(done)
 
@@ -17,7 +17,7 @@ def integrate(features, begin, losses, times, rtol, max_steps):
 @cache
 def _solver():
     """The compiled integration, by an explicit method interpolated at the times, and JAX's context of double precision.
-    The Jacobian has eigenvalues between -lambda_1/2 and 0: see docs/theory.md for why not an implicit one."""
+    The Jacobian has eigenvalues between -lambda_1/2 and 0; docs/theory.md says why the method is not implicit."""
     try:
         import diffrax
         import jax

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 from eigenkd.deviation.alignment import doubt
 from eigenkd.deviation.inputs import (
     NO_LABEL,

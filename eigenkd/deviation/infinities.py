@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 
 SHOWN = 5  # rows that are named
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_torch_array
 
-from eigenkd.arrays import library, real_array, to_numpy
+from eigenkd._arrays import library, real_array, to_numpy
 from eigenkd.deviation.pointwise import TOLERANCE, rows_at_once
 
 KINDS = ("auto", "logits", "probabilities")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
 from eigenkd.deviation.pointwise import rows_at_once
 from eigenkd.deviation.softmax import LOWEST_HALF, MASK, ZERO
 

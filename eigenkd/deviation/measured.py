@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
+from eigenkd._intervals import share_interval
 from eigenkd.deviation.calibration import Calibrations, calibrate, group
 from eigenkd.deviation.infinities import infinities
 from eigenkd.deviation.inputs import NO_LABEL, mask_of
@@ -18,7 +19,6 @@ from eigenkd.deviation.slope import fit, reported
 from eigenkd.deviation.softmax import ZERO
 from eigenkd.deviation.table import html, table
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
-from eigenkd.intervals import share_interval
 
 VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
 POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence",

@@ -9,7 +9,7 @@ from statistics import mean
 
 import numpy as np
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 from eigenkd.deviation.measured import VIEWS
 from eigenkd.deviation.table import cells, expect_measured
 from eigenkd.deviation.verdict import FRACTION

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 
-from eigenkd.arrays import leading, moved, real_array, to_numpy
+from eigenkd._arrays import leading, moved, real_array, to_numpy
 from eigenkd.deviation.softmax import ZERO, Softmax
 
 BLOCK = 2**17  # entries of a block of NumPy rows: 1 MB in double precision

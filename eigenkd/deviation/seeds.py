@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from math import isfinite
 from statistics import mean
 
+from eigenkd._intervals import t_interval
 from eigenkd.deviation.measured import Deviation, finite
 from eigenkd.deviation.slope import Slope, reported, undetermined
 from eigenkd.deviation.table import html, table
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
-from eigenkd.intervals import t_interval
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ another entry that no network computes as a logit.
 
 from array_api_compat import device
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 
 ZERO = 1e3  # nats below the row's largest logit from which on every floating-point type rounds the probability to zero
 MASK = 1e6  # nats below it from which on an entry is a mask's constant: its logit is -inf

@@ -5,7 +5,7 @@ from math import isfinite
 from statistics import mean
 from typing import Protocol, runtime_checkable
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 from eigenkd.deviation.slope import FRACTIONS
 from eigenkd.deviation.verdict import FEWEST
 from eigenkd.table import INFINITE, NONE, Cells, html_table, number, written

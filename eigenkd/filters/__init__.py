@@ -1,11 +1,10 @@
 """Filters: what training does to one eigendirection, as a function of its eigenvalue.
 
-A filter maps an eigenvalue lam >= 0 of K = X X^T to a gain g (its filter factor): the share of the target that a
-model has learned along that direction, with residual r = 1 - g. A teacher relaxes from zero to the labels, its
-student from zero to the teacher, the next generation from zero to the student, a loss switch from where the first
-loss left off to the second target: one operation (`algebra`), ways of training that it is made of (`training`; as
-PyTorch has them: `pytorch`), and schedules that it makes (`schedules`).
-Eqs. (9)-(15) and (16)-(24), docs/theory.md.
+A filter maps an eigenvalue lam >= 0 of K = X X^T to a gain g (its filter factor): the share of the target that a model
+has learned along that direction, with residual r = 1 - g. A teacher relaxes from zero to the labels, its student from
+zero to the teacher, the next generation from zero to the student, and a loss switch from the end of the first loss to
+the second target. All are one operation (`algebra`). It is applied to ways of training (`training`; `pytorch` has them
+in PyTorch's terms) and gives schedules (`schedules`). Eqs. (9)-(15) and (16)-(24), docs/theory.md.
 
 >>> from eigenkd import filters
 >>> teacher = filters.flow(2.0)

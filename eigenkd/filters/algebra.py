@@ -1,12 +1,12 @@
-"""The algebra of filters: one operation, and leaves that it starts from.
+"""The algebra of filters: one operation, and the leaves that it is applied to.
 
     leaf         a residual r(lam) in closed form: exp(-t lam) for gradient flow
     relaxation   gain = w target + (1 - w) start, where the weight w is itself the gain of a filter      Eq. (10)
 
-A filter is evaluated as the pair (gain, residual), or as the pair of their logarithms. Through a relaxation both pairs
-go by adding positive terms alone, so that neither suffers from cancellation. A leaf whose gain can leave [0, 1]
-(momentum, steps beyond the stable ones) has no logarithm: it, and what is made of it, says so and works in the linear
-pair.
+A filter is evaluated as the pair (gain, residual), or as the pair of their logarithms. A relaxation adds only positive
+terms in both pairs, so that neither suffers from cancellation. A leaf whose gain can leave [0, 1] (momentum, steps
+beyond the stable ones) has no logarithm. It, and filters made of it, raise `Overshoot` for logarithms and have the
+linear pair.
 """
 
 from abc import ABC, abstractmethod
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete, leading, moved, real_array
+from eigenkd._arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.filters.elementary import log1mexp, log1p
-from eigenkd.pytrees import pytree
 
 
 class Overshoot(ValueError):
@@ -41,26 +41,28 @@ class Filter(ABC):
 
     @abstractmethod
     def _pair(self, lam):
-        """(gain, residual) at lam, both to a few units in the last place; of momentum that swings, to a few of 1."""
+        """(gain, residual) at lam, both to a few units in the last place; for oscillating momentum, to a few units of
+        1."""
 
     @abstractmethod
     def _log_pair(self, lam):
         """(log gain, log residual) at lam, both to a few units in the last place."""
 
-    def gain(self, lam):
+    def gain(self, lam: Array) -> Array:
         """The gain g(lam), within a few ulp, times |log g| where that is more, with derivatives that are finite
         everywhere, lam = 0 and t = inf included."""
         return self._evaluate(self._pair, lam)[0]
 
-    def residual(self, lam):
-        """The residual r(lam) = 1 - g(lam), without cancellation; of momentum that swings, right next to 1 alone."""
+    def residual(self, lam: Array) -> Array:
+        """The residual r(lam) = 1 - g(lam), without cancellation; for oscillating momentum its error is relative to
+        1."""
         return self._evaluate(self._pair, lam)[1]
 
-    def log_gain(self, lam):
+    def log_gain(self, lam: Array) -> Array:
         """log g(lam), within 4 ulp relative to max(1, |log g|); -inf where the gain is 0."""
         return self._evaluate(self._log_pair, lam)[0]
 
-    def log_residual(self, lam):
+    def log_residual(self, lam: Array) -> Array:
         """log r(lam), within 4 ulp relative to max(1, |log r|), also where r rounds to 1; -inf where r is 0."""
         return self._evaluate(self._log_pair, lam)[1]
 
@@ -70,7 +72,7 @@ class Filter(ABC):
         with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
             return pair(lam)
 
-    def __matmul__(self, teacher):
+    def __matmul__(self, teacher: "Filter") -> "Filter":
         return Relaxation(self, filter_named("teacher", teacher), zero)
 
 
@@ -138,7 +140,7 @@ class ClosedForm(Leaf):
 @pytree("arguments")
 @dataclass(frozen=True, eq=False, repr=False)
 class Alternating(Leaf):
-    """Residual +-exp(-x), by a rule that gives (x, where it is negative, where it would not stay a share).  Eq. (11)"""
+    """Residual +-exp(-x), by a rule that gives (x, where the residual is negative, where 1 - eta lam is).  Eq. (11)"""
 
     rule: Callable = None
 
@@ -156,7 +158,7 @@ class Alternating(Leaf):
                              f"(the largest eigenvalue is {float(xp.max(lam)):.6g}): there the residual changes its "
                              f"sign from step to step; use smaller steps, or gain and residual, which need no "
                              f"logarithm")
-        x = xp.where(overshoots, xp.nan, x)  # seen only where nothing can be raised
+        x = xp.where(overshoots, xp.nan, x)  # under transformations, where no error can be raised
         return log1mexp(x), 0 - x
 
 
@@ -198,7 +200,7 @@ def completed(gain, residual):
 
 
 def log_completed(log_gain, log_residual):
-    """The same of logarithms: relative accuracy next to 0, which a sum in log space can't give.  Eq. (15)"""
+    """The same for logarithms, with relative accuracy next to 0, which a sum in log space does not have.  Eq. (15)"""
     xp = array_namespace(log_gain)
     larger = log1p(-xp.exp(xp.minimum(log_gain, log_residual)))
     return xp.where(log_gain > log_residual, larger, log_gain), xp.where(log_gain > log_residual, log_residual, larger)
@@ -217,8 +219,9 @@ zero = Exponential("zero", (), (), exponent=_nothing)
 identity = Exponential("identity", (), (), exponent=_everything)
 
 
-def toward(target, training, start=None):
-    """Training, known by its gain from zero towards the labels, towards `target` from `start` (zero) instead.  Eq. (10)
+def toward(target: Filter, training: Filter, start: Filter | None = None) -> Filter:
+    """A training that is known by its gain from zero towards the labels, towards `target` from `start` (zero).  Eq.
+    (10)
 
     target, training, start: filters. toward(teacher, ridge(0.1)) is ridge(0.1) @ teacher.
     """
@@ -226,8 +229,8 @@ def toward(target, training, start=None):
                       filter_named("start", zero if start is None else start))
 
 
-def mix(a, b, weight):
-    """weight * a + (1 - weight) * b: what targets that mix labels and teacher teach.  Eq. (13)
+def mix(a: Filter, b: Filter, weight: Array) -> Filter:
+    """weight * a + (1 - weight) * b, as for targets that mix labels and teacher.  Eq. (13)
 
     weight: between 0 and 1, a number or an array of any shape. Raises ValueError where it is not.
     """
@@ -279,7 +282,7 @@ def check_shapes(parameters, own_axes=0):
 
 
 def short(a):
-    """A parameter as a message or a repr shows it."""
+    """A parameter as text for messages and reprs."""
     if not is_concrete(a):
         return "traced"
     return f"{float(a):g}" if a.ndim == 0 else f"array of shape {tuple(a.shape)}"

@@ -1,4 +1,4 @@
-"""Elementary functions to the last digits, in every array library: what the closed forms of filters are made of."""
+"""Elementary functions of the filters' closed forms, right to the last digits in every array library."""
 
 import sys
 from math import log
@@ -7,7 +7,7 @@ from array_api_compat import array_namespace, is_jax_array
 
 
 def rounded_here(x):
-    """x, computed as it is written: XLA takes numbers for exact, and would make x of (1 + x) - 1 under jit."""
+    """x, computed as it is written: under jit XLA would simplify (1 + x) - 1 to x."""
     return sys.modules["jax"].lax.optimization_barrier(x) if is_jax_array(x) else x
 
 

@@ -2,13 +2,15 @@
 
 from numbers import Real
 
-from eigenkd.filters.algebra import parameter, whole
+from eigenkd._arrays import Array
+from eigenkd.filters.algebra import Filter, parameter, whole
 from eigenkd.filters.training import checked_momentum, descent, heavy_ball
 
 REDUCTIONS = ("mean", "sum")
 
 
-def sgd(learning_rate, steps, samples, outputs=1, reduction="mean", momentum=0.0, weight_decay=0.0):
+def sgd(learning_rate: Array, steps: Array, samples: int, outputs: int = 1, reduction: str = "mean",
+        momentum: Array = 0.0, weight_decay: Array = 0.0) -> Filter:
     """The filter of torch.optim.SGD on full batches with torch.nn.MSELoss, of a linear model without bias.  Eq. (77)
 
     The flow and its filters have the loss (1/2)||X b - y||^2, whose gradient is X^T (X b - y). The "mean" of MSELoss
@@ -16,10 +18,10 @@ def sgd(learning_rate, steps, samples, outputs=1, reduction="mean", momentum=0.0
     This is descent(eta, steps), or heavy_ball(eta, steps, momentum), with eta = learning_rate * 2/(n m) or
     learning_rate * 2.
 
-    learning_rate, steps, momentum, weight_decay: as torch.optim.SGD has them (v = momentum v + gradient,
-    b = b - learning_rate v; no dampening, no nesterov); numbers or arrays that broadcast. steps are batches, which here
-    are epochs. samples, outputs: n and m, the shape of the targets. A run that starts from weights b0:
-    linear_flow(X, y, start=b0).fit(sgd(...)), without weight decay, which PyTorch has pull towards 0.
+    learning_rate, steps, momentum, weight_decay: as torch.optim.SGD has them (v = momentum v + gradient, b = b -
+    learning_rate v; no dampening, no nesterov); numbers or arrays that broadcast. steps are batches, which here are
+    epochs. samples, outputs: n and m, the shape of the targets. A run that starts from weights b0: linear_flow(X, y,
+    start=b0).fit(sgd(...)), without weight decay, which in PyTorch pulls towards 0.
 
     >>> print(sgd(0.1, 100, samples=50).gain(2.0).round(4))     # 100 steps of 0.1 * 2/50, along an eigenvalue of 2
     0.5521
@@ -36,11 +38,12 @@ def sgd(learning_rate, steps, samples, outputs=1, reduction="mean", momentum=0.0
     return heavy_ball(rate, steps, momentum)
 
 
-def sgd_time(learning_rate, steps, samples, outputs=1, reduction="mean", momentum=0.0):
-    """The time of the flow that so many steps of PyTorch's SGD amount to: steps * eta/(1 - momentum).  Eq. (77)
+def sgd_time(learning_rate: Array, steps: Array, samples: int, outputs: int = 1, reduction: str = "mean",
+             momentum: Array = 0.0) -> Array:
+    """The time of the flow that corresponds to steps of PyTorch's SGD: steps * eta/(1 - momentum).  Eq. (77)
 
-    Arguments as in `sgd`. teacher(sgd_time(...)) is what training by small steps tends to; sgd(...) is the steps
-    themselves. With momentum it is the time for many steps: the first 1/(1 - momentum) of them gather speed.
+    Arguments as in `sgd`. teacher(sgd_time(...)) is the limit of small steps; sgd(...) is the steps themselves. With
+    momentum the time is right for many steps: the first 1/(1 - momentum) of them are slower.
 
     >>> print(round(float(sgd_time(0.1, 1000, samples=50, outputs=10)), 12))
     0.4

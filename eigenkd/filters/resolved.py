@@ -1,4 +1,4 @@
-"""A filter in directions whose eigenvalues are rounding, where training without end learns nothing."""
+"""A filter that learns nothing at t = inf in directions whose eigenvalues are rounding."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
+from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
-from eigenkd.pytrees import pytree
 
 
 @pytree("filter", "threshold")
 @dataclass(frozen=True, eq=False)
 class Resolved(Filter):
-    """A filter that learns of eigenvalues up to a threshold no more than they make: g(lam) - g(0+) there.  Eq. (73)
+    """A filter with g(lam) - g(0+) in place of g(lam) for eigenvalues up to a threshold.  Eq. (73)
 
-    What has g(0+) = 0, as training for a finite time has, stays as it is. Training without end and vanishing ridges
-    have g(0+) = 1, and learn nothing there. threshold: >= 0, a number or of a shape that broadcasts as parameters do.
+    Training for a finite time has g(0+) = 0 and is unchanged. Training without end and vanishing ridges have g(0+) = 1
+    and learn nothing there. threshold: >= 0, a number or of a shape that broadcasts as parameters do.
     """
 
     filter: Filter

@@ -1,11 +1,12 @@
-"""Schedules of distillation: what is taught changes, keeps learning, learns back, or is taught for generations."""
+"""Schedules of distillation: targets that change, teachers that still learn or learn back, and generations."""
 
 from dataclasses import dataclass
 from math import exp, factorial, log, pi
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete, real_array
+from eigenkd._arrays import Array, is_concrete, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import (
     ClosedForm,
     Exponential,
@@ -25,11 +26,11 @@ from eigenkd.filters.algebra import (
 from eigenkd.filters.elementary import log1mexp, log1p, log_sinhc, product
 from eigenkd.filters.training import flow, relax
 from eigenkd.filters.two_rates import log_real_rates, real_rates
-from eigenkd.pytrees import pytree
 
 
-def switch(first, second, before, after, window=0.0, start=None):
-    """Trained on one target for `before`, then on another for `after`, in the window between on a moving mixture.
+def switch(first: Filter, second: Filter, before: Array, after: Array, window: Array = 0.0,
+           start: Filter | None = None) -> Filter:
+    """Trained on one target for `before`, on a moving mixture for `window`, then on another target for `after`.
 
     first, second: filters, as teacher and identity for a switch from distillation to the one-hot loss, or the other way
     round. before, after, window: times >= 0, inf allowed, that broadcast; a window of 0 is an abrupt switch. start: a
@@ -45,7 +46,7 @@ def switch(first, second, before, after, window=0.0, start=None):
     return relax(second, after, start=anneal(first, second, window, start=relax(first, before, start)))
 
 
-def anneal(first, second, time, start=None):
+def anneal(first: Filter, second: Filter, time: Array, start: Filter | None = None) -> Filter:
     """Gradient flow towards targets that move linearly from `first` to `second` over `time`, from `start`.  Eq. (22)
 
     g = (1 - phi) second + (phi - d) first + d start, d = exp(-x), phi = (1 - d)/x, x = t lam. first, second, start:
@@ -58,12 +59,12 @@ def anneal(first, second, time, start=None):
 
 
 def _later_exponent(lam, time):
-    """-log phi, phi = (1 - exp(-x))/x: what is left of the first target and the start."""
+    """-log phi, phi = (1 - exp(-x))/x: the share of the first target and the start together."""
     return _annealed(product(time, lam))[0]
 
 
 def _sooner_exponent(lam, time):
-    """-log(d/phi) = log((exp(x) - 1)/x): what is left of the start, of that."""
+    """-log(d/phi) = log((exp(x) - 1)/x): the share of the start in that."""
     return _annealed(product(time, lam))[1]
 
 
@@ -77,7 +78,7 @@ def _annealed(x):
     return xp.where(x < 2, half - bend, end), xp.where(x < 2, half + bend, xp.where(xp.isinf(x), x, far - later))
 
 
-def generations(student, count, weight=0.0, start=identity):
+def generations(student: Filter, count: Array, weight: Array = 0.0, start: Filter = identity) -> Filter:
     """Self-distillation `count` times over, each on weight * labels + (1 - weight) * the generation before.  Eq. (23)
 
     g_k = a (alpha + (1 - alpha) g_{k-1}) = q^k g_0 + (1 - q^k) limit, q = (1 - alpha) a, limit = alpha a/(1 - q), which
@@ -100,7 +101,7 @@ def generations(student, count, weight=0.0, start=identity):
 @pytree("student", "weight")
 @dataclass(frozen=True, eq=False, repr=False)
 class Limit(Filter):
-    """Where generations end: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (23)"""
+    """The limit of generations: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (23)"""
 
     student: Filter
     weight: object
@@ -120,7 +121,7 @@ class Limit(Filter):
         a, r = self.student._pair(lam)
         top = _aligned("weight", self.weight, lam) * a
         total = top + r
-        stuck = total == 0  # no labels, and each generation a perfect copy: nothing ever moves
+        stuck = total == 0  # without labels, and each generation a perfect copy, nothing changes
         total = xp.where(stuck, 1.0, total)
         return top / total, xp.where(stuck, 1.0, r / total)
 
@@ -136,7 +137,7 @@ class Limit(Filter):
 @pytree("student", "count", "weight")
 @dataclass(frozen=True, eq=False, repr=False)
 class Handover(Filter):
-    """How far generations have left generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (23)"""
+    """The weight of the limit next to generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (23)"""
 
     student: Filter
     count: object
@@ -162,7 +163,7 @@ class Handover(Filter):
         lost = alpha + (1 - alpha) * r
         near = lost < 0.5
         exponent = product(count, -log1p(-xp.where(near, lost, 0.0)))
-        ordinary = (count > 0) & ~xp.isinf(count)  # the others have a power whose derivative is not their own
+        ordinary = (count > 0) & ~xp.isinf(count)  # elsewhere the power has another derivative
         power = xp.where(ordinary, ((1 - alpha) * a) ** xp.where(ordinary, count, 1.0), xp.where(count > 0, 0.0, 1.0))
         return xp.where(near, -xp.expm1(-exponent), 1 - power), xp.where(near, xp.exp(-exponent), power)
 
@@ -183,7 +184,7 @@ def _aligned(name, value, lam):
     return value.reshape((*value.shape, *(1,) * lam.ndim))
 
 
-def online(time, speed=1.0):
+def online(time: Array, speed: Array = 1.0) -> Filter:
     """A student of a teacher that is still learning, both from zero for `time`: online distillation.  Eq. (20)
 
     r = exp(-lam t) + (exp(-c lam t) - exp(-lam t))/(1 - c): the teacher learns from the labels at c times the student's
@@ -208,7 +209,7 @@ def _rates(lam, time, speed):
     return xp.broadcast_arrays(x, product(speed, x))
 
 
-def online_chain(time, learners):
+def online_chain(time: Array, learners: int) -> Filter:
     """The last of a chain of learners that all learn at once, each from the one before it.  Eq. (21)
 
     g = P(learners, lam t), the regularised incomplete gamma function (Erlang's distribution). time: t >= 0, a number or
@@ -259,23 +260,23 @@ class _Erlang:
 
 
 def _log_poisson(x, m):
-    """log(x^m exp(-x)/m!) for x > 0: right next to 1 where x is near m, and each part of it is many times larger."""
+    """log(x^m exp(-x)/m!) for x > 0, with an error relative to 1 near x = m, where its terms are many times larger."""
     return m * array_namespace(x).log(x / m) + (m - x) - _stirling(m) if m else -x
 
 
 def _stirling(m):
-    """log(m! exp(m)/m^m) for m >= 1, what Stirling's formula says is log(2 pi m)/2 and a little."""
+    """log(m! exp(m)/m^m) for m >= 1, by Stirling's formula log(2 pi m)/2 plus a small correction."""
     if m <= 100:
         return log(factorial(m) / m**m * exp(m))
     return log(2 * pi * m) / 2 + 1 / (12 * m) - 1 / (360 * m**3)
 
 
-def mutual(time, weight, start=(zero, zero)):
+def mutual(time: Array, weight: Array, start: tuple[Filter, Filter] = (zero, zero)) -> tuple[Filter, Filter]:
     """Two students that teach each other for `time`, with this weight on the labels: the pair of their filters.
 
     Mean: 1 - exp(-alpha x)(1 - mean_0), difference: exp(-(2 - alpha) x) difference_0, x = t lam. time: t >= 0, inf
     allowed; weight: alpha, between 0 and 1; numbers or arrays that broadcast. start: the filters that they start from.
-    From the same start both are flow(alpha t): all they have to teach each other is where they differ.  Eq. (24)
+    From the same start both are flow(alpha t): they teach each other only where they differ.  Eq. (24)
 
     >>> first, second = mutual(1.0, weight=0.5, start=(relax(identity, 1.0), zero))
     >>> print(first.gain(1.0).round(4), second.gain(1.0).round(4))
@@ -298,7 +299,7 @@ def _labels_exponent(lam, time, weight):
 
 
 def _exchange(lam, time, weight):
-    """What a student keeps of its own start, next to the other's: (1 + exp(-2 (1 - alpha) x))/2."""
+    """A student's share of its own start next to the other's: gain (1 + exp(-2 (1 - alpha) x))/2."""
     xp, z = array_namespace(lam), product(2 * (1 - weight), product(time, lam))
     return (1 + xp.exp(-z)) / 2, -xp.expm1(-z) / 2
 

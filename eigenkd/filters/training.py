@@ -4,11 +4,12 @@ from numbers import Real
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete
+from eigenkd._arrays import Array, is_concrete
 from eigenkd.filters.algebra import (
     Alternating,
     ClosedForm,
     Exponential,
+    Filter,
     check_shapes,
     identity,
     parameter,
@@ -20,7 +21,7 @@ from eigenkd.filters.elementary import exact_product, log1p, mean_decay, product
 from eigenkd.filters.two_rates import two_rates
 
 
-def flow(time, weight_decay=0.0):
+def flow(time: Array, weight_decay: Array = 0.0) -> Filter:
     """Gradient flow for `time` from zero towards the labels: g = 1 - exp(-t lam).  Eq. (4)
 
     time: t >= 0, a number or an array of any shape, inf allowed. Unit: 1/eigenvalue, for the loss (1/2)||X b - y||^2.
@@ -31,22 +32,22 @@ def flow(time, weight_decay=0.0):
     return relax(identity, time, weight_decay=weight_decay)
 
 
-def relax(target, time, start=None, weight_decay=0.0):
+def relax(target: Filter, time: Array, start: Filter | None = None, weight_decay: Array = 0.0) -> Filter:
     """Gradient flow for `time` towards `target`, from `start` (zero): g = tau + exp(-t lam) (g0 - tau).  Eq. (10)
 
-    target, start: filters, what is trained on and what is trained from. time, weight_decay: as in `flow`; the decay
-    pulls the start towards zero as well.
+    target, start: filters, the targets and the start of the training. time, weight_decay: as in `flow`; the decay pulls
+    the start towards zero as well.
     """
     return _trained(Exponential, "flow", {"time": parameter("time", time)}, _flow_exponent, target, start, weight_decay)
 
 
-def descent(learning_rate, steps, weight_decay=0.0):
+def descent(learning_rate: Array, steps: Array, weight_decay: Array = 0.0) -> Filter:
     """Gradient descent for `steps` steps from zero towards the labels: g = 1 - (1 - eta lam)^k.  Eq. (11)
 
     learning_rate: eta >= 0; steps: k, a whole number >= 0, inf allowed; numbers or arrays that broadcast. weight_decay:
-    mu as in `flow`, so that eta (lam + mu) takes the place of eta lam. Where that passes 1 the residual changes its
-    sign from step to step, and beyond 2 it grows: gain and residual are right there too, but what is no share has no
-    logarithm, and the order that Theorem 4.1 rests on fails.
+    mu as in `flow`, so that eta (lam + mu) takes the place of eta lam. Where that is above 1 the residual changes its
+    sign from step to step, and above 2 it grows. Gain and residual are right there too, but have no logarithms, and the
+    order that Theorem 4.1 rests on fails.
 
     >>> print(descent(0.5, [1, 2, 3]).gain(3.0))     # eta lam = 1.5
     [1.5   0.75  1.125]
@@ -57,15 +58,17 @@ def descent(learning_rate, steps, weight_decay=0.0):
     return descend(identity, learning_rate, steps, weight_decay=weight_decay)
 
 
-def descend(target, learning_rate, steps, start=None, weight_decay=0.0):
+def descend(target: Filter, learning_rate: Array, steps: Array, start: Filter | None = None,
+            weight_decay: Array = 0.0) -> Filter:
     """Gradient descent for `steps` steps towards `target`, from `start` (zero): `relax` by steps.  Eqs. (10), (11)"""
     arguments = {"learning_rate": parameter("learning_rate", learning_rate, finite=True),
                  "steps": whole("steps", steps)}
     return _trained(Alternating, "descent", arguments, _descent, target, start, weight_decay)
 
 
-def scheduled_descent(learning_rates, target=identity, start=None, weight_decay=0.0):
-    """Gradient descent by a schedule of steps: g = 1 - prod_i (1 - eta_i lam), in whatever order.  Eq. (17)
+def scheduled_descent(learning_rates: Array, target: Filter = identity, start: Filter | None = None,
+                      weight_decay: Array = 0.0) -> Filter:
+    """Gradient descent by a schedule of steps: g = 1 - prod_i (1 - eta_i lam), in any order.  Eq. (17)
 
     learning_rates: (steps,), or (..., steps) for several schedules: eta_i >= 0, finite. The rest as in `descend`;
     single steps may be longer than stable ones, as Chebyshev's are.
@@ -78,13 +81,13 @@ def scheduled_descent(learning_rates, target=identity, start=None, weight_decay=
                     own_axes=1)
 
 
-def heavy_ball(learning_rate, steps, momentum):
+def heavy_ball(learning_rate: Array, steps: Array, momentum: Array) -> Filter:
     """Gradient descent with momentum (Polyak's heavy ball, PyTorch's SGD), from rest at zero.  Eq. (18)
 
-    b_{k+1} = b_k - eta grad + beta (b_k - b_{k-1}). learning_rate: eta >= 0; steps: k, whole, finite; momentum:
-    0 <= beta < 1; numbers or arrays that broadcast. It overshoots: no logarithms, and no Theorem 4.1. For a student or
-    a start use heavy_ball(...) @ teacher or toward(target, heavy_ball(...), start). Derivatives in beta are NaN at
-    beta = 0. Raises ValueError for values out of range.
+    b_{k+1} = b_k - eta grad + beta (b_k - b_{k-1}). learning_rate: eta >= 0; steps: k, whole, finite; momentum: 0 <=
+    beta < 1; numbers or arrays that broadcast. It overshoots, so it has no logarithms, and Theorem 4.1 does not hold.
+    For a student or a start use heavy_ball(...) @ teacher or toward(target, heavy_ball(...), start). Derivatives in
+    beta are NaN at beta = 0. Raises ValueError for values out of range.
 
     >>> print(heavy_ball(0.1, [1, 10, 20], momentum=0.9).gain(1.0).round(4))
     [0.1    1.5888 0.6553]
@@ -103,19 +106,19 @@ def checked_momentum(momentum):
     return momentum
 
 
-def heavy_flow(time, damping):
+def heavy_flow(time: Array, damping: Array) -> Filter:
     """The heavy ball in continuous time, b'' + c b' + grad = 0, from rest at zero.  Eq. (19)
 
     time: t >= 0, in units of eigenvalue^(-1/2); damping: c >= 0, in units of eigenvalue^(1/2); both finite, numbers or
-    arrays that broadcast. Where c > 2 sqrt(lam) a direction creeps, elsewhere it swings; for a large c this is
-    flow(t/c). No logarithms, as for `heavy_ball`. Raises ValueError for values out of range.
+    arrays that broadcast. A direction is overdamped where c > 2 sqrt(lam), else it oscillates; for a large c this is
+    flow(t/c). It has no logarithms, as `heavy_ball`. Raises ValueError for values out of range.
     """
     arguments = {"time": parameter("time", time, finite=True), "damping": parameter("damping", damping, finite=True)}
     check_shapes(arguments.values())
     return ClosedForm("heavy_flow", tuple(arguments), tuple(arguments.values()), pair=_heavy_flow)
 
 
-def ridge(strength):
+def ridge(strength: Array) -> Filter:
     """Ridge regression with penalty (mu/2)||b||^2: g = lam / (lam + mu).  Eq. (14)
 
     strength: mu >= 0, a number or an array of any shape, inf allowed, in units of the eigenvalue; mu = 0 is the limit
@@ -168,7 +171,7 @@ def _schedule(lam, learning_rates, weight_decay=0.0):
 
 
 def _step(lam, learning_rate):
-    """(-log |1 - eta lam|, whether 1 - eta lam < 0, eta lam), with the rounding of eta lam brought along."""
+    """(-log |1 - eta lam|, whether 1 - eta lam < 0, eta lam), corrected for the rounding of eta lam."""
     xp = array_namespace(lam)
     progress, rest = exact_product(learning_rate, lam)
     remaining = 1 - progress - rest

@@ -12,7 +12,7 @@ TERMS = 30  # of the series, exact to rounding where (x + y)/2 <= 2 and the disc
 
 
 def two_rates(total, area):
-    """(gain, residual) for x + y = total >= 0 and x y = area >= 0; complex rates, which swing, where 4 area > total^2.
+    """(gain, residual) for x + y = total >= 0 and x y = area >= 0; the rates are complex where 4 area > total^2.
 
     The gain to a few ulp of itself where both rates are real, to a few ulp of 1 where they are not.
     """

@@ -1,8 +1,9 @@
 """The filters applied through matrix-vector products alone, for problems too large to factorise.
 
-X may be an array (of JAX sharded over devices), a sparse matrix, a linear operator or a pair of functions. The names
-and shapes are those of `eigenkd.linear_flow`, without its start and distil: add a start b0 to the flow of y - X b0, and
-retarget a flow to a teacher's fitted. Error bounds come with every fit. Eqs. (55)-(60), docs/theory.md.
+X may be an array (of JAX sharded over devices), a sparse matrix, a linear operator or a pair of functions. Names and
+shapes are those of `eigenkd.linear_flow`, without start and distil: for a start b0 take the flow of y - X b0 and add
+b0; for a teacher with other features retarget a flow to its fitted. Every fit has error bounds. Eqs. (55)-(60),
+docs/theory.md.
 
 >>> import numpy as np
 >>> from eigenkd import krylov

@@ -1,25 +1,25 @@
 """Chebyshev vectors z_k = T_k(2 M/L - 1) v of a Gram matrix M, and the interval [0, L] that they need.
 
 L comes from a few Lanczos steps and need not be a bound: along eigenvectors beyond L the vectors grow, so that their
-norms tell how much of v lies there. A part that matters ends the recurrence with `Growth` and a larger L; what remains
+norms measure the part of v there. If that part matters, the recurrence ends with `Growth` and a larger L; else it
 enters the error bound. Eq. (59), docs/theory.md.
 """
 
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 from eigenkd.krylov.operators import placed
 
-BLOCK = 2**28  # bytes of vectors that are combined at a time ...
-STORED = 2**30  # ... and that are kept for the next filter
+BLOCK = 2**28  # bytes of vectors that are combined at a time
+STORED = 2**30  # bytes of vectors that are kept for the next filter
 GROWTH = 2.0  # norms beyond this multiple of the first one mean that L is too small
 NOT_FINITE = ("{}: expected finite numbers, got NaN or infinite values in a product with it; replace or remove them, "
               "or scale it down")
 
 
 class Growth(Exception):
-    """L was too small; `largest` is one that is not, as far as the vectors that grew can tell."""
+    """L is too small; `largest` is a sufficient one, by the vectors that grew."""
 
     def __init__(self, largest):
         super().__init__(largest)
@@ -27,7 +27,7 @@ class Growth(Exception):
 
 
 class Basis:
-    """The vectors z_k of rows v (m, r), made as far as they are asked for and kept as far as they fit in memory."""
+    """The vectors z_k of rows v (m, r), computed on demand and kept while they fit in memory."""
 
     def __init__(self, operator, start, largest):
         self.operator, self.start, self.largest = operator, start, largest
@@ -46,7 +46,7 @@ class Basis:
         return total
 
     def make(self, degree):
-        """Make the vectors up to z_degree, for their norms and for what comes next."""
+        """Compute the vectors up to z_degree, for their norms and for later combinations."""
         for _ in self.blocks(degree):
             pass
 
@@ -93,14 +93,14 @@ class Basis:
         return self.operator.product(vectors)
 
     def _checked(self, block):
-        """Norms (length, m) of a block, or `Growth`, or ValueError where they are not numbers."""
+        """Norms (length, m) of a block. Raises `Growth` where they grow, ValueError where they are not finite."""
         lengths = norms(block)
         grown = ~(lengths <= GROWTH * self.norms)
         if not grown.any():
             return lengths
         first = int(np.argmax(grown.any(axis=1)))
         if not np.isfinite(lengths[first]).all():
-            raise ValueError(NOT_FINITE.format(self.operator.name))
+            raise ValueError(NOT_FINITE.format(self.operator.kind.inputs))
         theta, rest = largest_eigenvalue(self, mixed(block[first, ...], np.where(grown[first], lengths[first], 0.0)))
         raise Growth(max(theta + rest, 1.05 * self.largest))
 
@@ -110,7 +110,7 @@ def first_basis(operator, start):
     basis = Basis(operator, start, 1.0)
     if basis.norms.any():
         theta, rest = largest_eigenvalue(basis, mixed(start, basis.norms))
-        basis.largest = theta + rest or 1.0  # any number does where y lies in the null space
+        basis.largest = theta + rest or 1.0  # any number will do where y lies in the null space
     return basis
 
 
@@ -129,11 +129,11 @@ def largest_eigenvalue(basis, start, accuracy=0.05, steps=60):
             back, alpha = float(xp.sum(product * before)), float(xp.sum(product * now))
             product = product - alpha * now - beta * before
         if not np.isfinite(alpha):
-            raise ValueError(NOT_FINITE.format(basis.operator.name))
+            raise ValueError(NOT_FINITE.format(basis.operator.kind.inputs))
         alphas.append(alpha)
         values, vectors = np.linalg.eigh(np.diag(alphas) + np.diag(betas, 1) + np.diag(betas, -1))
         theta = max(float(values[-1]), 0.0)
-        _check_kernel(basis.operator.name, back, beta, values, float(xp.finfo(start.dtype).eps), size)
+        _check_kernel(basis.operator.kind.inputs, back, beta, values, float(xp.finfo(start.dtype).eps), size)
         beta = float(xp.linalg.vector_norm(product))
         rest = beta * abs(float(vectors[-1, -1]))
         if rest <= accuracy * theta or len(alphas) == steps:
@@ -170,6 +170,6 @@ def norms(rows):
 
 def _added(total, part):
     if is_numpy_array(total):
-        total += part  # in place: these are the largest arrays that there are
+        total += part  # in place: these are the largest arrays
         return total
     return total + part

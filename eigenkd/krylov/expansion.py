@@ -1,4 +1,4 @@
-"""Chebyshev expansions of filters, and what they leave out.
+"""Chebyshev expansions of filters, and bounds on their errors.
 
 On [0, L], with x = 2 lam/L - 1, a filter's gain is g = sum_k c_k T_k(x), cut off after the degree N and shifted so that
 null directions keep gain 0. Divided by lam it is the polynomial of the weights. Eqs. (55)-(60), docs/theory.md.
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import to_numpy
 
-SCALES = 10.0 ** -np.linspace(0, 32, 257)  # where what the nodes may have missed next to lam = 0 is looked for
+SCALES = 10.0 ** -np.linspace(0, 32, 257)  # a grid to find what the nodes may miss next to lam = 0
 RESERVE = 4  # the truncation alone aims at this fraction of the tolerance
 
 
@@ -78,7 +78,7 @@ def check_null(filter, lam, tolerance):
 def _coefficients(filter, largest, nodes, near):
     """(c (P, nodes), [largest |g|, largest |g|/sqrt(lam)] (P,) each) from the gain at Chebyshev nodes.  Eq. (55)
 
-    Where the coefficients have come down to rounding, the rest of them is rounding and left out.
+    Coefficients after those that have come down to rounding are set to 0.
     """
     from scipy.fft import dct
 
@@ -100,7 +100,7 @@ def _truncated(c, top, largest, target, max_degree, near):
     gain, root, slope = (_tails(c, largest, power) for power in (0, 0.5, 1))  # (P, nodes)
     enough = (gain <= target * gain_top[:, None]) & (root <= target * root_top[:, None])
     cap = min(nodes // 2, max_degree)
-    needed = 1 + int(np.sum(~enough, axis=1).max())  # one more than [0, L] asks for: beyond L, the last term counts
+    needed = 1 + int(np.sum(~enough, axis=1).max())  # one more than [0, L] needs: beyond L the last term matters
     degree = min(needed, cap)
     polynomial, quotient = _divided(c[:, : degree + 1], largest)
     lam, exact = near
@@ -117,8 +117,8 @@ def _truncated(c, top, largest, target, max_degree, near):
 def _tails(c, largest, power):
     """Bounds on |g - p|/lam**power for every degree, (P, nodes), aliasing included.  Eqs. (57), (58)
 
-    Coefficients beyond the nodes are taken to sum to no more than those of the upper half of the nodes; they are
-    missing, and they are what aliasing added to those that are there.
+    Coefficients beyond the nodes are assumed to sum to no more than those of the upper half of the nodes. They enter
+    twice: they are missing, and aliasing has added them to the others.
     """
     nodes = c.shape[1]
     terms = 2 / largest**power * np.abs(c) * np.arange(nodes) ** (2 * power)
@@ -145,8 +145,8 @@ def evaluate(c, x):
 
 
 def _clenshaw(c, x):
-    """Clenshaw's recurrence: b_N, ..., b_1, of which b_j is what an error in the j-th vector is multiplied by, and last
-    the sum itself.  Eq. (60)"""
+    """Yields Clenshaw's b_N, ..., b_1, where b_j is the factor of an error in the j-th vector, and last the sum
+    itself.  Eq. (60)"""
     after = now = np.zeros((c.shape[0], x.shape[0]))
     for k in range(c.shape[1] - 1, 0, -1):
         now, after = c[:, k, None] + 2 * x * now - after, now
@@ -157,7 +157,7 @@ def _clenshaw(c, x):
 def amplification(c, largest, power=0):
     """(first, rest) (P,): how rounding in the start and in the products grows into sum_k c_k T_k, times lam**power.
 
-    Suprema over [0, L]; those of different products are added as independent errors are, by their squares.  Eq. (60)
+    Suprema over [0, L]. Errors of different products are added in squares, as independent ones.  Eq. (60)
     """
     x = np.cos(np.linspace(0, np.pi, 65))
     weight = (largest / 2 * (1 + x)) ** power
@@ -171,8 +171,8 @@ def amplification(c, largest, power=0):
 def _outside(filter, largest, p, top):
     """(P,): the supremum of |g - p|/T_N over eigenvalues beyond L, on a grid of 60.  Eq. (59)
 
-    As far as the gain stays below twice its largest value, and 2: where it grows beyond that, training diverges (too
-    long steps of gradient descent), and no such eigenvalue is taken to be there.
+    The grid ends where the gain exceeds twice its largest value, and 2. Beyond, training diverges (too long steps of
+    gradient descent), and no eigenvalue is assumed to lie there.
     """
     degree = p.shape[1] - 1
     angle = np.geomspace(1e-3, 40, 60) / degree

@@ -2,11 +2,12 @@
 
 import warnings
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import caller_level, real_array
+from eigenkd._arrays import Array, caller_level, real_array
 from eigenkd.krylov.basis import norms
 from eigenkd.krylov.expansion import amplification
 from eigenkd.krylov.operators import is_operator, placed
@@ -17,10 +18,10 @@ ROUNDING = 8  # times eps ||v||: a vector's rounding, from products that are rig
 class KrylovFit:
     """One trained model, or an array of them: `...` below is the broadcast shape of the filter's parameters.
 
-    Nothing is computed before it is asked for. The error bounds are absolute, in the Euclidean norm, one for each
-    parameter and target. A RuntimeWarning is given where they exceed tolerance * max(g) * ||y|| for the fitted values,
-    or tolerance * max(g/sqrt(lam)) * ||y|| for the weights: tolerance is relative to the largest norm that these can
-    have for a y of that norm.
+    Results are computed on first use. The error bounds are absolute, in the Euclidean norm, one for each parameter and
+    target. A fit gives a RuntimeWarning where they exceed tolerance * max(g) * ||y|| for the fitted values, or
+    tolerance * max(g/sqrt(lam)) * ||y|| for the weights: tolerance is relative to the largest norm that these can have
+    for a y of that norm.
     """
 
     def __init__(self, flow, filter):
@@ -31,76 +32,71 @@ class KrylovFit:
         return f"KrylovFit({self.filter!r} of {self.flow!r})"
 
     @cached_property
-    def weights(self):
-        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, which has none of finite number."""
-        operator = self.flow.operator
-        if operator.adjoint is None:
-            raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.coefficients, "
-                            "fit.fitted or fit.predict(K_new)")
-        return self._shaped(self._solution if operator.primal else _applied(operator.adjoint, self._solution))
+    def weights(self) -> Array:
+        """(..., p) or (..., p, m): the weights b. Raises TypeError for a kernel, whose feature space has no finite
+        dimension."""
+        return self._result(*self.flow.operator.weights)
 
     @cached_property
-    def fitted(self):
+    def fitted(self) -> Array:
         """(..., n) or (..., n, m): predictions on the training inputs."""
-        operator = self.flow.operator
-        return self._shaped(_applied(operator.forward, self._solution) if operator.primal
-                            else self._combined("polynomial"))
+        return self._result(*self.flow.operator.fitted)
 
     @cached_property
-    def coefficients(self):
-        """(..., n) or (..., n, m): h(K) y, what kernels between new and training inputs are weighted with.
+    def coefficients(self) -> Array:
+        """(..., n) or (..., n, m): h(K) y, which kernels between new and training inputs are multiplied with.
 
-        Raises TypeError where X has fewer features than samples, and the weights alone are computed.
+        Raises TypeError where X has fewer features than samples: only weights are computed then.
         """
-        if self.flow.operator.primal:
-            raise TypeError("coefficients: with fewer features than samples only weights are computed; use fit.weights")
-        return self._shaped(self._solution)
+        return self._result(*self.flow.operator.coefficients)
 
-    def predict(self, new):
+    def predict(self, new: Any) -> Array:
         """(..., n_new) or (..., n_new, m): from X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         new: an array, a sparse matrix or a LinearOperator. The error is at most weights_error * ||x|| for features x,
         weights_error * sqrt(k(x, x)) for a kernel. Raises ValueError for the wrong number of columns.
         """
-        kernel = self.flow.operator.adjoint is None
-        name, columns = ("K_new", self.coefficients) if kernel else ("X_new", self.weights)
+        operator = self.flow.operator
+        columns = getattr(self, operator.multiplied)
         columns = columns[..., None] if self.flow.y.ndim == 1 else columns
         if not is_operator(new):
-            new = real_array(name, new, like=columns, ndim=(2,))
+            new = real_array(operator.kind.new, new, like=columns, ndim=(2,))
         length = columns.shape[-2]
-        if new.shape[1] != length:
-            fix = "pass the kernel between new (rows) and training (columns) inputs" if kernel else \
-                "pass the features that X was made of, a row a sample"
-            raise ValueError(f"{name}: expected {length} columns, got shape {tuple(new.shape)}; {fix}")
+        operator.kind.check_columns(new, length)
         rows = array_namespace(columns).matrix_transpose(columns).reshape((-1, columns.shape[-1], length))
         return self._shaped(_applied(lambda R: (new @ R.T).T, rows))
 
     @property
-    def error(self):
+    def error(self) -> Array:
         """(...) or (..., m): an upper bound on ||fitted - exact fitted||_2.  Eqs. (57)-(60)"""
         return self._bound(0)
 
     @property
-    def weights_error(self):
+    def weights_error(self) -> Array:
         """(...) or (..., m): an upper bound on ||weights - exact weights||_2, for a kernel in its feature space."""
         return self._bound(1)
 
     @property
-    def products(self):
+    def products(self) -> int:
         """The products with K (or X^T X) that the polynomial takes: its degree, one for all parameters and targets."""
         return self._state[1].degree
 
     @property
     def _state(self):
-        """(basis, expansion) of the first pass over the vectors, made now if nothing has made it yet."""
+        """(basis, expansion) of the first pass over the vectors, which is made now if it has not been."""
         if self._settled is None:
             self._combined(None)
         return self._settled
 
     @cached_property
     def _solution(self):
-        """(P, m, r): the weights, or the coefficients of a kernel or of wide features."""
+        """(P, m, r): h(M) times the start."""
         return self._combined("quotient")
+
+    def _result(self, polynomial, product):
+        """(..., q) or (..., q, m): a product of the rows that this polynomial gives."""
+        stack = self._solution if polynomial == "quotient" else self._combined(polynomial)
+        return self._shaped(_applied(product, stack))
 
     def _combined(self, which):
         """(P, m, r): the vectors combined with the coefficients named `which`; None for the bounds alone."""
@@ -138,19 +134,12 @@ class KrylovFit:
         """Upper bounds (P, m) on the errors of the fitted values and of the weights, as NumPy's.  Eqs. (57)-(60)"""
         basis, e = self._state
         y, v, last = (n[None, :] for n in (norms(self.flow.rows), basis.norms, basis.last_norms[e.degree]))
-        gain, root, slope, outside = (b[:, None] for b in (e.gain, e.root, e.slope, e.outside))
         rounding = ROUNDING * float(array_namespace(basis.start).finfo(basis.start.dtype).eps)
-        scale = e.largest**0.5
-        first, rest, first_root, rest_root = (a[:, None] for power in (0, 0.5)
-                                              for a in amplification(e.quotient, e.largest, power))
-        if self.flow.operator.primal:
-            fitted = np.minimum(gain * y, root * v) + outside * last / scale
-            weights = np.minimum(slope * v, root * y) + outside * last / scale**2
-            return (fitted + rounding * np.hypot(scale * first_root * y, rest_root * v),
-                    weights + rounding * np.hypot(scale * first * y, rest * v))
-        first_gain, rest_gain = (a[:, None] for a in amplification(e.polynomial, e.largest))
-        return (gain * y + outside * last + rounding * np.hypot(first_gain, rest_gain) * y,
-                root * y + outside * last / scale + rounding * np.hypot(scale * first, rest_root) * y)
+
+        def amplified(coefficients, power):
+            return [a[:, None] for a in amplification(coefficients, e.largest, power)]
+
+        return self.flow.operator.bounds(e, y, v, e.outside[:, None] * last, rounding, amplified)
 
     def _bound(self, index):
         """A bound in the shape that it is documented with, of y's library."""

@@ -1,9 +1,9 @@
-"""`eigenkd.linear_flow` and `kernel_flow` by products alone: no factorisation, one pass for a whole grid of times.
+"""`eigenkd.linear_flow` and `kernel_flow` by products alone, in one pass for a whole grid of times.
 
 The weights X^T h(K) y and the fitted values g(K) y, h = g/lam, of a filter g are combinations of Chebyshev vectors that
-depend on the data alone, so that every time, filter and generation is one more matrix product with vectors that are
-there. A warm start b0 is the flow of y - X b0, plus b0; a student of a teacher with other features is a flow whose y is
-teacher.fitted. Eqs. (55)-(60), docs/theory.md.
+depend on the data alone. Another time, filter or generation costs one matrix product with stored vectors. For a start
+b0 take the flow of y - X b0 and add b0; a student of a teacher with other features is a flow whose y is teacher.fitted.
+Eqs. (55)-(60), docs/theory.md.
 """
 
 from functools import cached_property
@@ -14,7 +14,8 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import to_numpy
+from eigenkd._arrays import Array, to_numpy
+from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
 from eigenkd.krylov.basis import Basis, Growth, first_basis
 from eigenkd.krylov.expansion import check_null, expand
@@ -22,7 +23,7 @@ from eigenkd.krylov.fit import KrylovFit
 from eigenkd.krylov.operators import from_features, from_kernel, placed, rows_of, targets
 
 
-def linear_flow(X, y, tolerance=None, max_products=2000):
+def linear_flow(X: Any, y: Array, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
     """Linear regression of y on X for all times, students and filters, by products with X and its transpose alone.
 
     X: (n, p) features: a NumPy, JAX or PyTorch array (a JAX array may be sharded over devices, by rows or columns, and
@@ -40,7 +41,7 @@ def linear_flow(X, y, tolerance=None, max_products=2000):
     return KrylovFlow(operator, y, tolerance, max_products)
 
 
-def kernel_flow(K, y, tolerance=None, max_products=2000):
+def kernel_flow(K: Any, y: Array, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
     """Kernel regression of y with the kernel matrix K (n, n), symmetric positive semi-definite, by products alone.
 
     K: as X in `linear_flow`, or one function V -> K @ V of columns. Raises ValueError also where the products show that
@@ -55,14 +56,14 @@ class TopEigenpairs(NamedTuple):
 
     eigenvalues: Any  # (count,), descending
     sample_basis: Any  # (n, count): eigenvectors of K, of X X^T
-    feature_basis: Any  # (p, count): eigenvectors of X^T X; None for a kernel. Of null ones the larger basis has 0
+    feature_basis: Any  # (p, count): eigenvectors of X^T X; None for a kernel. 0 in the larger basis for null ones
     error: Any  # (count,): ||M v - lambda v||; an eigenvalue of K lies within this distance
 
 
 class KrylovFlow:
     """A regression that is never factorised: what `linear_flow` and `kernel_flow` of this module return.
 
-    The vectors that one filter has needed stay for the next (up to a GiB), so that only the first pass costs products.
+    Vectors computed for one filter are kept for the next (up to 1 GiB), so that only the first pass costs products.
     """
 
     def __init__(self, operator, y, tolerance, max_products):
@@ -81,13 +82,14 @@ class KrylovFlow:
         side = f"{self.operator.size} by {self.operator.size}"
         return f"KrylovFlow({self.y.shape[0]} samples, {self.rows.shape[0]} output(s), by products {side})"
 
-    def retarget(self, y):
-        """The same inputs with other targets y (n,) or (n, m); new vectors, as they depend on the targets."""
+    def retarget(self, y: Array) -> "KrylovFlow":
+        """The flow of the same inputs with other targets y (n,) or (n, m). Its vectors are new, as they depend on the
+        targets."""
         return KrylovFlow(self.operator, targets(y, self.y, self.y.shape[0]), self.tolerance, self.max_products)
 
     teacher, student, chain = LinearFlow.teacher, LinearFlow.student, LinearFlow.chain
 
-    def fit(self, filter):
+    def fit(self, filter: Filter) -> KrylovFit:
         """The model with any filter of `eigenkd.filters` that falls to 0 with the eigenvalue."""
         if not isinstance(filter, filters.Filter):
             raise TypeError(f"filter: expected a filter, got {type(filter).__name__}; make one with "
@@ -97,7 +99,7 @@ class KrylovFlow:
 
     @property
     def products(self):
-        """Products with K (or X^T X) that were made so far, those that found the largest eigenvalue included."""
+        """Products with K (or X^T X) so far, including those that estimated the largest eigenvalue."""
         return self._spent + (self._basis.products if "_basis" in self.__dict__ else 0)
 
     @property
@@ -107,16 +109,16 @@ class KrylovFlow:
 
     @cached_property
     def _basis(self):
-        return first_basis(self.operator, self.operator.adjoint(self.rows) if self.operator.primal else self.rows)
+        return first_basis(self.operator, self.operator.start(self.rows))
 
     def _enlarged(self, largest):
-        """Begin again with another L; what was fitted keeps the basis that it was fitted with."""
+        """Replace the basis by one with another L. Earlier fits keep theirs."""
         basis = self._basis
         self._spent += basis.products
         self._basis = Basis(self.operator, basis.start, largest)
 
     def settled(self, filter, which):
-        """(basis, expansion, combination) of a filter, with an L that the vectors bear out; begun again until they do.
+        """(basis, expansion, combination) of a filter, computed again with a larger L until the vectors do not grow.
 
         which: "polynomial" for g(M), "quotient" for h(M), M the smaller Gram matrix; None for the vectors alone.
         """
@@ -128,10 +130,11 @@ class KrylovFlow:
                     basis.combine(getattr(expansion, which))
             except Growth as growth:
                 self._enlarged(growth.largest)
-        raise RuntimeError(f"{self.operator.name}: expected one fixed matrix, got products whose largest eigenvalue "
-                           f"grows from one pass to the next, now {self._basis.largest:.6g}; check the function")
+        raise RuntimeError(f"{self.operator.kind.inputs}: expected one fixed matrix, got products whose largest "
+                           f"eigenvalue grows from one pass to the next, now {self._basis.largest:.6g}; check the "
+                           f"function")
 
-    def top_eigenpairs(self, count):
+    def top_eigenpairs(self, count: int) -> TopEigenpairs:
         """The `count` largest eigenvalues of K and their eigenvectors, by SciPy's eigsh (ARPACK): `TopEigenpairs`.
 
         count: less than min(n, p) (n for a kernel). Products run where X lies; vectors visit the host. Raises
@@ -155,11 +158,7 @@ class KrylovFlow:
         values, vectors = np.maximum(values[::-1], 0.0), placed(vectors[:, ::-1].T, like)
         self._spent += 1
         error = to_numpy(operator.product(vectors)) - values[:, None] * to_numpy(vectors)
-        other = None
-        if operator.adjoint is not None:
-            inverse = np.where(values > 0, 1 / np.sqrt(np.where(values > 0, values, 1.0)), 0.0)
-            other = (operator.forward if operator.primal else operator.adjoint)(vectors)
-            other = other * placed(inverse, like)[:, None]
-        sample, feature = (other, vectors) if operator.primal else (vectors, other)
+        inverse = np.where(values > 0, 1 / np.sqrt(np.where(values > 0, values, 1.0)), 0.0)
+        sample, feature = operator.bases(vectors, placed(inverse, like)[:, None])
         return TopEigenpairs(placed(values, like), sample.T, None if feature is None else feature.T,
                              placed(np.linalg.norm(error, axis=1), like))

@@ -1,32 +1,115 @@
-"""What products are made with: features X or a kernel K given as an array, a sparse matrix, an operator or functions.
+"""Products with features X or a kernel K, given as an array, a sparse matrix, an operator or functions.
 
 Blocks of vectors are held as rows, (q, n) or (q, p): a dense product of a few rows takes two thirds of the time that
-the same columns take. Whatever comes in becomes an `Operator`, which knows nothing but its products.
+the same columns take. Every input becomes an `Operator`, which has only products.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj, is_torch_array
 
-from eigenkd.arrays import is_concrete, moved, real_array
+from eigenkd._arrays import FEATURES, KERNEL, is_concrete, moved, real_array
+
+
+def _same(rows):
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """Products with X (n, p) and its transpose, or with K alone; the smaller of K = X X^T and X^T X is iterated with.
+    """Products with a kernel K (n, n).
 
-    name: "X" or "K", for messages. product: (q, r) -> (q, r), by the smaller Gram matrix of side r = size. forward:
-    rows W (q, p) -> W X^T (q, n), and adjoint: rows U (q, n) -> U X (q, p); both None for a kernel. primal: whether the
-    smaller Gram matrix is X^T X.
+    product: (q, r) -> (q, r), by the Gram matrix M of side r = size that is iterated with.
+
+    weights, fitted, coefficients: how each is computed, as (polynomial, map): the Chebyshev vectors are combined to
+    g(M) ("polynomial") or h(M) ("quotient") times the start, and the map takes these rows to the result. Raises
+    TypeError for what is not computed. multiplied: which of them new inputs are multiplied with.
     """
 
-    name: str
     size: int
     product: Callable
-    forward: Callable | None = None
-    adjoint: Callable | None = None
-    primal: bool = False
+
+    kind = KERNEL
+    multiplied = "coefficients"
+    fitted = "polynomial", _same
+    coefficients = "quotient", _same
+
+    @property
+    def weights(self):
+        raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.coefficients, "
+                        "fit.fitted or fit.predict(K_new)")
+
+    def start(self, rows):
+        """The rows (m, r) that M is applied to, for targets (m, n)."""
+        return rows
+
+    def bases(self, vectors, inverse):
+        """(sample basis, feature basis or None) as rows, from eigenvectors (count, r) of M and 1/sigma (count, 1)."""
+        return vectors, None
+
+    def bounds(self, e, y, v, outside, rounding, amplified):
+        """Bounds (P, m) on the errors of fitted values and weights.  Eqs. (57)-(60)
+
+        e: the expansion, bounds (P, 1). y, v: norms (1, m) of targets and start. outside (P, m): of the part beyond L.
+        rounding: relative. amplified: (coefficients, power) -> (first, rest) (P, 1).
+        """
+        (first_gain, rest_gain), (first, _), (_, rest) = (
+            amplified(e.polynomial, 0), amplified(e.quotient, 0), amplified(e.quotient, 0.5))
+        scale = e.largest**0.5
+        return (e.gain[:, None] * y + outside + rounding * np.hypot(first_gain, rest_gain) * y,
+                e.root[:, None] * y + outside / scale + rounding * np.hypot(scale * first, rest) * y)
+
+
+@dataclass(frozen=True, eq=False)
+class WideFeatures(Operator):
+    """Products with X (n, p), n <= p, iterated with X X^T.
+
+    forward: rows W (q, p) -> W X^T (q, n). adjoint: rows U (q, n) -> U X (q, p).
+    """
+
+    forward: Callable
+    adjoint: Callable
+
+    kind = FEATURES
+    multiplied = "weights"
+
+    @property
+    def weights(self):
+        return "quotient", self.adjoint
+
+    def bases(self, vectors, inverse):
+        return vectors, self.adjoint(vectors) * inverse
+
+
+@dataclass(frozen=True, eq=False)
+class TallFeatures(WideFeatures):
+    """Products with X (n, p), p < n, iterated with X^T X."""
+
+    weights = "quotient", _same
+
+    @property
+    def fitted(self):
+        return "quotient", self.forward
+
+    @property
+    def coefficients(self):
+        raise TypeError("coefficients: with fewer features than samples only weights are computed; use fit.weights")
+
+    def start(self, rows):
+        return self.adjoint(rows)
+
+    def bases(self, vectors, inverse):
+        return self.forward(vectors) * inverse, vectors
+
+    def bounds(self, e, y, v, outside, rounding, amplified):
+        (first, rest), (first_root, rest_root) = amplified(e.quotient, 0), amplified(e.quotient, 0.5)
+        gain, root, slope, scale = e.gain[:, None], e.root[:, None], e.slope[:, None], e.largest**0.5
+        fitted = np.minimum(gain * y, root * v) + outside / scale
+        weights = np.minimum(slope * v, root * y) + outside / scale**2
+        return (fitted + rounding * np.hypot(scale * first_root * y, rest_root * v),
+                weights + rounding * np.hypot(scale * first * y, rest * v))
 
 
 def from_features(X, y):
@@ -55,7 +138,7 @@ def from_kernel(K, y):
         raise TypeError(f"K: expected one function, got {len(K)} things; pass V -> K @ V")
     if callable(K) and not hasattr(K, "shape"):
         y = targets(y)
-        return Operator("K", y.shape[0], _function("K", K, y.shape[0])), y
+        return Operator(y.shape[0], _function("K", K, y.shape[0])), y
     if is_operator(K):
         n, columns = _shape("K", K)
         product = _function("K", lambda V: K @ V, n)
@@ -65,13 +148,13 @@ def from_kernel(K, y):
     if n != columns:
         raise ValueError(f"K: expected a square matrix, got shape {(n, columns)}; kernel_flow takes the kernel between "
                          f"the training inputs, linear_flow takes features")
-    return Operator("K", n, product), targets(y, None if is_operator(K) else K, n)
+    return Operator(n, product), targets(y, None if is_operator(K) else K, n)
 
 
 def _gram(forward, adjoint, n, p):
     if p < n:
-        return Operator("X", p, lambda W: adjoint(forward(W)), forward, adjoint, primal=True)
-    return Operator("X", n, lambda U: forward(adjoint(U)), forward, adjoint)
+        return TallFeatures(p, lambda W: adjoint(forward(W)), forward, adjoint)
+    return WideFeatures(n, lambda U: forward(adjoint(U)), forward, adjoint)
 
 
 def is_operator(A):
@@ -93,7 +176,7 @@ def _shape(name, A):
 
 
 def _function(name, function, length=None):
-    """A product of columns, (r, q) -> (length, q), as one of rows, with what it returns looked at."""
+    """A product of columns, (r, q) -> (length, q), as a product of rows whose result is checked."""
 
     def rows(V):
         try:

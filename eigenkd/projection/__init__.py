@@ -1,5 +1,5 @@
-"""Where weights and predictions stand in the eigenspace of the data, and whether a student exaggerates its teacher's
-way through it. For any network: arrays in, arrays out.
+"""Components of weights and predictions in the eigenspace of the data, and whether a student exaggerates its teacher's
+path through it. For any network: arrays in, arrays out.
 
     eigenbasis(data), patch_eigenbasis(images, kernel_size), token_eigenbasis(tokens, vocabulary)
     components(weight, basis)                            ||W v_k||

@@ -1,4 +1,4 @@
-"""Eigendirections of what a layer takes in: of features, of image patches, of tokens. App. D.3."""
+"""Eigendirections of a layer's inputs: features, image patches, tokens. App. D.3."""
 
 from dataclasses import dataclass
 from operator import index
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Eigenbasis:
     vectors: Any
 
 
-def eigenbasis(data):
+def eigenbasis(data: Array) -> Eigenbasis:
     """The eigendirections of data^T data, uncentred: v_k with data^T data v_k = values_k v_k.
 
     data: (n, features). Of the result k = min(n, features); values below the rank threshold, singular values of at
@@ -35,7 +35,8 @@ def eigenbasis(data):
     return Eigenbasis(values=values, vectors=rows.T)
 
 
-def patch_eigenbasis(images, kernel_size, patches=10_000, seed=0, *, groups=1, dilation=1):
+def patch_eigenbasis(images: Array, kernel_size: int | tuple[int, int], patches: int = 10_000, seed: int = 0, *,
+                     groups: int = 1, dilation: int | tuple[int, int] = 1) -> Eigenbasis:
     """The eigenbasis of random image patches that have the shape of a convolution's kernel.
 
     images: (n, channels, h, w). kernel_size: a number or (height, width). patches: how many are drawn, uniformly over
@@ -70,7 +71,7 @@ def patch_eigenbasis(images, kernel_size, patches=10_000, seed=0, *, groups=1, d
     return eigenbasis(xp.reshape(drawn, (patches, -1)))
 
 
-def token_eigenbasis(tokens, vocabulary, directions=None):
+def token_eigenbasis(tokens: Array, vocabulary: int, directions: int | None = None) -> Eigenbasis:
     """The eigenbasis of one-hot vectors, what an embedding acts on: tokens in the order of how often they occur.
 
     tokens: whole numbers below `vocabulary`, of any shape. directions: k, how many to keep; without it as many as

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
 
 
-def exaggeration(teacher_path, student_path, pairs):
+def exaggeration(teacher_path: Array, student_path: Array, pairs: Array) -> np.ndarray:
     """Per pair, the share of the path on which the student's bottom component lies below the teacher's.
 
     teacher_path, student_path: (records, k), components over training from a shared start, as many records as each

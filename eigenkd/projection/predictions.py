@@ -1,12 +1,12 @@
-"""What predictions have learned along the eigenvectors of a kernel. Eqs. (64) and (65), docs/theory.md."""
+"""The share that predictions have learned along the eigenvectors of a kernel. Eqs. (64) and (65), docs/theory.md."""
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import leading, moved, real_array, to_numpy
+from eigenkd._arrays import Array, leading, moved, real_array, to_numpy
 
 
-def gains(outputs, targets, basis, start=None):
+def gains(outputs: Array, targets: Array, basis: Array, start: Array | None = None) -> tuple[Array, Array]:
     """The share of its targets that any model has learned along each eigendirection of a kernel.  Eq. (64)
 
         g_k = <u_k^T (f - f0), u_k^T (y - f0)> / ||u_k^T (y - f0)||^2
@@ -45,8 +45,8 @@ def gains(outputs, targets, basis, start=None):
     return xp.where(size > 0, share, xp.nan), size**0.5
 
 
-def contributions(outputs, labels, basis, start=None):
-    """What each eigendirection of a kernel adds to each training example's fit.  Eq. (65)
+def contributions(outputs: Array, labels: Array, basis: Array, start: Array | None = None) -> Array:
+    """The part of each training example's fit that each eigendirection of a kernel contributes.  Eq. (65)
 
         m_ik = U_ik (a_k,y_i - mean of the other a_k,c),    a_k = u_k^T (f - f0)
 

@@ -1,23 +1,24 @@
-"""How sure it is that students exaggerate, over pairs of directions and over seeds."""
+"""Tests of exaggeration, over pairs of directions and over seeds."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from eigenkd.intervals import sign_p_value, t_interval
+from eigenkd._arrays import Array
+from eigenkd._intervals import sign_p_value, t_interval
 from eigenkd.projection.paths import is_exaggerated
 
 
 @dataclass(frozen=True)
 class Significance:
-    """Exaggeration over pairs and seeds, as `sign_test` finds it.
+    """Exaggeration over pairs and seeds: the result of `sign_test`.
 
-    share: the mean of the shares, with Student's 95% interval low to high (NaN of fewer than two): over seeds where
-    there are two or more, speaking of a new seed, else over pairs, speaking of another pair. exaggerated of pairs: the
-    pairs, over all seeds, whose share is above one half, and those that have one. seeds: how many; exaggerated_seeds:
-    those whose mean share is above one half. p_pairs, p_seeds: two-sided sign tests of the two counts: how likely one
-    as extreme is if each pair, each seed, went either way by a coin. Pairs of one seed share their two networks, so
-    that p_pairs is too small where they go together; p_seeds is safe, and cannot be below 2^(1 - seeds).
+    share: the mean of the shares, with Student's 95% interval low to high (NaN for fewer than two): over seeds, for a
+    new seed, where there are two or more, else over pairs, for another pair. exaggerated, pairs: over all seeds, the
+    number of pairs whose share is above one half, and of pairs that have one. seeds: how many; exaggerated_seeds: those
+    whose mean share is above one half. p_pairs, p_seeds: two-sided sign tests of the two counts: how likely one as
+    extreme is if each pair, each seed, went either way by a coin. Pairs of one seed share their two networks, so that
+    p_pairs is too small where they go together; p_seeds is safe, and cannot be below 2^(1 - seeds).
     """
 
     share: float
@@ -31,7 +32,7 @@ class Significance:
     p_seeds: float
 
 
-def sign_test(shares):
+def sign_test(shares: Array) -> Significance:
     """The `Significance` of what `exaggeration` returns, for one seed (pairs,) or for several (seeds, pairs).
 
     NaN, a pair without a common range, and a share of exactly one half count for neither side.
@@ -59,6 +60,6 @@ def sign_test(shares):
 
 
 def _tested(shares):
-    """How many are above one half, and the sign test's p-value of that."""
+    """The number of shares above one half, and its p-value by the sign test."""
     won = int(is_exaggerated(shares).sum())
     return won, sign_p_value(won, int((shares != 0.5).sum()))

@@ -1,12 +1,13 @@
-"""Where a weight stands in an eigenbasis. Eq. (62), docs/theory.md."""
+"""Components of a weight in an eigenbasis. Eq. (62), docs/theory.md."""
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import leading, library, moved, real_array
+from eigenkd._arrays import Array, leading, library, moved, real_array
+from eigenkd.projection.bases import Eigenbasis
 
 
-def components(weight, basis):
-    """How large a weight is along each eigendirection: c_k = ||W v_k||_2.  Eq. (62)
+def components(weight: Array, basis: Eigenbasis) -> Array:
+    """The size of a weight along each eigendirection: c_k = ||W v_k||_2.  Eq. (62)
 
     weight: outputs first, any shape that flattens to W (outputs, features); one dimension is a single output; of an
     embedding its transpose. Of weight less its initial value these are the components of the displacement.

@@ -1,4 +1,4 @@
-"""Which model to take: risk under label noise, what estimates it from the data, and tuning by any of them.
+"""Choice of a model: risk under label noise, its estimates from the data, and tuning by any of them.
 
 Losses and risks are those of a sample: the squared error summed over outputs, averaged over samples.
 

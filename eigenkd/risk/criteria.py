@@ -1,8 +1,8 @@
-"""What the training data alone say about a fit: its loss, its degrees of freedom, and estimates of its risk.
+"""Criteria from the training data alone: a fit's loss, its degrees of freedom, and estimates of its risk.
 
-A fit is linear in the targets: f - f0 = S (y - f0) with S = U diag(g) U^T and f0 what the start predicts. Everything
-below is made of the residuals r = 1 - g, direction by direction, so that nothing cancels where a fit interpolates.
-What ends in `_of` takes the `Directions` of the targets as well, for a caller who evaluates many fits of one flow.
+A fit is linear in the targets: f - f0 = S (y - f0) with S = U diag(g) U^T and f0 what the start predicts. All criteria
+are computed from the residuals r = 1 - g, direction by direction, so that nothing cancels where a fit interpolates.
+Functions that end in `_of` also take the `Directions` of the targets, for callers that evaluate many fits of one flow.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,20 @@ import numpy as np
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd.pytrees import pytree
+from eigenkd._arrays import Array
+from eigenkd._pytrees import pytree
+from eigenkd.fit import Fit
 from eigenkd.risk.directions import checked_fit, checked_noise, equally_weighted, has_intercept, of_targets
 
 
-def training_loss(fit):
+def training_loss(fit: Fit) -> Array:
     """(...,): (1/n) ||y - f||^2 = (1/n) [sum_k r_k^2 ||c_k||^2 + ||outside||^2], c = U^T (y - f0).  Eq. (36)
 
-    outside: the part of y - f0 orthogonal to the range of K. Of flow.student(s[:, None], T), the loss surface over
-    both times, right to a few units in the last place where the loss itself is far below rounding of y. With sample
-    weights (1/n) sum_i w_i ||y_i - f_i||^2.
+    outside: the part of y - f0 orthogonal to the range of K. For flow.student(s[:, None], T) the result is the loss
+    surface over both times. It is right to a few units in the last place even where it is far below rounding of y. With
+    sample weights (1/n) sum_i w_i ||y_i - f_i||^2.
 
-    Raises TypeError for what is no fit, as every function of a fit here.
+    Raises TypeError for what is not a Fit, as all functions of a fit here do.
     """
     return loss_of(checked_fit(fit), of_targets(fit.flow))
 
@@ -33,22 +35,22 @@ def loss_of(fit, here):
     return (array_namespace(r).sum(r**2 * here.energy, axis=-1) + here.floor) / here.outside.shape[0]
 
 
-def degrees_of_freedom(fit):
-    """(...,): tr S = sum_k g_k, how many of the n samples the fit follows, the same for every output.  Eq. (37)
+def degrees_of_freedom(fit: Fit) -> Array:
+    """(...,): tr S = sum_k g_k, the number of samples that the fit follows, the same for every output.  Eq. (37)
 
-    An intercept is one more.
+    An intercept adds 1.
     """
     fit = checked_fit(fit)
     return array_namespace(fit.gain).sum(fit.gain, axis=-1) + int(has_intercept(fit.flow))
 
 
-def sure(fit, noise):
+def sure(fit: Fit, noise: Array) -> Array:
     """(...,): Stein's unbiased estimate of the risk, (1/n) ||y - f||^2 + 2 noise df/n - noise.  Eq. (38)
 
     noise: variance of a sample's targets around their mean, summed over outputs (sigma^2 for one, m sigma^2 for m of
     the same variance, `flip_noise` for flipped classes): >= 0, a number or an array that broadcasts with the fit's
     parameters. Unbiased for the risk towards that mean, for any noise that is independent between samples with this
-    variance. May be negative, as the risk never is. Raises ValueError for a flow with sample weights.
+    variance. It may be negative, unlike the risk. Raises ValueError for a flow with sample weights.
     """
     return sure_of(checked_fit(fit), of_targets(fit.flow), noise)
 
@@ -59,12 +61,12 @@ def sure_of(fit, here, noise):
     return loss_of(fit, here) + noise * (2 * degrees_of_freedom(fit) / here.outside.shape[0] - 1)
 
 
-def gcv(fit):
+def gcv(fit: Fit) -> Array:
     """(...,): generalised cross-validation, (1/n) ||y - f||^2 / (1 - df/n)^2.  Eq. (39)
 
-    Numerator and denominator vanish together as a fit comes to interpolate; their ratio is kept. Where every residual
-    is 0 (t = inf, or exp(-t lam) below the range of floats) the model is the minimum-norm interpolant, and its value
-    that of ridge regression with vanishing penalty.
+    Numerator and denominator vanish together as a fit approaches interpolation; their ratio stays accurate. Where every
+    residual is 0 (t = inf, or exp(-t lam) below the range of floats) the model is the minimum-norm interpolant, and the
+    value is that of ridge regression with a vanishing penalty.
     """
     return gcv_of(checked_fit(fit), of_targets(fit.flow))
 
@@ -81,11 +83,11 @@ def gcv_of(fit, here):
 @pytree("residuals", "value", "exact")
 @dataclass(frozen=True, eq=False)
 class LeaveOneOut:
-    """What `leave_one_out` found; `...` is the shape of the fit's parameters.
+    """The result of `leave_one_out`; `...` is the shape of the fit's parameters.
 
     residuals: (..., n) or (..., n, m), y_i - f^(-i)(x_i), each from a model that has not seen its sample. value (...,):
-    (1/n) sum of their squares, weighted as the loss is. exact (...,): whether they are what refitting n times would
-    give; else an approximation.
+    (1/n) sum of their squares, weighted as the loss is. exact (...,): whether they equal those of n refits; else they
+    are an approximation.
     """
 
     residuals: Any
@@ -93,14 +95,14 @@ class LeaveOneOut:
     exact: Any
 
 
-def leave_one_out(fit):
+def leave_one_out(fit: Fit) -> LeaveOneOut:
     """Leave-one-out errors without refitting, (y_i - f_i)/(1 - S_ii).  Eq. (40)
 
-    Exact where the gain is lam/(lam + mu): ridge regression, and its limits, the minimum-norm interpolant (a flow at
-    t = inf) and the start itself (t = 0). For a flow that is stopped early, a student or a chain it is an approximation
-    without a bound: leaving a sample out also changes the eigenvalues, which only ridge's filter passes on by this
-    formula. An intercept is fitted again without the sample. `exact` says which: it compares the filter with ridge's,
-    to rounding, at eigenvalues over nine decades.
+    Exact where the gain is lam/(lam + mu): ridge regression, and its limits, the minimum-norm interpolant (a flow at t
+    = inf) and the start itself (t = 0). For a flow that is stopped early, a student or a chain it is an approximation
+    without a bound: leaving a sample out also changes the eigenvalues, and the formula accounts for that with ridge's
+    filter alone. An intercept is fitted again without the sample. `exact` says which: it compares the filter with
+    ridge's, to rounding, at eigenvalues over nine decades.
 
     >>> from eigenkd import linear_flow
     >>> flow = linear_flow([[1.0], [1.0], [1.0]], [1.0, 2.0, 6.0])     # at t = inf the mean of the others
@@ -119,7 +121,7 @@ def left_out_of(fit, here):
     """(residuals (..., m, n), value (...,)) of `leave_one_out`."""
     size, shape = _scaled(fit)
     xp, n = array_namespace(shape), here.outside.shape[0]
-    some = here.beyond > 0  # without any, a row of `outside` is 0
+    some = here.beyond > 0  # where it is 0, so is the row of `outside`
     size = xp.where(some, size[..., None], 1.0)  # (..., n): elsewhere it cancels from the ratio
     learned = xp.matrix_transpose(shape[..., None] * here.components)  # (..., m, k)
     errors = (learned.reshape((-1, learned.shape[-1])) @ here.basis.T).reshape((*learned.shape[:-1], n))
@@ -146,7 +148,8 @@ def _scaled(fit):
 
 
 def _is_ridge(fit):
-    """(...,): whether the filter is lam/(lam + mu) for one mu in [0, inf], wherever a left-out sample can move lam."""
+    """(...,): whether the filter is lam/(lam + mu) for one mu in [0, inf], at all eigenvalues that K may have without a
+    sample."""
     lam = fit.flow.spectrum.eigenvalues
     xp = array_namespace(lam)
     probes = lam[0] * 10.0 ** (-0.5 * xp.arange(19, dtype=lam.dtype, device=device_of(lam)))

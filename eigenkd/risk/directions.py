@@ -1,4 +1,4 @@
-"""Targets as training sees them: what it can learn, direction by direction, and what lies outside its reach."""
+"""Targets split into the part that training can learn, direction by direction, and the part that it cannot."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete, real_array
+from eigenkd._arrays import is_concrete, real_array
 from eigenkd.flow import Fit, LinearFlow
 
 
@@ -44,7 +44,7 @@ class Directions:
 
     @cached_property
     def beyond(self):
-        """(n,): leverage that no training reaches, 1 - sum_k U_ik^2; what is not above rounding is 0."""
+        """(n,): leverage that no training reaches, 1 - sum_k U_ik^2; 0 where it is not above rounding."""
         xp, U = array_namespace(self.basis), self.basis
         beyond = 1 - xp.sum(self.leverage, axis=-1) - self.unit**2
         beyond = xp.where(beyond > 10 * U.shape[0] * xp.finfo(U.dtype).eps, beyond, 0.0)
@@ -52,7 +52,7 @@ class Directions:
 
 
 def split(flow, targets):
-    """`Directions` of targets (n, m); of the flow's own, the components are those that its fits are made of."""
+    """`Directions` of targets (n, m). For the flow's own targets the components are those of its fits."""
     xp, lam = array_namespace(targets), flow.spectrum.eigenvalues
     U = xp.where(lam > 0, flow.spectrum.sample_basis, 0.0)
     begin = flow.start_outputs
@@ -75,7 +75,7 @@ def of_targets(flow):
 
 
 def checked_fit(fit):
-    """The fit, if it is one whose predictions on the training inputs are linear in the labels by its filter alone."""
+    """The fit, if its predictions on the training inputs are linear in the labels by its filter alone."""
     if not isinstance(fit, Fit):
         raise TypeError(f"fit: expected a Fit, got {type(fit).__name__}; pass what flow.teacher(time), "
                         f"flow.student(...) or flow.fit(filter) returned, of a flow of eigenkd.linear_flow or "
@@ -122,7 +122,7 @@ def equally_weighted(flow, intercept=True):
 
 
 def checked_values(flow):
-    """The flow, if its numbers can be looked at."""
+    """The flow, if its values are known."""
     if not is_concrete(flow.limit):
         raise TypeError("flow: expected numbers that can be looked at, got a traced array; call this outside of jit, "
                         "grad and vmap")

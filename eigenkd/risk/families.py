@@ -15,8 +15,8 @@ from eigenkd.risk.search import Axis, ShareAxis
 class Family:
     """Filters with named parameters.
 
-    filter: of one array a parameter, in the order of `names`. kinds: "time", "strength" or "weight" of each.
-    interchangeable: whether the times may trade places; they are then kept in `order`, 1 rising or -1 falling.
+    filter: a function of one array per parameter, in the order of `names`. kinds: "time", "strength" or "weight" of
+    each. interchangeable: whether the times may trade places; they are then kept in `order`, 1 rising or -1 falling.
     contains: pairs of a family inside this one and the functions that take its parameters to those of this one.
     """
 
@@ -77,8 +77,8 @@ def _chain(generations):
 
 
 def _equal(generations):
-    """The family of equal times, and how it lies in those of any times: at their best, and spread out from there, as
-    equal times may be a saddle."""
+    """The family of equal times, and two embeddings in that of any times: equal, and spread out, as equal times may be
+    a saddle point."""
     spread = [2 * 4 ** (-i / (generations - 1)) for i in range(generations)]  # 2 to 1/2
     return (Family(f"{generations} equal times", ("time",), ("time",), lambda t: _product(*(t,) * generations)),
             (lambda t: (t,) * generations, lambda t: tuple(t * factor for factor in spread)))

@@ -2,38 +2,31 @@
 
 import numpy as np
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
 
 
 def validation_set(validation, flow):
-    """(inputs, targets as columns, predictions of who has learned nothing or None), checked against a NumPy flow.
+    """(inputs, targets as columns, predictions of the start or None), checked against a NumPy flow.
 
-    Inputs are centred, and predictions begin with the mean of y, where the flow has an intercept.
+    Where the flow has an intercept, inputs are centred and the predictions of the start include the mean of y.
     """
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         raise TypeError(f"validation: expected (X_val, y_val), got {type(validation).__name__}; pass a pair of arrays, "
                         f"and for a kernel flow with a start that function's predictions as a third")
     names = ("validation[0]", "validation[1]", "validation[2]")
     inputs, y, *begin = (_plain(name, value) for name, value in zip(names, validation))
-    m, kernel, width = flow.targets.shape[1], flow.spectrum.method == "kernel", flow.inputs.shape[1]
-    if inputs.ndim != 2 or inputs.shape[1] != width:
-        raise ValueError(f"validation[0]: expected {width} columns, got shape {inputs.shape}; pass "
-                         f"{'the kernel between validation (rows) and training inputs' if kernel else 'features'}, "
-                         f"a row a sample")
-    expected = (inputs.shape[0],) if flow.vector else (inputs.shape[0], m)
-    for name, value in zip(names[1:], (y, *begin)):
-        if value.shape != expected:
-            raise ValueError(f"{name}: expected shape {expected}, got {value.shape}; pass a row a sample of "
-                             f"validation[0], with columns like y")
-    if (kernel and flow.start is not None) != bool(begin):
-        raise ValueError(f"validation[2]: expected {'one' if kernel else 'none'}, got {len(begin)}; pass what the "
-                         f"start predicts on the validation inputs for a kernel flow with a start, and for no other")
+    flow.spectrum.kind.check_columns(inputs, flow.inputs.shape[1], names[0])
+    expected = flow.shape_of(inputs.shape[0])
+    if y.shape != expected:
+        raise ValueError(f"{names[1]}: expected shape {expected}, got {y.shape}; pass a row a sample of validation[0], "
+                         f"with columns like y")
     if flow.weighting is not None:
         inputs = flow.weighting.centred(inputs)
-    start = begin[0].reshape((-1, m)) if begin else inputs @ flow.start if flow.start is not None else None
+    start = flow.spectrum.new_start_outputs(inputs, flow.start, begin[0] if begin else None, expected,
+                                            names[2])
     if flow.weighting is not None:
         start = flow.level + (0 if start is None else start) + np.zeros((inputs.shape[0], 1))
-    return inputs, y.reshape((-1, m)), start
+    return inputs, y.reshape((-1, flow.targets.shape[1])), start
 
 
 def squared_error(flow, inputs, y, start):
@@ -50,8 +43,8 @@ def squared_error(flow, inputs, y, start):
 
 
 def wrong(flow, inputs, y, start):
-    """fit -> (...,): samples whose class in y has not the one largest output, plus a share of one that grows with the
-    squared error, so that the smaller squared error decides between as many wrong ones."""
+    """fit -> (...,): the number of samples whose class in y does not have the single largest output, plus a number
+    below 1 that grows with the squared error and decides between equal counts."""
     if y.shape[1] < 2:
         raise ValueError("criterion: expected targets of at least two classes for 'error', got one column; train on "
                          "one-hot labels, a column a class, or tune by 'squared'")

@@ -1,4 +1,4 @@
-"""Risk where the targets are a signal plus noise: what a fit loses by bias and by variance, and flipped classes."""
+"""Risk where the targets are a signal plus noise: bias and variance of a fit, and flipped classes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,10 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import is_concrete, moved, real_array
-from eigenkd.pytrees import pytree
+from eigenkd._arrays import Array, is_concrete, moved, real_array
+from eigenkd._pytrees import pytree
+from eigenkd.fit import Fit
+from eigenkd.flow import LinearFlow
 from eigenkd.risk.directions import (
     checked_fit,
     checked_flow,
@@ -22,7 +24,7 @@ from eigenkd.risk.directions import (
 @pytree("bias", "variance")
 @dataclass(frozen=True, eq=False)
 class Risk:
-    """Expected squared error per sample, summed over outputs, in two parts; each (...,), the shape of the parameters.
+    """Expected squared error per sample, summed over outputs, in two parts (...,) of the shape of the parameters.
 
     bias: squared distance of the expected fit from the signal. variance: what the noise of the targets adds.
     """
@@ -36,19 +38,20 @@ class Risk:
         return self.bias + self.variance
 
 
-def fixed_design(fit, signal, noise, mean=None):
-    """Risk on the training inputs of models made like `fit`, over the noise of their targets.  Eqs. (41), (42)
+def fixed_design(fit: Fit, signal: Array, noise: Array, mean: Array | None = None) -> Risk:
+    """Risk on the training inputs of models trained as `fit`, over the noise of their targets.  Eqs. (41), (42)
 
-    bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with
-    b = U^T (mean - f0), d = U^T (signal - mean), and outside the part of signal - f0 orthogonal to the range of K. The
-    targets that `fit` itself was given play no part: only its filter, inputs and start do.
+    bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with b = U^T (mean -
+    f0), d = U^T (signal - mean), and outside the part of signal - f0 orthogonal to the range of K. Only the filter,
+    inputs and start of `fit` matter, not its targets.
 
     signal: (n,) or (n, m), what is to be predicted. noise: variance of a sample's targets around their mean, summed
-    over outputs, as in `sure`. mean: their mean, like signal, where that is another: labels flipped at a rate have
-    `flip_mean(signal, rate)` and `flip_noise(rate, classes)`. Noise is independent between samples, of any law.
+    over outputs, as in `sure`. mean: the mean of the targets, like signal, if it is not the signal: labels flipped at a
+    rate have `flip_mean(signal, rate)` and `flip_noise(rate, classes)`. Noise is independent between samples, of any
+    law.
 
-    Raises TypeError or ValueError for what is no fit, not finite, negative noise or another shape, and for a flow with
-    sample weights or an intercept. Returns a `Risk`.
+    Raises TypeError or ValueError for anything but a fit, for values that are not finite, negative noise or another
+    shape, and for a flow with sample weights or an intercept. Returns a `Risk`.
     """
     return risk_of(checked_fit(fit), parts(fit.flow, signal, mean), noise)
 
@@ -64,16 +67,17 @@ def risk_of(fit, parts, noise):
     return Risk(bias + 0 * variance, variance + 0 * bias)
 
 
-def best_mixing_weight(flow, time, teacher_time, signal, noise, mean=None, clip=True):
+def best_mixing_weight(flow: LinearFlow, time: Array, teacher_time: Array, signal: Array, noise: Array,
+                       mean: Array | None = None, clip: bool = True) -> Array:
     """The share of labels in a student's targets, weight * labels + (1 - weight) * teacher, of least risk.  Eq. (43)
 
     weight = sum_k h_k [b_k . (b_k + d_k) - g_k (||b_k||^2 + noise)] / sum_k h_k^2 (||b_k||^2 + noise), where
     g = a_s a_T is the gain without labels, h = a_s (1 - a_T) what a unit of weight adds to it, b and d as in
     `fixed_design`, whose risk is a parabola in the weight.
 
-    time, teacher_time: s and T >= 0; they broadcast, inf allowed. signal, noise, mean: as in `fixed_design`. clip: to
-    [0, 1], where the least risk is that of a share as `filters.mix` takes it; else the parabola's own vertex, which
-    turns away from the labels where it is negative. 1 where the weight changes nothing (s = 0 or T = inf).
+    time, teacher_time: s and T >= 0; they broadcast, inf allowed. signal, noise, mean: as in `fixed_design`. clip:
+    whether the weight is limited to [0, 1], as `filters.mix` requires. Else it is the parabola's vertex, and a negative
+    weight moves away from the labels. 1 where the weight changes nothing (s = 0 or T = inf).
     """
     flow = checked_flow(flow)
     student, teacher = filters.flow(time), filters.flow(real_array("teacher_time", teacher_time, nonnegative=True,
@@ -104,7 +108,7 @@ def parts(flow, signal, mean):
     return expected, here.components - expected, here.floor
 
 
-def flip_noise(rate, classes):
+def flip_noise(rate: Array, classes: int) -> Array:
     """Variance of one-hot labels flipped at a rate, summed over classes: 1 - (1 - rho)^2 - rho^2/(C - 1).  Eq. (44)
 
     rate: rho in [0, 1], a number or an array of any shape, the probability that a label becomes another class, each of
@@ -118,7 +122,7 @@ def flip_noise(rate, classes):
     return rate * (2 - rate - rate / others)
 
 
-def flip_mean(one_hot, rate):
+def flip_mean(one_hot: Array, rate: Array) -> Array:
     """The mean of one-hot labels flipped at a rate, y + rho [(1 - y)/(C - 1) - y]: shrunk towards 1/C.  Eq. (45)
 
     one_hot: (n, C) labels, or class probabilities, rows that add up to 1. rate: rho in [0, 1], a number, as in

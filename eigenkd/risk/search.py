@@ -1,7 +1,7 @@
 """The least value of a function of a few parameters: a grid in one vectorised call, then a local search.
 
-Parameters that a grid point has at a limit (0 or inf; 0 or 1 of a weight) stay there in the local search. What comes
-back is never worse than the best grid point, nor than the starts that a caller gives.
+Parameters that a grid point has at a limit (0 or inf; 0 or 1 of a weight) stay there in the local search. The result is
+never worse than the best grid point, nor than the starts that a caller gives.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from math import comb, inf, log
 
 import numpy as np
 
-STARTS = 4  # grid points inside, apart from each other, from which the local search sets out, next to those at limits
+STARTS = 4  # interior grid points, apart from each other, that the local search starts from, besides those at limits
 PER_DECADE = 8  # grid points on an axis, at most
 ROUGHLY, FULLY = {"maxiter": 20, "ftol": 1e-6}, {"maxiter": 100, "ftol": 1e-12, "gtol": 1e-9}  # of L-BFGS-B
 STEP = 1e-4  # of the central differences, in logarithms of time: their error is of the order of its square
@@ -31,7 +31,7 @@ class Axis:
         return np.exp(coordinate)
 
     def most(self):
-        """The number of grid points on this axis that there is a use for."""
+        """The largest useful number of grid points on this axis."""
         return max(2, round(PER_DECADE * log(self.high / self.low) / log(10)))
 
     def grid(self, points):
@@ -59,7 +59,7 @@ class ShareAxis(Axis):
 
 
 class Objective:
-    """A function of points (G, d), counted; what is NaN counts as infinitely bad."""
+    """A function of points (G, d) that counts its evaluations; NaN becomes infinite."""
 
     def __init__(self, function):
         self.function, self.evaluations = function, 0
@@ -158,7 +158,7 @@ def _best(found, count):
 
 
 def _descend(objective, axes, start, options):
-    """[(point, value)] at the start and where L-BFGS-B came to from it, over parameters that are not at a limit."""
+    """[(point, value)] at the start and at the end of L-BFGS-B from it, over parameters that are not at a limit."""
     from scipy.optimize import minimize
 
     free = [i for i, axis in enumerate(axes) if _inside(axis, start[i])]
@@ -176,7 +176,7 @@ def _descend(objective, axes, start, options):
     def value_and_slope(u):
         steps = STEP * np.eye(len(u))
         values = objective(at(np.concatenate([u[None], u + steps, u - steps]))) / scale
-        with np.errstate(invalid="ignore"):  # next to what is infinitely bad there is no slope
+        with np.errstate(invalid="ignore"):  # there is no slope next to an infinite value
             return values[0], np.nan_to_num((values[1:len(u) + 1] - values[len(u) + 1:]) / (2 * STEP))
 
     u = np.array([axes[i].coordinate(start[i]) for i in free])

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from eigenkd.arrays import moved, real_array, to_numpy
+from eigenkd._arrays import Array, moved, real_array, to_numpy
+from eigenkd.flow import LinearFlow
 from eigenkd.risk.directions import checked_flow, checked_values, split
 
 STEPS = 500  # of Newton's method, which takes about six, and about one a decade of eigenvalues at worst
 
 
-def time_to_loss(flow, loss):
+def time_to_loss(flow: LinearFlow, loss: Array) -> Array:
     """The time at which a teacher's training loss (1/n) ||y - f||^2, that of `training_loss`, is `loss`.  Eq. (46)
 
     Newton's method for log sum_k ||c_k||^2 exp(-2 t lam_k) = log (n loss - ||outside||^2), from t = 0: the left side is

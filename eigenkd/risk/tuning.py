@@ -1,14 +1,14 @@
 """Tuning: the member of a family of models that is best by a criterion, from one factorisation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._pytrees import mapped
 from eigenkd.flow import Fit, LinearFlow
-from eigenkd.pytrees import mapped
 from eigenkd.risk import held_out, search
 from eigenkd.risk.criteria import gcv_of, left_out_of, sure_of
 from eigenkd.risk.directions import checked_flow, checked_values, of_targets
@@ -43,25 +43,27 @@ class Tuned:
         return f"Tuned({self.family}: {parameters}; {self.criterion}={self.value:.6g}, {self.evaluations} evaluations)"
 
 
-def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mean=None, validation=None,
-         generations=3):
+def tune(flow: LinearFlow, family: str = "student", criterion: str | None = None, *, noise: float | None = None,
+         signal: Array | None = None, mean: Array | None = None, validation: tuple | None = None,
+         generations: int = 3) -> Tuned:
     """The parameters of a family of models that minimise a criterion, and the model that they give.  Sec. 9
 
     family: "teacher" (time), "student" (time, teacher_time), "chain" (time_1, time_2, ..., `generations` of them, first
     to last), "mixture" (time, teacher_time and weight: a student of weight * labels + (1 - weight) * teacher), "ridge"
-    (strength). Times 0 and inf belong to it, so that each of chain and mixture contains the student, the student the
-    teacher, and none comes out worse by the criterion than what it contains. Times of a student or chain may trade
-    places without a change to the model: time <= teacher_time comes back, and falling times of a chain.
+    (strength). Times 0 and inf are included, so that chain and mixture contain the student, and the student contains
+    the teacher. No family is worse by the criterion than one that it contains. The order of the times of a student or
+    chain does not change the model: a student is returned with time <= teacher_time, a chain with falling times.
     criterion: "gcv" (if no validation set is given), "loo", "sure" (needs noise), "risk" (needs signal and noise, may
     have mean), or on a validation set "squared" (if one is given) or "error", the share of samples whose class, the
-    largest of a row of y_val, has not the one largest output. noise, signal, mean: as in `fixed_design`.
+    largest of a row of y_val, does not have the single largest output. noise, signal, mean: as in `fixed_design`.
     validation: (X_val, y_val), for a kernel (K_val (n_val, n), y_val); y_val with columns like y. For a kernel flow
     with a start, the start's predictions on the validation inputs as a third.
 
     Method: a grid of 1,000 to 3,000 points in the logarithms of times, evaluated in vectorised calls, then L-BFGS-B
-    from its best points inside, its best ones at a limit, and the optima of the families inside. "error"
-    is constant in pieces: finer grids around the best point instead, and of equal errors the one of smaller squared
-    error. Neither is certain to find the global minimum. NumPy in double precision for every library; not for jit.
+    from its best points inside, its best ones at a limit, and the optima of the families inside. "error" is constant in
+    pieces: it is searched by finer grids around the best point, and the smaller squared error decides between equal
+    errors. Neither search is certain to find the global minimum. All libraries are computed by NumPy in double
+    precision, not under jit.
 
     >>> from eigenkd import linear_flow
     >>> flow = linear_flow(np.diag([3.0, 1.0, 0.3]), np.ones(3))
@@ -78,10 +80,11 @@ def tune(flow, family="student", criterion=None, *, noise=None, signal=None, mea
                      generations=generations)[family]
 
 
-def tune_each(flow, families=("teacher", "ridge", "student", "chain", "mixture"), criterion=None, *, noise=None,
-              signal=None, mean=None, validation=None, generations=3):
-    """{name: Tuned} of several families by one criterion: as `tune` for each, with what lies inside several of them
-    searched for once. families: their names, or one."""
+def tune_each(flow: LinearFlow, families: Sequence[str] | str = ("teacher", "ridge", "student", "chain", "mixture"),
+              criterion: str | None = None, *, noise: float | None = None, signal: Array | None = None,
+              mean: Array | None = None, validation: tuple | None = None, generations: int = 3) -> dict[str, Tuned]:
+    """{name: Tuned} of several families by one criterion: as `tune` for each, but a family inside several of them is
+    searched once. families: their names, or one."""
     flow = checked_values(checked_flow(flow))
     families = [families] if isinstance(families, str) else families
     if not isinstance(families, list | tuple) or not families:
@@ -108,9 +111,9 @@ def _tuned(flow, family, task):
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What is searched for: a criterion of the fits of a flow.
+    """A search by a criterion of the fits of a flow.
 
-    function: fit -> values. samples: how many there are to validate. found: what has been searched for before.
+    function: fit -> values. samples: the number of validation samples. found: results by family.
     """
 
     flow: LinearFlow
@@ -120,7 +123,7 @@ class _Task:
     found: dict
 
     def search(self, family):
-        """((point, value), evaluations): the families inside come first, and lend their optima as starts."""
+        """((point, value), evaluations). Families inside are searched first; their optima are starts."""
         key = family.name, len(family.names)
         if key not in self.found:
             self.found[key] = self._search(family)

@@ -5,13 +5,14 @@ component along an eigendirection. Then along every direction of smaller eigenva
 smaller than the teacher's. Pivot form: and along every direction of larger eigenvalue strictly larger. The same holds
 for any number of generations, by gradient flow, by steps of gradient descent, by ridge regression, and by mixtures of
 these next to ridge regression (`check`, `check_generations`: decided, with a certified margin). Where it may fail, as
-with momentum or with labels mixed in, `compare` tells. Eqs. (25)-(30) and (31)-(35), docs/theory.md.
+with momentum or with labels mixed in, `compare_gains` says whether it does. Eqs. (25)-(30) and (31)-(35),
+docs/theory.md.
 """
 
-from eigenkd.theorem.comparison import Comparison, compare
+from eigenkd.theorem.comparison import Comparison, compare_gains
 from eigenkd.theorem.generations import Check, check, check_generations
 from eigenkd.theorem.matching import matched_strength, matched_time
 from eigenkd.theorem.summary import Report, report, report_generations
 
-__all__ = ["Check", "Comparison", "Report", "check", "check_generations", "compare", "matched_strength", "matched_time",
-           "report", "report_generations"]
+__all__ = ["Check", "Comparison", "Report", "check", "check_generations", "compare_gains", "matched_strength",
+           "matched_time", "report", "report_generations"]

@@ -1,5 +1,6 @@
-"""Any filter next to the one-hot learner that it is matched with: on which side does it lie, if float64 can tell?"""
+"""Any filter compared with the one-hot learner that it is matched with, as far as float64 resolves it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,9 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import is_concrete, leading, moved
-from eigenkd.filters.algebra import Overshoot, filter_named
-from eigenkd.pytrees import pytree
+from eigenkd._arrays import is_concrete, leading, moved
+from eigenkd._pytrees import pytree
+from eigenkd.filters.algebra import Filter, Overshoot, filter_named
 from eigenkd.theorem.matching import eigenvalues_of, matched_strength, matched_time, pivot_index
 
 LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}
@@ -18,12 +19,12 @@ LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}
 @pytree(*["matched", "direction", "difference", "resolved", "holds", "fails"])
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare` found; `...` is the shape of the filter's parameters, k the number of eigenvalues.
+    """The result of `compare_gains`; `...` is the shape of the filter's parameters, k the number of eigenvalues.
 
     matched (...): the time, or penalty, of the one-hot learner that has the filter's gain at the pivot.
     direction (k,): -1 for eigenvalues below the pivot's, 0 for those equal to it, +1 above.
     difference (..., k): the filter's gain - the learner's.
-    resolved (..., k): whether rounding leaves its sign standing.
+    resolved (..., k): whether its sign is certain in spite of rounding.
     holds (..., k): whether it is resolved and on the theorem's side; True at the pivot and in null directions.
     fails (..., k): whether it is resolved and on the other side.
     """
@@ -36,18 +37,19 @@ class Comparison:
     fails: Any
 
 
-def compare(flow_or_eigenvalues, filter, pivot=0, learner=filters.flow):
-    """Any filter next to the one-hot learner matched at the pivot, by subtraction, with what rounding leaves of it.
+def compare_gains(flow_or_eigenvalues: Any, filter: Filter, pivot: int = 0,
+                  learner: Callable = filters.flow) -> Comparison:
+    """Compare any filter with the one-hot learner matched at the pivot, by subtraction as far as float64 resolves it.
 
     filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:
-    filters.flow or filters.ridge. The rest as in `check`, which decides where this can't. Eqs. (34), (35) say when the
-    order holds with labels mixed in.
+    filters.flow or filters.ridge. The other arguments are those of `check`, which also decides where subtraction
+    cannot. Eqs. (34), (35) say when the order holds with labels mixed in.
 
-    Raises TypeError or ValueError for what is no filter, learner or eigenvalue, and for a filter that has overshot its
-    target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.
+    Raises TypeError or ValueError for other filters, learners and eigenvalues than these, and for a filter that has
+    overshot its target at the pivot, where no one-hot learner has its gain. Returns a `Comparison`.
 
     >>> mixed = filters.mix(filters.identity, filters.flow(1.0), weight=0.3)
-    >>> print(compare([5.0, 1.0, 0.1], filters.flow(10.0) @ mixed, pivot=1).fails)     # the teacher stopped sooner
+    >>> print(compare_gains([5.0, 1.0, 0.1], filters.flow(10.0) @ mixed, pivot=1).fails)  # the teacher stopped sooner
     [ True False  True]
     """
     filter = filter_named("filter", filter)

@@ -49,7 +49,7 @@ def _on_both_sides(log_below, lam, pivot, student_time, teacher_time):
     high, low = xp.maximum(lam, pivot), xp.minimum(lam, pivot)
     shorter, longer = xp.minimum(student_time, teacher_time), xp.maximum(student_time, teacher_time)
     nothing = (low == 0) | (low == high) | (shorter == 0) | xp.isinf(longer)
-    # Where there is no gap the value is taken elsewhere and thrown away, so that no NaN is made on the way.
+    # Where there is no gap other arguments avoid NaN; their value is not used.
     high, low = xp.where(nothing, 2.0, high), xp.where(nothing, 1.0, low)
     shorter, longer = xp.where(nothing, 1.0, shorter), xp.where(nothing, 1.0, longer)
     below = log_below(low / high, (high - low) / high, high * shorter, high * longer)
@@ -58,7 +58,7 @@ def _on_both_sides(log_below, lam, pivot, student_time, teacher_time):
 
 
 def log_common_residual(x, y):
-    """log r, r = a + b - ab, a = exp(-x), b = exp(-y): what teacher and student matched at the pivot both leave."""
+    """log r, r = a + b - ab, a = exp(-x), b = exp(-y): the common residual of teacher and student at the pivot."""
     xp = array_namespace(x, y)
     log_gain = log1mexp(x) + log1mexp(y)
     log_residual = xp.logaddexp(-x, -y + log1mexp(x))
@@ -100,7 +100,7 @@ def _log_gap_below(kappa, rest, x, y):
 
 
 def _bring_back(log_gap, kappa, log_residual):
-    """|gap| at lam > pivot from the gap at the pivot of a teacher matched at lam instead.  Eq. (30)
+    """|gap| at lam > pivot, from the gap at the pivot of a teacher that is matched at lam.  Eq. (30)
 
     With kappa = lam/pivot > 1, r the student's residual at the pivot, q = gap/r: |gap'| = r^kappa (1 - (1 - q)^kappa).
     """

@@ -1,5 +1,6 @@
 """The theorem decided in float64, for any number of generations of flow, descent and ridge regression."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import log
@@ -9,10 +10,10 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd.arrays import is_concrete, leading, moved, real_array
-from eigenkd.filters.algebra import Leaf, check_shapes
+from eigenkd._arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._pytrees import pytree
+from eigenkd.filters.algebra import Filter, Leaf, check_shapes
 from eigenkd.filters.elementary import log1mexp, product
-from eigenkd.pytrees import pytree
 from eigenkd.theorem import gap, penalty
 from eigenkd.theorem.matching import eigenvalues_of, pivot_index
 from eigenkd.theorem.penalty import log_sum
@@ -23,7 +24,7 @@ KINDS = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",)
 @pytree(*["matched_time", "direction", "log_gap", "log_margin", "holds"])
 @dataclass(frozen=True, eq=False)
 class Check:
-    """What `check` found; `...` is the broadcast shape of the parameters, k the number of eigenvalues.
+    """The result of `check`; `...` is the broadcast shape of the parameters, k the number of eigenvalues.
 
     matched_time (...): the teacher's time t that has the student's gain at the pivot. For ridge regression, which
         mixed kinds are matched with as well, its penalty; for descent its number of steps, a real number, since whole
@@ -44,7 +45,7 @@ class Check:
     holds: Any
 
 
-def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
+def check(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, pivot: int = 0) -> Check:
     """Decide Theorem 4.1 and its pivot form for a student of time s of a teacher stopped at T.  Eqs. (25)-(30)
 
     flow_or_eigenvalues: what linear_flow or kernel_flow returned, or eigenvalues (k,) >= 0 of K in any order.
@@ -64,15 +65,15 @@ def check(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
     return check_generations(flow_or_eigenvalues, [filters.flow(time) for time in times], pivot)
 
 
-def check_generations(flow_or_eigenvalues, generations, pivot=0):
+def check_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], pivot: int = 0) -> Check:
     """Decide the theorem for the last of several generations, against the one-hot learner that `learner` names.
 
     generations: filters, the first trained on the labels, each next one on the outputs of the one before:
     filters.flow(time), filters.ridge(strength) and filters.descent(learning_rate, steps), the learning rate at most
     1/eigenvalue; parameters may be arrays that broadcast. Flows alone are matched with a flow, descents at one learning
     rate, a number, with descent at that rate, and all others, mixed kinds and mixed rates, with ridge regression;
-    another filters.ridge(0), which changes nothing, has any of them matched with that. The rest as in `check`. log_gap
-    right to 1e-11 relative to max(1, |log_gap|) for up to six generations. Eqs. (31)-(33)
+    another filters.ridge(0), which changes nothing, has any of them matched with that. The other arguments are those of
+    `check`. log_gap is right to 1e-11 relative to max(1, |log_gap|) for up to six generations. Eqs. (31)-(33)
 
     Raises TypeError for what are no such filters, ValueError for a learning rate that is too large. Returns a `Check`.
 
@@ -114,7 +115,7 @@ def learner(generations):
     for i, one in enumerate(generations):
         if not isinstance(one, Leaf) or one.names not in KINDS:
             raise TypeError(f"generations[{i}]: expected filters.flow(time), filters.descent(learning_rate, steps) or "
-                            f"filters.ridge(strength), got {one!r}; for other filters use theorem.compare")
+                            f"filters.ridge(strength), got {one!r}; for other filters use theorem.compare_gains")
     check_shapes([a for one in generations for a in one.parameters])
     kinds = {KINDS[one.names] for one in generations}
     if kinds == {"descent"}:
@@ -138,7 +139,7 @@ def _check_rates(kinds, arguments, lam):
         if is_concrete(rate * lam) and bool(xp.any(rate * xp.max(lam) > 1 + 1e-12)):
             raise ValueError(f"generations: expected a learning_rate of at most 1/eigenvalue, got "
                              f"{float(xp.max(rate)):.6g} next to an eigenvalue of {float(xp.max(lam)):.6g}; use "
-                             f"smaller steps, or theorem.compare")
+                             f"smaller steps, or theorem.compare_gains")
 
 
 def _per_step(lam, rate, pivot):

@@ -2,20 +2,20 @@
 
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import is_concrete, moved, real_array
+from eigenkd._arrays import Array, is_concrete, moved, real_array
 from eigenkd.filters import Filter
 from eigenkd.flow import Fit, LinearFlow
 from eigenkd.spectrum import Spectrum
 
 
-def matched_time(filter, lam):
+def matched_time(filter: Filter, lam: Array) -> Array:
     """The time at which a teacher, trained on the labels, has the gain filter(lam): t = -log r(lam) / lam.  Eq. (25)
 
     filter: any filter with a gain in [0, 1]; for a product of flows the effective time never decreases with lam and
     never exceeds the shortest of its times, whatever the number of generations. lam: eigenvalues > 0, of any shape.
     Returns (..., *lam.shape) with ... the shape of the filter's parameters; inf where the residual is 0.
 
-    Raises TypeError for what is no filter, ValueError for lam that is not positive and for a gain beyond [0, 1].
+    Raises TypeError for anything but a filter, ValueError for lam that is not positive and for a gain beyond [0, 1].
 
     >>> from eigenkd import filters
     >>> print(matched_time(filters.flow(2.0) @ filters.flow(1.0), [0.1, 1.0, 10.0]).round(4))
@@ -25,7 +25,7 @@ def matched_time(filter, lam):
     return -log_residual / moved(real_array("lam", lam), log_residual)
 
 
-def matched_strength(filter, lam):
+def matched_strength(filter: Filter, lam: Array) -> Array:
     """The penalty with which ridge regression on the labels has the gain filter(lam): mu = lam r/g.  Eq. (32)
 
     Arguments, shapes and errors as `matched_time`; 0 where the residual is 0, inf where the gain is. For a product of

@@ -5,8 +5,8 @@ regression that has its gain at the pivot leaves
 
     gap = lam |M(lam) - M(lam_p)| / ((lam + M(lam)) (lam + M(lam_p)))                                       Eq. (33)
 
-and the difference of the M is a sum of positive terms, generation by generation, whatever their kinds. All of it is
-taken in logarithms, of odds o = M/lam = (1 - g)/g: the range is that of exponents, and no digit is lost.
+and the difference of the M is a sum of positive terms, generation by generation, whatever their kinds. All quantities
+are logarithms of odds o = M/lam = (1 - g)/g, which neither overflow nor lose digits.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ TERMS = 20  # of series for arguments below 1
 class Odds:
     """One generation: o = M/lam of its penalty M along lam ("here", (..., k)) and the pivot ("there", (..., 1)).
 
-    apart: log |M(lam) - M(lam_p)|/lam. unlearned: where M is infinite, nothing is learned and the rest is made up.
+    apart: log |M(lam) - M(lam_p)|/lam. unlearned: where M is infinite: nothing is learned, and the other values are
+    placeholders.
     """
 
     log_here: Any
@@ -57,7 +58,7 @@ def log_gap(lam, pivot, generations):
 
 
 def _log_gap(lam, pivot, odds):
-    """(log gap, the size of what it is a sum of).  Eq. (33)
+    """(log gap, the size of its terms).  Eq. (33)
 
     With t and D the matched odds and |M(lam) - M(lam_p)|/lam so far, q = lam_p/lam, one more generation makes
     D (1 + o(lam)) + d (1 + q t) + q |1 - q| t o(lam_p) of D, and t + o(lam_p) + t o(lam_p) of t.

@@ -1,5 +1,6 @@
-"""What a check found, as a table that a person reads: on a terminal, in a notebook, in a paper."""
+"""The result of a check as a table, for a terminal, a notebook or a paper."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import isfinite, log
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from eigenkd import filters
-from eigenkd.arrays import real_array, to_numpy
+from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd.filters.algebra import Filter
 from eigenkd.table import NONE, Cells, html_table, written
 from eigenkd.theorem.generations import Check, check_generations, learner
 from eigenkd.theorem.matching import eigenvalues_of
@@ -32,7 +34,7 @@ class Report:
     student: str
     teacher: str
 
-    def table(self, format="text", rows=ROWS):
+    def table(self, format: str = "text", rows: int = ROWS) -> str:
         """The table as a string, "text", "markdown" or "latex", of at most `rows` directions, the pivot among them."""
         if isinstance(rows, bool) or not hasattr(rows, "__index__") or rows < 1:
             raise ValueError(f"rows: expected a whole number from 1 on, got {rows!r}; leave it out for {ROWS}")
@@ -81,8 +83,8 @@ class Report:
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
 
-def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
-    """Theorem 4.1 decided for one student and shown as a table; arguments, errors as `check`, with one s and one T.
+def report(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, pivot: int = 0) -> Report:
+    """Theorem 4.1 decided for one student, as a table. Arguments and errors are those of `check`, with one s and one T.
 
     Returns a `Report`: print it, or leave it at the end of a notebook's cell.
 
@@ -109,8 +111,8 @@ def report(flow_or_eigenvalues, student_time, teacher_time, pivot=0):
                    teacher=f"stopped at t = {float(found.check.matched_time):.6g}")
 
 
-def report_generations(flow_or_eigenvalues, generations, pivot=0):
-    """The theorem decided for the last of several generations and shown; arguments, errors as `check_generations`.
+def report_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], pivot: int = 0) -> Report:
+    """The theorem decided for the last of several generations, as a table. Arguments and errors: `check_generations`.
 
     Every filter has one number for each parameter. Returns a `Report`.
 

@@ -1,11 +1,11 @@
-"""What a PyTorch training loop of your own needs to measure its layers and its function space.
+"""Measurements of layers and function space for PyTorch training loops of your own.
 
-    basis_of(network, name, batches)            the eigenbasis of what a layer takes in
+    basis_of(network, name, batches)            the eigenbasis of a layer's inputs
     Recorder(network, bases)                    ||W v_k|| of layers while they are trained, Eq. (62)
-    layer_names(network), is_fixed(...)         which layers can be recorded; whether what one takes in stays as it is
+    layer_names(network), is_fixed(...)         which layers can be recorded; whether one's inputs stay the same
     tangent_kernel(network, inputs), last_hidden(network, inputs)
 
-It loads torch and is therefore not imported with eigenkd: `from eigenkd.torch import Recorder, basis_of`. The
+This package loads torch, so `import eigenkd` does not import it: `from eigenkd.torch import Recorder, basis_of`. The
 measurements themselves, for arrays of any library, are in `eigenkd.projection`.
 """
 

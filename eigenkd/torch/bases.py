@@ -1,10 +1,11 @@
-"""The eigendirections of what a layer takes in. App. D.3, D.7."""
+"""The eigendirections of a layer's inputs. App. D.3, D.7."""
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import contextmanager, nullcontext
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,12 +22,13 @@ LABELS = {"label", "labels", "target", "targets", "y"}  # entries of a batch tha
 
 
 class _Seen(BaseException):
-    """What a layer takes in was seen: the rest of the network need not run. No `except Exception` stops it."""
+    """Ends a forward pass once the layer's input has been seen. No `except Exception` stops it."""
 
 
 @torch.no_grad()
-def basis_of(network, name, batches, directions=None, inputs=None):
-    """The eigenbasis of what a layer takes in as the network stands, in evaluation mode: uncentred, computed in double
+def basis_of(network: nn.Module, name: str, batches: Iterable, directions: int | None = None,
+             inputs: Any | None = None) -> Eigenbasis:
+    """The eigenbasis of a layer's inputs for the network as it is, in evaluation mode: uncentred, computed in double
     precision, its vectors on the layer's device, in its precision but at least float32.
 
     batches: an iterable, such as a DataLoader, of tensors, of (inputs, labels), or of dictionaries. inputs: what to
@@ -61,8 +63,8 @@ def basis_of(network, name, batches, directions=None, inputs=None):
 
 
 @torch.enable_grad()
-def is_fixed(network, name, batch, inputs=None):
-    """Whether what the layer takes in stays as it is while the network is trained: no trained parameter feeds it.
+def is_fixed(network: nn.Module, name: str, batch: Any, inputs: Any | None = None) -> bool:
+    """Whether the layer's inputs stay the same while the network is trained: no trained parameter feeds it.
 
     batch, inputs: one of `basis_of`. Raises ValueError as it does.
     """
@@ -72,7 +74,7 @@ def is_fixed(network, name, batch, inputs=None):
 
 
 def _taken_in(network, layer, batches, inputs):
-    """What the layer takes in of each batch when it is called first; the rest of the network is not run."""
+    """The layer's input in its first call on each batch; the rest of the network is not run."""
     if any(is_lazy(tensor) for tensor in network.parameters()):
         raise ValueError("network: expected layers whose sizes are known, got some that have not seen an input; call "
                          "the network on a batch first")

@@ -63,7 +63,7 @@ class Layer:
                           "torch.nn.utils.parametrize", stacklevel=4)
 
 
-def layer_names(network):
+def layer_names(network: nn.Module) -> tuple[str, ...]:
     """The names of the layers that can be recorded: linear layers, GPT-2's Conv1D, convolutions (Conv1d, Conv2d),
     embeddings, and the projections of `nn.MultiheadAttention` (<name>.q_proj, k_proj, v_proj, out_proj). Names are
     those inside of torch.compile, DataParallel and DistributedDataParallel."""

@@ -1,4 +1,4 @@
-"""Where layers are in the eigenspace of what they take in, step by step. Sec. 4.1, App. D.3, D.7."""
+"""Components of layers in the eigenspace of their inputs, step by step. Sec. 4.1, App. D.3, D.7."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -11,7 +11,7 @@ from eigenkd.torch.layers import find
 
 
 class Recorder:
-    """Records where layers of any torch module are whenever it is called, or every so many steps.
+    """Records components of layers of any torch module at each call, or every so many steps.
 
         basis = basis_of(network, "features.0", batches)
         recorder = Recorder(network, {"features.0": basis}, every=10)
@@ -23,7 +23,7 @@ class Recorder:
     layer. W is the weight that the layer's next call uses, whatever it is computed from (`weight_norm`,
     `spectral_norm`, other parametrizations, pruning), projected in float32 at least.
 
-    Training is bit-identical with and without it: it reads weights, and moves neither buffers nor random states.
+    Training is bit-identical with and without it: it reads weights, and changes neither buffers nor random states.
 
     Raises ValueError for a layer that is not there, cannot be recorded or does not fit its basis, for every below 1,
     and, when called, for weights that are not finite.
@@ -70,7 +70,7 @@ class Recorder:
         return {name: torch.stack(rows).numpy() for name, rows in self.rows.items() if rows}
 
     def tensors(self):
-        """All that was recorded, as a checkpoint keeps it."""
+        """All records, as tensors for a checkpoint."""
         return {name: torch.stack(rows) for name, rows in self.rows.items() if rows}
 
     def restore(self, tensors):

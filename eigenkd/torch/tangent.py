@@ -1,4 +1,6 @@
-"""A network's tangent kernel between inputs, and what its last hidden layer computes of them."""
+"""A network's tangent kernel between inputs, and the inputs of its last linear layer."""
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from eigenkd.torch.layers import unwrapped
 from eigenkd.torch.weights import copied
 
 
-def tangent_kernel(network, inputs, memory=2**31):
+def tangent_kernel(network: nn.Module, inputs: torch.Tensor, memory: int = 2**31) -> torch.Tensor:
     """(n C, n C): <d f_c(x_i), d f_c'(x_j)> over all parameters, of outputs f (n, C) flattened row by row.
 
     In double precision, so that it is positive semi-definite up to rounding. network: any module whose outputs for one
@@ -36,8 +38,8 @@ def tangent_kernel(network, inputs, memory=2**31):
 
 
 @torch.no_grad()
-def last_hidden(network, inputs):
-    """(n, features): what the network's last linear layer takes in.
+def last_hidden(network: nn.Module, inputs: Any) -> torch.Tensor:
+    """(n, features): the input of the network's last linear layer.
 
     Raises ValueError where it has no linear layer, or does not call the last one as a module.
     """

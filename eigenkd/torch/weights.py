@@ -1,4 +1,4 @@
-"""The weight that a layer uses, read without moving anything that training depends on."""
+"""The weight that a layer uses, read without changing anything that training depends on."""
 
 import copy
 

@@ -18,7 +18,7 @@ def test_labels_mixed_in_keep_the_order_where_the_teacher_trains_as_long(s, long
     T = s * (1 + longer)
     student = filters.flow(s) @ filters.mix(filters.identity, filters.flow(T), weight)
     for pivot in range(len(lam)):
-        assert not theorem.compare(lam, student, pivot).fails.any()
+        assert not theorem.compare_gains(lam, student, pivot).fails.any()
     time = theorem.matched_time(student, np.sort(lam))
     assert np.all(np.diff(time) >= -1e-12 * time[:-1])
 
@@ -28,7 +28,7 @@ def test_and_lose_it_at_large_eigenvalues_where_it_trains_less(s, share, weight)
     T = share * s
     student = filters.flow(s) @ filters.mix(filters.identity, filters.flow(T), weight)
     top = (40 / (1 - share) + 10) / T / 3
-    found = theorem.compare([top, top / 2], student)
+    found = theorem.compare_gains([top, top / 2], student)
     assume(found.resolved[1])
     assert found.fails[1]
 
@@ -36,8 +36,8 @@ def test_and_lose_it_at_large_eigenvalues_where_it_trains_less(s, share, weight)
 def test_with_a_student_that_is_never_stopped_the_order_is_reversed():
     lam = np.geomspace(1e-3, 10, 9)
     student = filters.flow(np.inf) @ filters.mix(filters.identity, filters.flow(1.0), 0.3)
-    assert theorem.compare(lam, student, pivot=8).fails[:8].all()
-    assert theorem.compare(lam, student, pivot=0).fails[1:].all()
+    assert theorem.compare_gains(lam, student, pivot=8).fails[:8].all()
+    assert theorem.compare_gains(lam, student, pivot=0).fails[1:].all()
 
 
 @given(reach, reach, st.floats(0.01, 0.99), ratios)
@@ -45,7 +45,7 @@ def test_with_a_student_that_is_never_stopped_the_order_is_reversed():
 def test_ridge_regression_on_mixed_targets_has_a_sharp_condition(mu, nu, weight, ratio):
     """mu > alpha nu: the order holds; mu < alpha nu: it is reversed, everywhere; equal: there is no deviation."""
     student = filters.ridge(mu) @ filters.mix(filters.identity, filters.ridge(nu), weight)
-    found = theorem.compare([1.0, ratio], student, learner=filters.ridge)
+    found = theorem.compare_gains([1.0, ratio], student, learner=filters.ridge)
     if abs(mu / (weight * nu) - 1) < 1e-12:
         assert not found.resolved[1]
     elif mu > weight * nu:
@@ -58,9 +58,9 @@ def test_the_sharp_condition_is_seen_on_both_sides():
     lam = [1.0, 0.3, 0.1]
     for mu, name in ((0.6, "holds"), (0.4, "fails")):
         student = filters.ridge(mu) @ filters.mix(filters.identity, filters.ridge(1.0), 0.5)
-        assert getattr(theorem.compare(lam, student, learner=filters.ridge), name)[1:].all()
+        assert getattr(theorem.compare_gains(lam, student, learner=filters.ridge), name)[1:].all()
     student = filters.ridge(0.5) @ filters.mix(filters.identity, filters.ridge(1.0), 0.5)
-    assert not theorem.compare(lam, student, learner=filters.ridge).resolved.any()
+    assert not theorem.compare_gains(lam, student, learner=filters.ridge).resolved.any()
 
 
 # Where the order fails
@@ -70,7 +70,7 @@ def test_momentum_breaks_the_order():
     lam = np.array([1.0, 0.5])
     with_momentum = filters.heavy_flow(5.0, 0.2)
     student = with_momentum @ with_momentum
-    found = theorem.compare(lam, student)
+    found = theorem.compare_gains(lam, student)
     assert found.fails[1]
     assert found.difference[1] > 1.5
     times = np.linspace(0, 5, 100_001)
@@ -82,18 +82,18 @@ def test_momentum_breaks_the_order():
 
 def test_steps_that_are_too_long_break_the_order():
     student = filters.descent(1.0, 2) @ filters.descent(1.0, 2)
-    found = theorem.compare([1.6, 1.0], student)  # 0.64^2 along the first, all of the second
+    found = theorem.compare_gains([1.6, 1.0], student)  # 0.64^2 along the first, all of the second
     assert found.fails[1]
 
 
 def test_ridge_regression_is_on_the_other_side_of_gradient_flow():
-    assert theorem.compare(np.geomspace(1e-3, 1, 5), filters.ridge(0.1), pivot=4).fails[:4].all()
+    assert theorem.compare_gains(np.geomspace(1e-3, 1, 5), filters.ridge(0.1), pivot=4).fails[:4].all()
 
 
 def test_a_teacher_that_is_still_learning_keeps_the_order():
     for speed in (0.1, 1.0, 10.0):
         for pivot in range(4):
-            found = theorem.compare([3.0, 1.0, 0.3, 0.01], filters.online([0.1, 2.0], speed), pivot)
+            found = theorem.compare_gains([3.0, 1.0, 0.3, 0.01], filters.online([0.1, 2.0], speed), pivot)
             assert found.holds.all()
 
 
@@ -108,7 +108,7 @@ def test_learners_in_a_row_have_an_effective_time_that_never_decreases(time, lea
 
 def test_what_compare_returns(library):
     lam = library.asarray(np.array([2.0, 1.0, 1.0, 0.3, 0.0]))
-    found = theorem.compare(lam, filters.flow(library.asarray(np.array([0.5, 2.0]))) @ filters.flow(1.0), pivot=1)
+    found = theorem.compare_gains(lam, filters.flow(library.asarray(np.array([0.5, 2.0]))) @ filters.flow(1.0), pivot=1)
     assert np.asarray(found.matched).shape == (2,)
     np.testing.assert_array_equal(np.asarray(found.direction), [1, 0, 0, -1, -1])
     for name in ("difference", "resolved", "holds", "fails"):

@@ -156,8 +156,8 @@ def test_views_of_one_model(flow):
     np.testing.assert_allclose(fit.fitted, X @ fit.weights, atol=1e-11)
     np.testing.assert_allclose(fit.predict(NEW), NEW @ fit.weights, atol=1e-12)
     np.testing.assert_allclose(fit.probabilities, softmax(fit.fitted, axis=-1), rtol=1e-12)
-    assert repr(fit) == "cross_entropy.Fit((4,) times, 3 classes)"
-    assert repr(flow) == "cross_entropy.Flow(12 samples, 3 classes, 8 directions by 'gram')"
+    assert repr(fit) == "CrossEntropyFit((4,) times, 3 classes)"
+    assert repr(flow) == "CrossEntropyFlow(12 samples, 3 classes, 8 directions by 'gram')"
 
 
 def test_nothing_is_learned_in_no_time(flow):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from eigenkd import divided, filters
+from eigenkd import _divided, filters
 
 EXACT = {
     "flow": (lambda t, s: filters.flow(t), lambda lam, t, s: 1 - mp.exp(-t * lam)),
@@ -34,8 +34,8 @@ def test_divided_differences_are_right_to_1e_9(name):
     for _ in range(12):
         lam, (t, s) = spectrum(rng), 10.0 ** rng.uniform(-6, 3, 2)
         filter, values = make(t, s), torch.tensor(lam)
-        G = divided.gain_differences(filter, values)
-        H = divided.dual_differences(filter, values, G, refined=True).numpy()
+        G = _divided.gain_differences(filter, values)
+        H = _divided.dual_differences(filter, values, G, refined=True).numpy()
         with mp.workdps(400):
             g = partial(gain, t=mp.mpf(t), s=mp.mpf(s))
 
@@ -54,11 +54,11 @@ def test_divided_differences_are_right_to_1e_9(name):
 def test_a_family_is_every_member():
     lam = torch.tensor(spectrum(np.random.default_rng(1)))
     s, T = torch.tensor([0.3, 2.0]), torch.tensor([[1.0], [0.0], [np.inf]])
-    family = divided.gain_differences(filters.flow(s) @ filters.flow(T), lam)
+    family = _divided.gain_differences(filters.flow(s) @ filters.flow(T), lam)
     assert family.shape == (3, 2, 11, 11)
     for i in range(3):
         for j in range(2):
-            member = divided.gain_differences(filters.flow(s[j]) @ filters.flow(T[i, 0]), lam)
+            member = _divided.gain_differences(filters.flow(s[j]) @ filters.flow(T[i, 0]), lam)
             np.testing.assert_array_equal(family[i, j], member)
 
 
@@ -66,8 +66,8 @@ def test_null_directions_stay_null_at_infinite_time():
     """The rule of the pseudo-inverse: g[a, 0] = 1/a, h[a, 0] = 1/a^2, h[a, b] = -1/(a b) and nothing at 0, 0."""
     lam = torch.tensor([2.0, 2.0, 0.5, 0.0], dtype=torch.float64)
     for filter in (filters.flow(np.inf), filters.identity):
-        G = divided.gain_differences(filter, lam)
-        H = divided.dual_differences(filter, lam, G, refined=True)
+        G = _divided.gain_differences(filter, lam)
+        H = _divided.dual_differences(filter, lam, G, refined=True)
         np.testing.assert_array_equal(G, [[0, 0, 0, 0.5], [0, 0, 0, 0.5], [0, 0, 0, 2], [0.5, 0.5, 2, 0]])
         np.testing.assert_array_equal(H, [[-0.25, -0.25, -1, 0.25], [-0.25, -0.25, -1, 0.25], [-1, -1, -4, 4],
                                           [0.25, 0.25, 4, 0]])

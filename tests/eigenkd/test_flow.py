@@ -55,7 +55,7 @@ def test_weights_are_right_to_1e_11(n, p, spectrum, condition):
 
 
 def test_the_plain_svd_is_not_enough_for_that():
-    """Why svd.graded_svd exists: on the same problem LAPACK's singular triplets leave more than 1e-11."""
+    """Why _svd.graded_svd exists: on the same problem LAPACK's singular triplets leave more than 1e-11."""
     rng = np.random.default_rng(0)
     X = matrix_with(1e3 * SPECTRA["two clusters"](25, 1e12), 25, 25, rng)
     y = rng.normal(size=25)

@@ -4,7 +4,7 @@ from math import comb, sqrt
 
 import pytest
 
-from eigenkd.intervals import share_interval, sign_p_value
+from eigenkd._intervals import share_interval, sign_p_value
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (3, 4), (7, 20), (10, 20), (441, 450)])

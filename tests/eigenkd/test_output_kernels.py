@@ -33,6 +33,23 @@ def test_outputs_are_trained_as_the_parameters_behind_them(library):
         assert tuple(fit.components.shape) == (*shape, N * K)
 
 
+def test_a_flattened_kernel_predicts_from_a_kernel_with_axes_of_outputs_too():
+    _, _, kernel, new, y, _ = problem()
+    flat = kernel.transpose(0, 2, 1, 3).reshape(N * K, N * K)
+    fit, coupled = kernel_flow(flat, y.reshape(-1)).student(0.1, 0.2), kernel_flow(kernel, y).student(0.1, 0.2)
+    np.testing.assert_allclose(fit.predict(new), coupled.predict(new).reshape(-1), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"K_new: expected 15 columns, got shape \(12, 12\)"):
+        fit.predict(new[:, :4])
+
+
+def test_a_kernel_has_no_weights_and_no_intercept_in_any_library(library):
+    _, _, kernel, _, y, _ = problem()
+    fit = kernel_flow(library.asarray(kernel), library.asarray(y)).teacher(1.0)
+    for name in ("weights", "intercept"):
+        with pytest.raises(TypeError, match="weights: a kernel fixes no finite feature space"):
+            getattr(fit, name)
+
+
 def test_against_a_dense_exponential_with_outputs_next_to_their_sample():
     _, _, kernel, _, y, _ = problem()
     flat = np.array([[kernel[i, j, a, b] for j in range(N) for b in range(K)] for i in range(N) for a in range(K)])

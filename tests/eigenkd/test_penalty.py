@@ -73,7 +73,7 @@ def test_mixtures_that_subtraction_or_a_float_cannot_follow(made, lam):
 
 def test_what_subtraction_misses_of_a_mixture_is_decided():
     lam, ridge, flow = [10.0, 3.0, 1.0, 0.1], filters.ridge(1.0), filters.flow(30.0)
-    assert not theorem.compare(lam, flow @ ridge, learner=filters.ridge).holds.all()
+    assert not theorem.compare_gains(lam, flow @ ridge, learner=filters.ridge).holds.all()
     assert theorem.check_generations(lam, [ridge, flow]).holds.all()
     report = str(theorem.report_generations(lam, [ridge, flow]))
     assert "Teacher: the ridge of strength 1." in report and "hold in 3 of 3 directions" in report

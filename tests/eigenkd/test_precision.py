@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from eigenkd import cross_entropy, filters, kernel_flow, linear_flow, risk
-from eigenkd.factorisation import from_kernel
+from eigenkd._factorisation import from_kernel
 from tests.oracles import matrix_with
 
 SINGLE = np.finfo(np.float32).eps

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eigenkd import filters, kernel_flow, linear_flow, pytrees
+from eigenkd import _pytrees, filters, kernel_flow, linear_flow
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(4, 6)), RNG.normal(size=4)
@@ -104,7 +104,7 @@ def test_trees_name_their_parts():
 
 def test_flatten_and_rebuild_without_jax():
     tree = (filters.flow(0.7) @ filters.ridge(0.3), None, (X,))
-    arrays, rebuild = pytrees.flatten(tree)
+    arrays, rebuild = _pytrees.flatten(tree)
     assert [float(a) for a in arrays[:2]] == [0.7, 0.3]
     filter, nothing, (same,) = rebuild([np.asarray(1.0), np.asarray(2.0), X])
     assert nothing is None

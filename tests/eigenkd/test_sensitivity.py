@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.linalg import expm_frechet
 
-from eigenkd import divided, filters, kernel_flow, linear_flow
+from eigenkd import _divided, filters, kernel_flow, linear_flow
 from tests.oracles import (
     dense_descent,
     dense_flow,
@@ -259,7 +259,7 @@ def by_distillation(X, y, start, new, s, T):
 @pytest.mark.parametrize("function", [by_features, by_kernel, by_distillation])
 def test_families_of_filters(function, limit, monkeypatch):
     """A family at once, and in parts as where it is large: forwards and backwards, in columns, by all arguments."""
-    monkeypatch.setattr(divided, "LIMIT", limit)
+    monkeypatch.setattr(_divided, "LIMIT", limit)
     rng = np.random.default_rng(4)
     arrays = (rng.normal(size=(5, 4)), rng.normal(size=(5, 2)), rng.normal(size=(4, 2)), rng.normal(size=(2, 4)),
               np.array([0.3, 2.0, 0.7]), np.array([[0.5], [1.5]]))

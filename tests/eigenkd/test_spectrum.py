@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from eigenkd import kernel_flow, linear_flow
-from eigenkd.factorisation import from_features
-from eigenkd.svd import CUT, FLOOR, accurate_matmul, accurate_remainder, graded_svd, thin_svd
+from eigenkd._factorisation import from_features
+from eigenkd._svd import CUT, FLOOR, accurate_matmul, accurate_remainder, graded_svd, thin_svd
 from tests.oracles import matrix_with
 
 EPS = np.finfo(float).eps

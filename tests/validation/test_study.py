@@ -6,7 +6,7 @@ import json
 import pytest
 
 import validation.runs
-from eigenkd.intervals import t_interval
+from eigenkd._intervals import t_interval
 from validation import study as command
 from validation.errors import UsageError
 from validation.settings import find

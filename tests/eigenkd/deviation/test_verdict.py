@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
+from eigenkd._intervals import share_interval
 from eigenkd.deviation import Slope, compare, over_seeds, verdict
-from eigenkd.intervals import share_interval
 
 
 def slope(value, half=0.05, points=200):

@@ -1,4 +1,4 @@
-"""How a `Spectrum` is made: of features X or of a kernel K, and what of it rounding leaves standing.
+"""Factorisation of features X or a kernel K into a `Spectrum`, with the resolution that rounding leaves.
 
 "Rank", docs/theory.md.
 """
@@ -6,24 +6,25 @@
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import constant, is_concrete, to_numpy
+from eigenkd._arrays import constant, is_concrete, to_numpy
+from eigenkd._svd import blocks, descending_eigh, graded_svd, thin_svd
+from eigenkd.kernel_spectrum import KernelSpectrum
 from eigenkd.spectrum import GramSpectrum, Spectrum
-from eigenkd.svd import blocks, descending_eigh, graded_svd, thin_svd
 
-GRAM_CONDITION = 1e3  # up to it the Gram matrix leaves 1e-11 standing, with a decade to spare: 2e-15 cond(K) at worst
+GRAM_CONDITION = 1e3  # up to this cond(K) the Gram matrix is right to 1e-11, with a decade to spare: 2e-15 cond(K)
 DOUBLE = float(np.finfo(np.float64).eps)
 
 
 def from_features(X, method="auto", rank_tolerance=None, single=False):
     """Spectrum of K = X X^T from features X (n, p), already checked.
 
-    method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K); "svd" repeats
-    this below the top of its spectrum (`svd.graded_svd`) and is right to 1e-11 in the weights for condition numbers
-    of K up to 1e12 and more, at up to five times the cost; "auto" looks at the Gram matrix's eigenvalues, leaves it
-    at them where cond(K) <= 1e3 and takes "svd" elsewhere. Arithmetic in single precision, whose Gram matrix has
-    too few digits, and JAX and functorch transformations, under which nothing can be looked at, take "svd"; under a
-    transformation, or where PyTorch records derivatives, that is LAPACK's. rank_tolerance: see
-    `eigenkd.linear_flow`. single: whether X is in double precision now, but was given in single.
+    method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K). "svd" repeats
+    this below the top of its spectrum (`_svd.graded_svd`); its weights are right to 1e-11 for condition numbers of K up
+    to 1e12 and more, at up to five times the cost. "auto" uses the Gram matrix's eigenvalues where they give cond(K) <=
+    1e3, and "svd" elsewhere. It also uses "svd" in single precision, where a Gram matrix has too few digits, and under
+    JAX and functorch transformations, where values are not known. Under a transformation, or where PyTorch records
+    derivatives, "svd" is LAPACK's SVD. rank_tolerance: see `eigenkd.linear_flow`. single: whether X is in double
+    precision now, but was given in single.
     """
     if method not in ("auto", "svd", "gram"):
         raise ValueError(f"method: expected 'auto', 'svd' or 'gram', got {method!r}; leave it out to have the "
@@ -46,16 +47,17 @@ def from_features(X, method="auto", rank_tolerance=None, single=False):
 
 
 def resolved_ratio(shape, known, arithmetic):
-    """The share of the largest value up to which rounding makes values, of a matrix of this shape.  Eq. (74)
+    """The share of the largest value up to which values of a matrix of this shape may be rounding.  Eq. (74)
 
-    known: the relative precision of its entries, which make up to about eps of the largest value whatever the shape.
-    arithmetic: that of the factorisation, whose error grows as the square root of the size (Press et al. 1992, 2.6).
+    known: the relative precision of its entries, whose rounding makes values of about eps of the largest, whatever the
+    shape. arithmetic: the precision of the factorisation, whose error grows as the square root of the size (Press et
+    al. 1992, 2.6).
     """
     return 8 * known + 0.5 * sum(shape) ** 0.5 * arithmetic
 
 
 def _check_scale(X, limits):
-    """ValueError where the squares of X leave the range of its precision, and eigenvalues would be 0 or infinite."""
+    """Raises ValueError where squares of X leave the range of its precision: eigenvalues would be 0 or infinite."""
     xp = array_namespace(X)
     largest = max(float(to_numpy(xp.max(X))), -float(to_numpy(xp.min(X))))
     least = float(limits.smallest_normal) ** 0.5 / float(limits.eps)
@@ -66,7 +68,7 @@ def _check_scale(X, limits):
 
 
 def _from_svd(X, tolerance, given, gram=None):
-    # A refinement has shapes that depend on the data, and derivatives that nobody has taken.
+    # The refinement has shapes that depend on the data, and no derivatives.
     if not is_concrete(X) or getattr(X, "requires_grad", False):
         null = resolved_ratio(X.shape, DOUBLE, DOUBLE)
         U, s, V = thin_svd(X)
@@ -89,7 +91,8 @@ def _from_gram(X, lam, basis, tolerance, given):
 def flat_kernel(name, K, square=False):
     """A kernel (n, n', k, k) between k outputs of each sample as (n k, n' k), outputs next to their sample.
 
-    One of two dimensions stays. Raises ValueError for unequal numbers of outputs, and of samples if it is to be square.
+    A kernel of two dimensions is returned as it is. Raises ValueError for unequal numbers of outputs, and where
+    `square` is set for unequal numbers of samples.
     """
     if square and K.shape[0] != K.shape[1]:
         how = (f"transpose it to (n, n, k, k), outputs last: {name}.transpose(0, 2, 1, 3)" if K.ndim == 4 else
@@ -116,7 +119,7 @@ def from_kernel(K, rank_tolerance=None, single=False):
     rounding = max(10 * n * float(xp.finfo(precision).eps), rank_tolerance or 0.0)
     asymmetry = _asymmetry(K, rounding) if is_concrete(K) else None
     exact = asymmetry == 0 and not getattr(K, "requires_grad", False)
-    lam, U = descending_eigh(K if exact else (K + K.T) / 2)  # whose derivative is symmetric too
+    lam, U = descending_eigh(K if exact else (K + K.T) / 2)  # the symmetric part has a symmetric derivative
     if is_concrete(K) and bool(lam[-1] < -rounding * xp.max(xp.abs(lam))):
         raise ValueError(f"K: expected a positive semi-definite matrix, got a smallest eigenvalue of "
                          f"{float(lam[-1]):.3g} next to a largest of {float(lam[0]):.3g}; "
@@ -126,11 +129,11 @@ def from_kernel(K, rank_tolerance=None, single=False):
     else:
         resolution = rank_tolerance * _largest(lam)
     s = xp.sqrt(_null_to_zero(lam, resolved_ratio(K.shape, DOUBLE, DOUBLE)))
-    return Spectrum(s, U, None, "kernel", _scalar(xp.sqrt(resolution)), rank_tolerance is not None)
+    return KernelSpectrum(s, U, _scalar(xp.sqrt(resolution)), rank_tolerance is not None)
 
 
 def _asymmetry(K, rounding):
-    """The largest of |K - K^T|; ValueError beyond rounding of the largest entry."""
+    """The largest of |K - K^T|. Raises ValueError where it is more than rounding of the largest entry."""
     xp, n = array_namespace(K), K.shape[0]
     size = max(float(to_numpy(xp.max(K))), -float(to_numpy(xp.min(K))))
     asymmetry = max(float(to_numpy(xp.max(xp.abs(K[rows, :] - K[:, rows].T)))) for rows in blocks(n, n))
@@ -141,7 +144,8 @@ def _asymmetry(K, rounding):
 
 
 def _kernel_resolution(lam, shape, precision):
-    """The eigenvalue up to which rounding makes them: twice as far above 0 as the lowest is below, and Eq. (74)."""
+    """The eigenvalue up to which eigenvalues may be rounding: Eq. (74), and at least twice the size of a negative
+    one."""
     xp = array_namespace(lam)
     eps = float(xp.finfo(precision).eps)
     below = xp.where(lam[-1] < 0, -lam[-1], 0.0)
@@ -153,7 +157,7 @@ def _largest(lam):
 
 
 def _scalar(resolution):
-    """An array (), which derivatives hold constant."""
+    """The resolution as an array (), which derivatives treat as a constant."""
     return constant(array_namespace(resolution).asarray(resolution))
 
 

@@ -1,11 +1,12 @@
-"""Singular value decomposition whose small singular triplets are right relative to themselves, by matrix products.
+"""Singular value decomposition with small relative errors in small singular triplets too, by matrix products.
 
 The eigenbasis of the Gram matrix X X^T costs a fraction of an SVD of X, but it is that of a matrix within eps ||X||^2
-of it: what belongs to the eigenvalue lambda_i is wrong by eps lambda_1/lambda_i. (LAPACK's SVD: eps sigma_1/sigma_i,
-still 1e-10 where X X^T has condition number 1e12.) So only the top of its spectrum is taken. X in the complement of
-that top has a Gram matrix of its own, whose top is taken, and so on down. Every few levels X in the complement becomes
-too small for plain products and is taken with some ten digits more than double precision, by splitting each factor
-into a head of few bits, whose products add up without rounding, and a small tail (Ozaki et al. 2012).
+of it: the triplet of lambda_i has an error of eps lambda_1/lambda_i. (LAPACK's SVD: eps sigma_1/sigma_i, still 1e-10
+where X X^T has condition number 1e12.) The method therefore keeps only the top of its spectrum. The part of X in the
+complement of that top has a Gram matrix of its own. The method keeps the top of that one, and so on down. Every few
+levels the part in the complement is too small for plain products. It is then computed with some ten digits more than
+double precision: each factor is split into a head of few bits, whose products add up without rounding, and a small tail
+(Ozaki et al. 2012).
 "Numerics", docs/theory.md.
 """
 
@@ -14,7 +15,7 @@ from math import ceil, log2
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd.arrays import moved, to_numpy
+from eigenkd._arrays import moved, to_numpy
 
 # Ratios as powers of eps, so that single precision has its own: in double precision eps**0.19 is 1.06e-3.
 CUT = 0.19  # of eigenvalues: a Gram matrix is right down to this fraction of its largest
@@ -36,8 +37,8 @@ def descending_eigh(K):
 
 
 def graded_svd(X, null_ratio, gram=None):
-    """`thin_svd` with every singular value above null_ratio * s[0] accurate relative to itself, and its vectors too;
-    the others come out as 0. gram: `descending_eigh` of the smaller of X X^T and X^T X, for who has it already."""
+    """`thin_svd` with a small relative error in every singular value above null_ratio * s[0] and in its vectors; the
+    others are 0. gram: `descending_eigh` of the smaller of X X^T and X^T X, if it is known already."""
     if X.shape[0] > X.shape[1]:
         V, s, U = graded_svd(X.T, null_ratio, gram)
         return U, s, V
@@ -46,7 +47,7 @@ def graded_svd(X, null_ratio, gram=None):
     levels = _levels(X, lam, P, null_ratio * max(float(lam[0]), 0.0) ** 0.5)
     U, s, V = (_joined(parts, axis) for parts, axis in zip(zip(*levels), (1, 0, 0)))
     V = _completed(V, s.shape[0] - V.shape[0]).T
-    if bool(xp.any(s[1:] > s[:-1])):  # neighbours on either side of a cut
+    if bool(xp.any(s[1:] > s[:-1])):  # neighbours on the two sides of a cut may be out of order
         order = xp.argsort(s, descending=True)
         U, s, V = xp.take(U, order, axis=1), xp.take(s, order), xp.take(V, order, axis=1)
     return U, s, V
@@ -89,7 +90,7 @@ def _joined(parts, axis):
 
 
 def _completed(rows, count):
-    """Orthonormal rows (m, p) and `count` more, orthonormal too: right singular vectors of null directions."""
+    """Orthonormal rows (m, p) with `count` more orthonormal rows, as right singular vectors of null directions."""
     if count == 0:
         return rows
     xp = array_namespace(rows)
@@ -103,9 +104,9 @@ def interpolant_components(X, y, U, s, V, rank):
     """Components v_k^T X^+ y, (k, m), of the minimum-norm interpolant of y (n, m) on the feature basis; null: 0.
 
     U^T y / s, by one correction a level: v_k^T X^+ y = v_k^T b + u_k^T (y - X b)/sigma_k for any b in the row space of
-    X. With b the part of the solution that the large singular values carry, the remainder y - X b (taken accurately)
-    no longer drowns the small ones, even for a y that is nearly in the span of the large ones. Only the small ones are
-    replaced: what the identity lacks in floating point, u_k^T X - sigma_k v_k^T, is small enough for them alone.
+    X. Here b is the part of the solution along the large singular values. The remainder y - X b, computed accurately,
+    then does not hide the small ones, even for a y that is nearly in the span of the large ones. Only the small ones
+    are replaced: the error of the identity in floating point, u_k^T X - sigma_k v_k^T, is small enough for those alone.
     """
     xp = array_namespace(X)
     inverse = _inverse(s, rank)[:, None]

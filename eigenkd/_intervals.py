@@ -1,4 +1,4 @@
-"""Intervals and tests that more than one measurement rests on."""
+"""Intervals and tests that several measurements share."""
 
 from math import sqrt
 from statistics import mean, stdev

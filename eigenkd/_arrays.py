@@ -1,13 +1,14 @@
-"""The border of the package: what may come in, and in which library and precision it is computed.
+"""Checks of what users pass, and the library and precision that results are computed in.
 
-Everything behind this border is written against the array API standard, so that NumPy, JAX and PyTorch arrays come
-back as what they were. A value is checked where it can be seen: under a JAX or functorch transformation it cannot, and
-bad values then become NaN instead of raising.
+All other modules are written against the array API standard, so that results are arrays of the library that came in.
+Values are checked where they are known. Under a JAX or functorch transformation they are not: bad values then become
+NaN instead of raising an error.
 """
 
 import sys
 from math import prod
 from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import (
@@ -18,12 +19,36 @@ from array_api_compat import (
     is_torch_array,
 )
 
-DOUBLE_UP_TO = 2**28  # numbers of an array in single precision that is factorised in double: 2 GiB there
+Array = Any  # a number, a list of them, or an array of NumPy, JAX or PyTorch
+
+
+class Kind(NamedTuple):
+    """What a model is made of, features or a kernel, and the new inputs that it predicts from.
+
+    inputs, new: their names in messages. rows: what the new inputs are, in words. ndim: the permitted numbers of
+    dimensions of the new inputs, where the kernel has one row a sample.
+    """
+
+    inputs: str
+    new: str
+    rows: str
+    ndim: tuple
+
+    def check_columns(self, new, columns, name=None):
+        """ValueError for new inputs, called `name` in the message, that do not have so many columns."""
+        if len(new.shape) != 2 or new.shape[1] != columns:
+            raise ValueError(f"{name or self.new}: expected {columns} columns, got shape {tuple(new.shape)}; pass "
+                             f"{self.rows}")
+
+
+FEATURES = Kind("X", "X_new", "the features that X was made of, a row a sample", (2,))
+KERNEL = Kind("K", "K_new", "the kernel between new (rows) and training (columns) inputs", (2, 4))
+DOUBLE_UP_TO = 2**28  # numbers in an array of single precision that is factorised in double: 2 GiB
 
 
 def is_concrete(x):
-    """Whether values computed from x can be looked at: not from a JAX tracer, nor from any JAX array while jit traces
-    (it stages every operation), nor from a tensor inside one of torch.func's transformations."""
+    """Whether values computed from x are known. Those of a JAX tracer are not, nor those of any JAX array while jit
+    traces (it stages every operation), nor those of a tensor inside a transformation of torch.func."""
     if is_jax_array(x):
         jax = sys.modules["jax"]
         return not isinstance(x, jax.core.Tracer) and not isinstance(jax.numpy.zeros(()), jax.core.Tracer)
@@ -55,8 +80,8 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
         it, an array of a third library is refused. Without it, integers become double precision (JAX: its default
         float) and half precision becomes single.
     ndim: the permitted numbers of dimensions, a tuple. nonnegative, finite: what the values must satisfy; NaN never
-        passes. values=False leaves them unseen, for a caller who will notice. The input is not changed, and not copied
-        where that can be avoided.
+        passes. values=False leaves them unchecked, for a caller that detects bad values. The input is not changed,
+        and not copied where that can be avoided.
 
     Raises TypeError for what is not a real array, ValueError for wrong shapes and values.
     """
@@ -100,11 +125,11 @@ def moved(x, like, name="array"):
 
 
 def runs_in_double(*values):
-    """Whether what is made of these arrays (None left out) is computed in double precision and then rounded to theirs.
+    """Whether results of these arrays (None left out) are computed in double precision and then rounded to theirs.
 
-    So it is for single precision on the CPU, up to `DOUBLE_UP_TO` numbers in each array: there it costs up to twice the
-    time and memory. Elsewhere it may cost far more (GPU), cannot be had (under JAX's transformations without
-    jax_enable_x64), or its arrays would have to be seen (transformations of either library).
+    They are for single precision on the CPU with up to `DOUBLE_UP_TO` numbers in each array, where that takes up to
+    twice the time and memory. On a GPU it may take far longer, JAX's transformations do not have double precision
+    without jax_enable_x64, and transformations of either library hide the values.
     """
     return all(v is None or _can_be_widened(v) for v in values)
 
@@ -118,7 +143,8 @@ def _can_be_widened(x):
 
 
 def in_double(x):
-    """The array x in double precision; a JAX array as NumPy's, for JAX may have no double precision. None stays."""
+    """The array x in double precision. A JAX array becomes NumPy's, as JAX may have no double precision. None stays
+    None."""
     if x is None:
         return None
     x = np.asarray(x) if is_jax_array(x) else x
@@ -132,7 +158,7 @@ def cast_like(x, other):
 
 
 def constant(x):
-    """The array x, held constant by derivatives."""
+    """The array x, which derivatives treat as a constant."""
     if is_jax_array(x):
         return sys.modules["jax"].lax.stop_gradient(x)
     return x.detach() if is_torch_array(x) else x
@@ -147,7 +173,7 @@ def caller_level():
 
 
 def to_numpy(x):
-    """The array x as NumPy's, from any device and out of any graph of derivatives."""
+    """The array x as NumPy's, from any device, detached from any graph of derivatives."""
     return np.asarray(x.detach().cpu() if is_torch_array(x) else x)
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from eigenkd.pytrees import pytree
+from eigenkd._pytrees import pytree
 
 
 @pytree("root", "centre")
 @dataclass(frozen=True, eq=False)
 class Weighting:
-    """How samples enter the loss (1/2) sum_i w_i (a + x_i . b - y_i)^2 and where its intercept a is.  Eqs. (75), (76)
+    """The weights of the loss (1/2) sum_i w_i (a + x_i . b - y_i)^2, and the centre that its intercept a follows
+    from.  Eqs. (75), (76)
 
     root: (n, 1), square roots of the weights, 1 without. centre: (p,), the weighted mean of the features; None without
     an intercept. weighted: whether weights were given.
@@ -30,11 +31,12 @@ class Weighting:
         return cls(root, plain._mean(X)[0, :], plain.weighted) if intercept else plain
 
     def inputs(self, X):
-        """What features (n, p) enter as."""
+        """Features (n, p) as the plain flow has them, sqrt(w) (X - centre)."""
         return self.root * self.centred(X)
 
     def targets(self, y):
-        """(what targets (..., n, m) enter as, their weighted mean (..., 1, m)); that is 0 without an intercept."""
+        """(sqrt(w) (y - mean), weighted mean (..., 1, m)) of targets y (..., n, m); the mean is 0 without an
+        intercept."""
         mean = self._mean(y) if self.centre is not None else 0 * y[..., :1, :]
         return self.root * (y - mean), mean
 

@@ -1,8 +1,9 @@
-"""Objects of the package as trees of arrays: what JAX calls pytrees, and what PyTorch's functions are fed with.
+"""The package's objects as trees of arrays: pytrees for JAX, lists of tensors for PyTorch's functions.
 
 A class names the fields that hold arrays, None, tuples of them, or further such objects; everything else that it holds
-(a method's name, the function of an exponent) is structure, which JAX compares to decide whether to trace again. JAX is
-told when the first object is made after JAX has been imported, and is never imported here.
+(a method's name, the function of an exponent) is structure, which JAX compares to decide whether to trace again.
+Classes are registered with JAX when the first object is made after JAX has been imported. This module never imports JAX
+itself.
 """
 
 import sys
@@ -15,10 +16,9 @@ _ANNOUNCED = set()
 def pytree(*children, static=None):
     """Class decorator: an object of this class is a tree with these fields as its children.
 
-    static: the names of the other fields; those of the dataclass if left out. Goes above @dataclass. What is rebuilt
-    from a tree has been through no check, as tracers and placeholders have to pass: __init__ and __post_init__ are
-    left out, and fields are set as they are. What is computed on first use (functools.cached_property) is not part of
-    the tree.
+    static: the names of the other fields; those of the dataclass if left out. The decorator goes above @dataclass.
+    Objects that are rebuilt from a tree are not checked, since they may hold tracers and placeholders: __init__ and
+    __post_init__ are not called, and fields are set as they are. Cached properties are not part of the tree.
     """
     def decorate(cls):
         if cls not in CHILDREN:
@@ -58,7 +58,7 @@ def flatten(tree):
 
     def taken(array, _):
         arrays.append(array)
-        return ...  # what is left keeps no array alive
+        return ...  # `bare` keeps no array alive
 
     bare = mapped(tree, taken)
 
@@ -87,7 +87,7 @@ def _parts(tree):
 
 
 def _structure(tree):
-    """The fields that are no children, with their names."""
+    """The names and values of the static fields."""
     return tuple((name, getattr(tree, name)) for name in STATIC[type(tree)])
 
 

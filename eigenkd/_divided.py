@@ -1,13 +1,13 @@
-"""Divided differences of a filter's gain: what derivatives of functions of a matrix are made of, for any filter.
+"""Divided differences of a filter's gain: the entries of derivatives of functions of a matrix, for any filter.
 
 The derivative of f(K), K = U diag(lam) U^T, in a direction E is U (f[lam_i, lam_j] * U^T E U) U^T with
 
     f[a, b] = (f(a) - f(b))/(a - b),    f[a, a] = f'(a)                                                       Eq. (48)
 
-(Daleckii and Krein), where eigenvalues repeat as well as where they don't. Subtraction loses the digits that two gains
-have in common, so f[a, b] is also taken as the mean of f' over [b, a], by a quadrature that is exact to rounding where
-f changes little. The quadrature counts where it and the subtraction agree to within the rounding of the subtraction:
-then it is the better one, and nothing has to be known of the filter.
+(Daleckii and Krein), whether or not eigenvalues repeat. Subtraction loses the digits that two gains have in common.
+f[a, b] is therefore also computed as the mean of f' over [b, a], by a quadrature that is exact to rounding where f
+changes little. The quadrature is used where it agrees with the subtraction to within the rounding of the subtraction.
+There it is the more accurate one, whatever the filter.
 """
 
 import sys
@@ -16,14 +16,14 @@ from math import prod
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd import pytrees
-from eigenkd.arrays import library
+from eigenkd import _pytrees
+from eigenkd._arrays import library
 
 NODES = (0.5 - 0.15**0.5, 0.5, 0.5 + 0.15**0.5)  # Gauss-Legendre on [0, 1]
 WEIGHTS = (5 / 18, 8 / 18, 5 / 18)
-ULPS = 64  # what gains and residuals of any filter are right to; exp(-x) where x is more than that is not, and it is
-CLOSE = 1e-6  # the relative gap of eigenvalues below which the quadrature counts without being asked
-LIMIT = 2**18  # numbers in the matrices of divided differences that are worked on at a time, of a family of filters
+ULPS = 64  # the error of gains and residuals of any filter; exp(-x) has more where x is larger, and is 1e-28 there
+CLOSE = 1e-6  # the relative gap of eigenvalues below which the quadrature is always used
+LIMIT = 2**18  # numbers in the matrices of divided differences that are held at a time, for a family of filters
 
 
 def derivative(function, x):
@@ -36,7 +36,7 @@ def derivative(function, x):
 
 
 def slope(filter, lam):
-    """g'(lam), from the residual: the derivative that libraries take of expm1 has no digits left where a gain is 1."""
+    """g'(lam), from the residual: the libraries' derivative of expm1 has no digits left where a gain is 1."""
     return -derivative(filter.residual, lam)
 
 
@@ -69,9 +69,10 @@ def gain_differences(filter, lam):
 def dual_differences(filter, lam, differences, refined):
     """h[lam_i, lam_j] (..., k, k) of h(lam) = g(lam)/lam, from g[lam_i, lam_j].  Eq. (50)
 
-    h[a, b] = (g[a, b] - h(b))/a with b <= a, whose absolute error is a few eps h(b)/a: nothing next to h(b) where it
-    is to be multiplied by sqrt(a b), as features do. refined: as h[a, b] = g[a, b, 0], it is half of g'' in the middle
-    of 0, a and b to second order, and that counts where subtraction leaves less, by the same switch as above.
+    h[a, b] = (g[a, b] - h(b))/a with b <= a has an absolute error of a few eps h(b)/a. That is negligible next to h(b)
+    where it is multiplied by sqrt(a b), as for features. refined: h[a, b] = g[a, b, 0] is also half of g'' in the
+    middle of 0, a and b to second order. This value is used where subtraction is less accurate, by the same test as
+    above.
     """
     xp, h = array_namespace(lam), dual(filter, lam)
     a, b = lam[:, None], lam[None, :]
@@ -89,7 +90,8 @@ def dual_differences(filter, lam, differences, refined):
 def turned(filter, lam, first, second, c, refined):
     """(g[a, b] * first + h[a, b] * second) @ c, (..., k, m), for matrices (k, k) of which one may be None.
 
-    c: (..., k, m); ... of the result is the common shape of the filter's parameters and of c. refined: see above.
+    c: (..., k, m); ... of the result is the common shape of the filter's parameters and of c. refined: as in
+    `dual_differences`.
     """
     def act(filter, c):
         G = gain_differences(filter, lam)
@@ -102,15 +104,15 @@ def turned(filter, lam, first, second, c, refined):
     if library(c) != "JAX":
         parts = [act(part, columns) for part, columns in _parts(filter, c)]
         return array_namespace(c).concat(parts).reshape((*shape, *parts[0].shape[1:]))
-    jax = sys.modules["jax"]  # a loop whose reverse makes the differences again instead of keeping them
-    arrays, rebuild = pytrees.flatten(_broadcast(filter, shape))
+    jax = sys.modules["jax"]  # the reverse pass computes the differences again instead of storing them
+    arrays, rebuild = _pytrees.flatten(_broadcast(filter, shape))
     flat = jax.lax.map(jax.checkpoint(lambda item: act(rebuild(item[0]), item[1])), (arrays, _flat(c, shape, 2)),
                        batch_size=size)
     return flat.reshape((*shape, *flat.shape[1:]))
 
 
 def turned_back(filter, lam, w, c, first, second, refined):
-    """The transpose of `turned` for w (..., k, m): on the matrices `first` and `second`, None where that is False."""
+    """The transpose of `turned` for w (..., k, m): cotangents of the two matrices, None for those not wanted."""
     totals = [None, None]
     for part, left, right in _parts(filter, w, c):
         G = gain_differences(part, lam)
@@ -142,12 +144,12 @@ def _family(filter, *columns):
 
 
 def _parts(filter, *columns):
-    """The family in parts with one leading axis, or as it is where that is few enough."""
+    """Yields the family in parts with one leading axis, or as it is where it is small enough."""
     shape, size = _family(filter, *columns)
     if size >= prod(shape):
         yield filter, *columns
         return
-    arrays, rebuild = pytrees.flatten(_broadcast(filter, shape))
+    arrays, rebuild = _pytrees.flatten(_broadcast(filter, shape))
     columns = [_flat(c, shape, 2) for c in columns]
     for i in range(0, prod(shape), size):
         yield rebuild([a[i:i + size] for a in arrays]), *(c[i:i + size] for c in columns)
@@ -155,7 +157,7 @@ def _parts(filter, *columns):
 
 def _broadcast(filter, shape):
     """The filter with every parameter along one axis, of all the members of the family."""
-    return pytrees.mapped(filter, lambda a, owner: _flat(a, shape, getattr(owner, "own_axes", 0)))
+    return _pytrees.mapped(filter, lambda a, owner: _flat(a, shape, getattr(owner, "own_axes", 0)))
 
 
 def _flat(a, shape, own):

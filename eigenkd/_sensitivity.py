@@ -1,31 +1,30 @@
 """Weights and predictions with derivatives that do not pass through the eigenvectors.
 
-A derivative of eigenvectors divides by differences of eigenvalues. That of weights and predictions does not: they
-depend on K as a function of a matrix does, and have the derivative of Eqs. (51)-(54), made of divided differences,
-which are finite and right where eigenvalues repeat, nearly repeat or are 0. Here the value comes from the eigenbasis
-and that derivative is attached to it, by jax.custom_jvp and by torch.autograd.Function. NumPy sees the value alone.
+A derivative of eigenvectors divides by differences of eigenvalues. The derivative of weights and predictions does not:
+they are functions of the matrix K, and their derivative, Eqs. (51)-(54), consists of divided differences, which are
+finite and right where eigenvalues repeat, nearly repeat or are 0. This module computes the value from the eigenbasis
+and attaches that derivative to it, by jax.custom_jvp and by torch.autograd.Function. NumPy gets the value alone.
 
-The derivative is itself made of the eigenbasis, and what is differentiated twice goes through that as the library
-does it: right where eigenvalues differ, NaN or infinite where they repeat.
+The derivative itself is computed from the eigenbasis. A second derivative differentiates that basis as the library
+does: it is right where eigenvalues differ, NaN or infinite where they repeat.
 """
 
 from functools import cache, partial
-from math import prod
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
-from eigenkd import pytrees
-from eigenkd.arrays import library, real_array
-from eigenkd.divided import dual, outer, shares, turned, turned_back
+from eigenkd import _pytrees
+from eigenkd._arrays import library, real_array
+from eigenkd._divided import dual, outer, shares, turned, turned_back
 from eigenkd.spectrum import times
 
 
 class Primals(NamedTuple):
-    """What `_value` depends on, for derivatives: of these, filter, inputs, rest and new are what all else follows from.
+    """What `_value` depends on. gain, limit and spectrum follow from filter, inputs and rest.
 
-    inputs: X or K. rest: targets - outputs of the start. new: X_new or K_new, or None. limit, gain, spectrum: as they
-    are in a `Fit` and its flow.
+    inputs: X or K. rest: targets - outputs of the start. new: X_new or K_new, or None. gain, limit, spectrum: those of
+    a `Fit` and its flow.
     """
 
     filter: Any
@@ -38,7 +37,7 @@ class Primals(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Tangents or cotangents of a gain at fixed eigenvalues, and of `Primals`; None for what there is none of."""
+    """Tangents or cotangents of the gain at fixed eigenvalues and of `Primals`; None for 0."""
 
     gain: Any
     inputs: Any
@@ -53,50 +52,44 @@ def learned(view, fit, new=None):
     name = library(limit)
     if name not in ("JAX", "PyTorch"):
         return _value(view, Primals(None, None, None, new, gain, limit, spectrum))
-    filter = pytrees.mapped(fit._resolved, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
+    filter = _pytrees.mapped(fit._resolved, lambda a, _: real_array("filter", a, like=gain, finite=False, values=False))
     primals = Primals(filter, flow.inputs, flow.rest, new, gain, limit, spectrum)
     if name == "JAX":
         return _jax_function()(view, primals)
-    arrays, rebuild = pytrees.flatten(primals)
+    arrays, rebuild = _pytrees.flatten(primals)
     return _torch_function().apply(view, rebuild, *arrays)
 
 
 def _value(view, primals):
-    """What is seen of the components gain * limit."""
+    """The view of the components gain * limit."""
     new, spectrum, components = primals.new, primals.spectrum, primals.gain[..., None] * primals.limit
-    if view == "fitted":
-        return spectrum.outputs(components)
-    if view == "weights":
-        return spectrum.weights(components)
-    if spectrum.method == "kernel" or new.shape[0] < prod(components.shape) // components.shape[-2]:
-        return times(spectrum.project(new), components)
-    return times(new, spectrum.weights(components))
+    if view == "predict":
+        return spectrum.predict(new, components)
+    return spectrum.outputs(components) if view == "fitted" else spectrum.weights(components)
 
 
 def _tangent(view, primals, changes):
     """The change (..., q, m) of `_value`, linear in changes.  Eqs. (51)-(54)"""
-    filter, inputs, rest, new, gain, limit, spectrum = primals
-    kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
-    U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
-    V = None if kernel else spectrum.feature_basis
-    c, dX = times(U.T, rest), changes.inputs
+    filter, _, rest, new, gain, limit, spectrum = primals
+    U, s, lam, V = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues, spectrum.feature_basis
+    c, dX, fitted = times(U.T, rest), changes.inputs, view == "fitted"
     h = None if dX is None and changes.new is None else dual(filter, lam)[..., None]
-    shared, turning, outside = [], [], []  # along the basis: of every view, and of each by itself; and outside of it
+    shared, turning, outside = [], [], []  # along the basis, for all views and for this one; outside of it
     if changes.gain is not None:
         shared.append(changes.gain[..., None] * limit)
     if changes.rest is not None:
         shared.append((gain * spectrum.inverse)[..., None] * times(U.T, changes.rest))
     if dX is not None:
-        turning.append(turned(filter, lam, *_turn(view, U, s, V, dX), c, refined=kernel))
-    if dX is not None and tall and not kernel:
+        turning.append(turned(filter, lam, *spectrum.turn(fitted, dX), c, spectrum.refined))
+    if dX is not None and not spectrum.spans_samples:
         shared.append(h * times(V.T, times(dX.T, rest - times(U, c))))
-        if view == "fitted":
+        if fitted:
             outside.append(_beyond(U, times(dX, times(V, s[:, None] * h * c))))
-    if dX is not None and not tall and not kernel and view != "fitted":
+    if dX is not None and not spectrum.spans_features and not fitted:
         weights = _beyond(V, times(dX.T, times(U, h * c)))
         outside.append(weights if view == "weights" else times(new, weights))
     if changes.new is not None:
-        outside.append(times(changes.new, times(U, h * c) if kernel else times(V, gain[..., None] * limit)))
+        outside.append(times(changes.new, times(*spectrum.multiplied(gain[..., None] * limit, h * c))))
     if not shared and not turning:
         return sum(outside)
     coordinates, scale = _coordinates(view, primals)
@@ -105,11 +98,10 @@ def _tangent(view, primals, changes):
 
 def _cotangent(view, primals, along, wanted):
     """The transpose of `_tangent`: the `Changes` that `wanted` marks as True, for a cotangent `along` of `_value`."""
-    filter, inputs, rest, new, gain, limit, spectrum = primals
-    kernel, tall = spectrum.method == "kernel", inputs.shape[0] > inputs.shape[1]
-    U, s, lam = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues
-    V = None if kernel else spectrum.feature_basis
+    filter, _, rest, new, gain, limit, spectrum = primals
+    U, s, lam, V = spectrum.sample_basis, spectrum.singular_values, spectrum.eigenvalues, spectrum.feature_basis
     c, h = times(U.T, rest), dual(filter, lam)[..., None] if wanted.inputs or wanted.new else None
+    fitted = view == "fitted"
     coordinates, scale = _coordinates(view, primals)
     turning = times(coordinates.T, along)
     shared = scale * turning
@@ -117,38 +109,22 @@ def _cotangent(view, primals, along, wanted):
     drest = times(U, (gain * spectrum.inverse)[..., None] * shared) if wanted.rest else None
     dX, dnew = None, None
     if wanted.inputs:
-        of_gain, of_dual = view == "fitted" or not kernel, view != "fitted"
-        dX = _turn_back(view, U, s, V, *turned_back(filter, lam, turning, c, of_gain, of_dual, kernel))
-    if wanted.inputs and tall and not kernel:
+        turned_by = turned_back(filter, lam, turning, c, *spectrum.turns(fitted), spectrum.refined)
+        dX = spectrum.turn_back(fitted, *turned_by)
+    if wanted.inputs and not spectrum.spans_samples:
         dX = dX + outer(rest - times(U, c), h * shared) @ V.T
-        if view == "fitted":
+        if fitted:
             dX = dX + outer(_beyond(U, along), s[:, None] * h * c) @ V.T
-    if wanted.inputs and not tall and not kernel and view != "fitted":
+    if wanted.inputs and not spectrum.spans_features and not fitted:
         dX = dX + U @ outer(h * c, _beyond(V, along if view == "weights" else times(new.T, along)))
     if wanted.new:
-        dnew = outer(along, h * c) @ U.T if kernel else outer(along, gain[..., None] * limit) @ V.T
+        basis, columns = spectrum.multiplied(gain[..., None] * limit, h * c)
+        dnew = outer(along, columns) @ basis.T
     return Changes(dgain, dX, drest, dnew)
 
 
-def _turn(view, U, s, V, dX):
-    """The matrices (k, k) that g[a, b] and h[a, b] multiply, one of which may be None, for a change of X or K."""
-    if V is None:
-        N = U.T @ ((dX + dX.T) / 2) @ U
-        return (N, None) if view == "fitted" else (None, s[:, None] * N)
-    A = U.T @ dX @ V
-    return (A * s + (A * s).T, None) if view == "fitted" else (A.T, s[:, None] * A * s)
-
-
-def _turn_back(view, U, s, V, first, second):
-    """The transpose of `_turn`."""
-    if V is None:
-        N = first if view == "fitted" else s[:, None] * second
-        return U @ ((N + N.T) / 2) @ U.T
-    return U @ ((first + first.T) * s if view == "fitted" else first.T + s[:, None] * second * s) @ V.T
-
-
 def _coordinates(view, primals):
-    """Coordinates (q, k) of what is seen, apart from a scale that some changes have and others do not."""
+    """(coordinates (q, k) of the view, the scale of changes that all views share)."""
     spectrum = primals.spectrum
     if view == "predict":
         return spectrum.project(primals.new), 1.0
@@ -157,12 +133,13 @@ def _coordinates(view, primals):
 
 
 def _beyond(basis, columns):
-    """What of columns (..., q, m) is outside the span of a basis (q, k)."""
+    """The part of columns (..., q, m) that is outside the span of a basis (q, k)."""
     return columns - times(basis, times(basis.T, columns))
 
 
 def _gain_of(filter, spectrum):
-    """The gain up to a constant, as a function of the filter: what `divided.slope` says of derivatives holds here."""
+    """The gain up to a constant, as a function of the filter; by the residual, for the reason that `_divided.slope`
+    gives."""
     return -shares(filter, spectrum.eigenvalues)[1]
 
 
@@ -188,7 +165,7 @@ def _jax_function():
         if not all(zero(change) for change in jax.tree.leaves(dfilter)):
             dfilter = jax.tree.map(lambda d: jax.numpy.zeros(d.shape, d.dtype) if zero(d) else d, dfilter)
             dgain = jax.jvp(lambda filter: _gain_of(filter, primals.spectrum), (primals.filter,), (dfilter,))[1]
-        # The tangents of spectrum, gain and limit are left: what they say is in Eqs. (51)-(54).
+        # The tangents of spectrum, gain and limit are dropped: Eqs. (51)-(54) contain them.
         changes = Changes(dgain, *(None if zero(d) else d for d in (given.inputs, given.rest, given.new)))
         result = value(view, primals)
         return result, result * 0 if all(d is None for d in changes) else tangent(view, primals, changes)
@@ -204,7 +181,7 @@ def _torch_function():
 
     def gain_of(primals):
         """The parameters of the filter, and the gain as a function of them."""
-        parameters, rebuild = pytrees.flatten(primals.filter)
+        parameters, rebuild = _pytrees.flatten(primals.filter)
         return tuple(parameters), lambda *values: _gain_of(rebuild(values), primals.spectrum)
 
     class Learned(torch.autograd.Function):
