@@ -118,7 +118,7 @@ def test_summary_and_closing_line(command):
     over, layer = out.splitlines()[-2:]
     assert "rf_noisy_mnist over 2 seeds, mean (range):" in over
     assert layer.startswith("  of 15 pairs of head exaggerated: ") and layer.endswith(" in displacement")
-    assert "data: made up for a smoke run" in err and "\r" not in err
+    assert "data: synthetic data for a smoke run" in err and "\r" not in err
 
 
 def test_undetermined_numbers_are_said_to_be(result_of):

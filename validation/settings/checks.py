@@ -1,4 +1,4 @@
-"""Values that an experiment can have: each is refused in the words of the command line."""
+"""Checks of the values of a setting; errors name the command-line flag."""
 
 import math
 
@@ -7,7 +7,7 @@ from validation.settings.loss import check as check_loss
 
 
 def check(setting):
-    """Raises UsageError, in the words of the command line, for values that no experiment can have."""
+    """Raises UsageError, which names the command-line flag, for invalid values."""
     for part in ("model", "student_model"):
         model = getattr(setting, part)
         for name, value in () if model is None else vars(model).items():
@@ -64,7 +64,7 @@ def _positive(value):
 
 
 def require(holds, flag, expected, got, fix="pass another value or leave the flag out"):
-    """Raises UsageError with these words unless `holds`; a tuple is written as the command line takes it."""
+    """Raises UsageError with this message unless `holds`; a tuple is written as on the command line."""
     if not holds:
         got = " ".join(map(str, got)) if isinstance(got, tuple | list) else got
         raise UsageError(f"{flag}: expected {expected}, got {got}; {fix}")
