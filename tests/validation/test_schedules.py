@@ -128,13 +128,13 @@ def test_the_pieces_of_a_loss_weight_match_training(terms):
 def test_pieces_are_described_in_words():
     recipe = replace(STEPS, learning_rate=1.0)
     assert in_words(learning_rate_pieces(recipe)) == (
-        "rises from 0 to 1 by epoch 2, 1 to epoch 4, 0.5 to epoch 7, 0.25 to epoch 10")
+        "rises from 0 to 1 by epoch 2, 1 until epoch 4, 0.5 until epoch 7, 0.25 until epoch 10")
     assert in_words(learning_rate_pieces(replace(recipe, schedule="cosine"))) == (
         "rises from 0 to 1 by epoch 2, falls along a cosine from 1 to 0 by epoch 10")
     assert in_words(learning_rate_pieces(Training(3, 4, 0.1))) == "0.1 throughout"
     switched = Terms.parse("0.8 distilled to one_hot at step 3 over 4 steps")
     assert in_words(weight_pieces(switched, 10, 2)["distilled"]) == (
-        "0.8 to epoch 1.5, falls from 0.8 to 0 by epoch 3.5, 0 to epoch 10")
+        "0.8 until epoch 1.5, falls from 0.8 to 0 by epoch 3.5, 0 until epoch 10")
 
 
 def test_a_warm_up_shorter_than_a_step_does_not_exceed_the_peak():

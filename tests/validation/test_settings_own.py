@@ -51,7 +51,7 @@ def test_an_own_setting_runs_by_its_import_path_and_its_values_are_flags(own, re
 
 def test_a_dry_run_shows_the_own_network_and_flags(own, command):
     code, out, _ = command(f"{own}:OWN", "--dry-run")
-    assert code == 0 and "own_digits: my digits" in out and "model.hidden" in out and "unknown a seed" in out
+    assert code == 0 and "own_digits: my digits" in out and "model.hidden" in out and "unknown per seed" in out
 
 
 @pytest.mark.parametrize(("name", "message"), [
