@@ -37,8 +37,8 @@ def test_two_processes_train_the_same_network_as_one(trained):
 
 
 def test_two_processes_train_the_same_resnet_as_one(trained):
-    """In double precision: in single precision the order of a sum decides on which side of a ReLU's kink an activation
-    is, and small differences grow."""
+    """In double precision: in single precision the order of summation can move an activation across the kink of a ReLU,
+    and small differences grow."""
     _, folder = trained
     one, two = (dict(np.load(folder / name / FP64 / "outputs.npz")) for name in ("one", "fp64"))
     assert one.keys() == two.keys()

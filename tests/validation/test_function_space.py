@@ -46,8 +46,8 @@ def test_outputs_are_of_order_one_at_any_width():
 
 
 def linear_network(study):
-    """A network whose tangent kernel never changes, its kernel, labels, logits before, marks, and what it answers as a
-    teacher and as a student (2, marks, n, C)."""
+    """A network whose tangent kernel never changes, its kernel, labels, initial logits, marks, and the answers of
+    teacher and student (2, marks, n, C)."""
     torch.manual_seed(0)
     network, inputs = nn.Linear(6, 3, bias=False), torch.randn(9, 6)
     labels, marks, answers = torch.eye(3)[torch.arange(9) % 3], np.array([1, 7, study.steps]), []

@@ -75,7 +75,7 @@ def test_student_steps_match_a_computation_by_hand(problem):
 
 
 def test_the_distillation_loss_matches_a_computation_by_hand():
-    # Two classes, temperature 2: teacher logits (log 9, 0) soften to (3/4, 1/4), the student's (0, 0) to (1/2, 1/2).
+    # Two classes, temperature 2: teacher logits (log 9, 0) give (3/4, 1/4), the student's (0, 0) give (1/2, 1/2).
     teacher, student = torch.tensor([[math.log(9), 0]], dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64)
     kl = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
     loss = objective(Loss(temperature=2.0), {"distilled": 0.4, "one_hot": 0.6}, student, torch.tensor([1]), teacher)
