@@ -58,7 +58,7 @@ def test_a_failed_run_is_named(swept, tmp_path):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["resnet8_digit"], "did you mean resnet8_digits, "),
     ([], "NAME: expected one or more settings, got none"),
-    (["resnet8_digits", "--dry-run"], "--dry-run: expected of python -m validation.run"),
+    (["resnet8_digits", "--dry-run"], "--dry-run: expected with python -m validation.run"),
     (["resnet_cifar100", "--no-download"], "--no-download: expected CIFAR-100 in"),
     (["resnet8_digits", "--teacher.epochs", "0"], "--teacher.epochs: expected at least 1"),
     (["resnet8_digits", "--at-once", "0"], "--at-once: expected at least 1"),

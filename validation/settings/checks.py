@@ -42,7 +42,7 @@ def _check_training(recipe, flag):
     require(recipe.optimiser == "sgd" or not (recipe.momentum or recipe.nesterov), f"{flag}.optimiser",
             "sgd with a momentum", recipe.optimiser,
             f"pass {flag}.optimiser sgd, or {flag}.momentum 0 {flag}.no-nesterov")
-    require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive one for Nesterov's", 0)
+    require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive momentum with Nesterov", 0)
     require(0 <= recipe.weight_decay < math.inf, f"{flag}.weight-decay", "0 or more", recipe.weight_decay)
     require(recipe.warmup_epochs >= 0, f"{flag}.warmup-epochs", "0 or more", recipe.warmup_epochs)
     check_loss(recipe.loss, flag)

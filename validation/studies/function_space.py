@@ -5,7 +5,7 @@ from validation.studies.study import Quantity, Study
 QUANTITIES = (
     *(Quantity(f"drift of the {role}", lambda result, role=role: result["drift"][role], digits=3)
       for role in ("teacher", "student")),
-    Quantity("change of the kernel", lambda result: result["kernel_change"], digits=3),
+    Quantity("kernel change", lambda result: result["kernel_change"], digits=3),
     Quantity("pairs exaggerated", lambda result: result["exaggeration"].get("measured", {}).get("exaggerated"),
              digits=1),
 )
