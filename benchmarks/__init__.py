@@ -1,4 +1,6 @@
-"""Measurements against what people use now. A new one is a module with a docstring and run(), and a name below."""
+"""Measurements and comparisons with existing libraries.
+
+To add one, write a module with a docstring and run(), and list it below."""
 
 import ast
 from importlib import import_module
@@ -9,10 +11,10 @@ BENCHMARKS = ("closed_form", "cross_entropy", "deviation", "import_time", "large
 
 
 def load(name):
-    """The module of a benchmark; some bring PyTorch, which is loaded then and not before."""
+    """The module of a benchmark, imported on demand because some need PyTorch."""
     return import_module(f"benchmarks.{name}")
 
 
 def question(name):
-    """What a benchmark measures: its module's docstring, read without loading it."""
+    """What a benchmark measures: its module's docstring, read without importing the module."""
     return ast.get_docstring(ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")))

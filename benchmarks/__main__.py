@@ -1,6 +1,6 @@
 """python -m benchmarks [NAME ...] [--list]: measures, prints a table, and writes benchmarks/results/NAME.json.
 
-python -m benchmarks gpu [--minutes 9]: what needs a GPU and has no record yet; by itself, and as often as it takes.
+python -m benchmarks gpu [--minutes 9]: runs what needs a GPU and has no record yet. Repeat it until nothing is left.
 """
 
 import argparse
@@ -13,16 +13,16 @@ from benchmarks import BENCHMARKS, load, question
 from eigenkd import _atomic as atomic
 from eigenkd.table import Cells, written
 
-GPU = "What needs a GPU and has no record yet: images a second, trainings; lists it, where there is none."
+GPU = "Throughput and training that need a GPU and have no record yet; without a GPU it only lists them."
 RESULTS = Path(__file__).parent / "results"
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure and record.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks (default: all)")
-    parser.add_argument("--list", action="store_true", help="name the benchmarks and stop")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the records go")
-    parser.add_argument("--minutes", type=float, default=60, help="gpu: stop after so many; the next call resumes")
+    parser.add_argument("--list", action="store_true", help="list the benchmarks and exit")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the records are saved")
+    parser.add_argument("--minutes", type=float, default=60, help="gpu: stop after this time; the next call resumes")
     options = parser.parse_args(arguments)
     if options.list:
         rows = [*((name, question(name)) for name in BENCHMARKS), ("gpu", GPU)]
@@ -30,8 +30,8 @@ def main(arguments=None):
         return 0
     if "gpu" in options.names:
         if len(options.names) > 1:
-            parser.error("gpu is a command of its own; give it without other names")
-        from benchmarks import gpu  # PyTorch comes with it
+            parser.error("gpu cannot be combined with other names; run it alone")
+        from benchmarks import gpu  # imports PyTorch
 
         return gpu.main(options.out, options.minutes)
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
@@ -51,7 +51,7 @@ def main(arguments=None):
 
 
 def seconds(record):
-    """The `Cells` of the times that candidates took, where a record has some."""
+    """The `Cells` of the candidates' times, if the record has any."""
     return Cells(("", "median, s", "least to greatest", "over the first", "difference"), tuple(
         (way, f"{time['median']:.4f}", f"{time['least']:.4f} to {time['greatest']:.4f}", f"{time['over_first']:.2f}",
          f"{time['difference']:.1e}" if "difference" in time else "")

@@ -1,4 +1,4 @@
-"""A hundred times of teachers and students from one factorisation, next to what else computes them."""
+"""A hundred times of teachers and students from one factorisation, compared with other methods."""
 
 import subprocess
 
@@ -10,29 +10,30 @@ from benchmarks.timing import machine, side_by_side
 from eigenkd import kernel_flow, krylov, linear_flow
 
 GENERATIONS = 6
-MODERATE = 0.1  # of the times: what the matrix-free path is for
+MODERATE = 0.1  # factor on the times: the range that the matrix-free path is meant for
 FEWER = {"scipy.linalg.expm, 1 teacher": 3, "scipy expm_multiply": 2, "scipy DOP853": 2, "diffrax Tsit5": 2,
          "numpy.linalg.svd": 3, "ill-conditioned X, numpy.linalg.svd": 3}
 NOTES = {
-    "times": "geometric from 0.01 to 100. What ODE solvers, expm_multiply and the matrix-free path have to do grows "
-             "with t lam_max (the largest is in the record) and is out of the question where it is 1e6, say; "
+    "times": "geometric from 0.01 to 100. The cost of ODE solvers, expm_multiply and the matrix-free path grows with "
+             "t lam_max (the largest is in the record) and is prohibitive at 1e6, for example; "
              f"'moderate': {MODERATE:g} of these times",
-    "students": "of a teacher stopped at 1; generations: each stopped at 1 but the last, which has the times",
-    "scipy.linalg.expm": "one time, t = 1, since it begins again for each",
-    "scipy expm_multiply": "as many times, but evenly spaced from 1 to 100: it takes no others",
-    "scipy DOP853, diffrax Tsit5": f"explicit, interpolated at the times, {rivals.TOLERANCES}; implicit ones ask for a "
+    "students": "of a teacher stopped at 1; generations: each stopped at 1 except the last, which has all times",
+    "scipy.linalg.expm": "one time, t = 1, because it starts from scratch for each",
+    "scipy expm_multiply": "the same number of times, but evenly spaced from 1 to 100: it supports no others",
+    "scipy DOP853, diffrax Tsit5": f"explicit, interpolated at the times, {rivals.TOLERANCES}; implicit methods need a "
                                    "Jacobian of all samples and targets",
     "diffrax, neural-tangents": "double precision; compiled in the warm-up, which is not counted",
     "linear_flow": "predictions on the training inputs, from X; numpy.linalg.svd alone predicts nothing",
     "ill-conditioned X": "singular values geometric down to 1e-6 of the largest, times from 0.01 to 1e14",
-    "difference": "largest over times of ||theirs - ours|| / ||ours||, of predictions, and of weights where X is "
-                  "ill-conditioned; of ours: from SciPy's eigh and NumPy's SVD. Where X is ill-conditioned it is they "
-                  "that lack digits: tests/eigenkd/test_flow.py holds ours to 1e-11 in arbitrary precision",
+    "difference": "largest over times of ||theirs - ours|| / ||ours||, in predictions, or in weights for "
+                  "ill-conditioned X; for ours, the difference from SciPy's eigh and NumPy's SVD. For ill-conditioned "
+                  "X the others are less accurate: tests/eigenkd/test_flow.py checks ours to 1e-11 in arbitrary "
+                  "precision",
 }
 
 
 def run(n=2000, p=6000, targets=10, count=100, rounds=7, tangents=nt_process.Worker):
-    """The record: seconds and differences of each way, the first being a default scipy.linalg.eigh of the kernel."""
+    """The record: seconds and differences of each method; the first is scipy.linalg.eigh of the kernel."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(n, p)) / p**0.5, rng.normal(size=(n, targets))
     ill = _ill_conditioned(n, p, rng)
@@ -47,8 +48,8 @@ def run(n=2000, p=6000, targets=10, count=100, rounds=7, tangents=nt_process.Wor
         ways[f"neural-tangents, {count} teachers"] = worker, _beside(kernel_flow(K, y).teacher(times).fitted)
         record["neural_tangents"] = worker.versions
     except (subprocess.CalledProcessError, OSError) as error:
-        print(f"  neural-tangents is left out: {error}", flush=True)
-        record["neural_tangents"] = f"not measured: {type(error).__name__} on making or starting its environment"
+        print(f"  neural-tangents is skipped: {error}", flush=True)
+        record["neural_tangents"] = f"not measured: {type(error).__name__} when creating or starting its environment"
     differences = {}
     try:
         seconds = side_by_side({name: function for name, (function, _) in ways.items()}, rounds, FEWER,
@@ -69,7 +70,7 @@ def _ill_conditioned(n, p, rng):
 
 
 def _predictions(K, y, times):
-    """name -> (function, check) of everything that is given the kernel."""
+    """name -> (function, check) of every method that takes the kernel."""
     flow, count, decomposed = kernel_flow(K, y), len(times), scipy.linalg.eigh(K)
     even, few = np.linspace(1, 100, count), MODERATE * times
 
@@ -101,7 +102,7 @@ def _predictions(K, y, times):
 
 
 def _factorisations(prefix, X, y, times, methods):
-    """name -> (function, check) of everything that is given the features; methods: receives what each flow took."""
+    """name -> (function, check) of every method that takes the features; `methods` receives the method of each flow."""
     svd, ours, some = np.linalg.svd(X, full_matrices=False), linear_flow(X, y), times[::10]
     gain = rivals.gain(some)
     weights, direct = _beside(ours.teacher(some).weights), _beside(rivals.svd_weights(svd, y, gain))
@@ -111,7 +112,7 @@ def _factorisations(prefix, X, y, times, methods):
 
         def function():
             flow = linear_flow(X, y, method)
-            flow.teacher(times).fitted  # noqa: B018  (it is computed when it is asked for)
+            flow.teacher(times).fitted  # noqa: B018  (computed on access)
             return flow
 
         def check(flow):
@@ -125,5 +126,5 @@ def _factorisations(prefix, X, y, times, methods):
 
 
 def _beside(expected):
-    """A function of what was found, (times, ...): its largest relative difference over times from `expected`."""
+    """A function of a result (times, ...): its largest relative difference over times from `expected`."""
     return lambda found: rivals.largest_difference(found, expected)

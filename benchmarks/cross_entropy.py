@@ -1,4 +1,4 @@
-"""Gradient flow of a linear model under the cross-entropy, 100 times, next to a general ODE solver in weight space."""
+"""Gradient flow of a linear model under the cross-entropy, 100 times, compared with an ODE solver in weight space."""
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -13,13 +13,14 @@ FEATURES = 5000
 OURS, GENERAL = "eigenkd.cross_entropy", "scipy.integrate.solve_ivp, DOP853"
 NOTES = {"pixels": "scikit-learn's digits, 64 pixels", "features": f"the same through {FEATURES} ReLU random features",
          "students": f"of a teacher stopped at a thousandth of the reach, temperature 4; of a grid: {TIMES} times "
-                     "of each of 10 teachers",
-         "rtol": f"{RTOL:g} of the general solver, whose weights then have no more digits than ours by default",
-         "difference": "of the weights of 100 teachers, largest over times, from ours, relative to the largest"}
+                     "for each of 10 teachers",
+         "rtol": f"{RTOL:g} for the general solver, whose weights are then no more accurate than ours by default",
+         "difference": "largest difference over times of the weights of 100 teachers from ours, relative to the "
+                       "largest weight"}
 
 
 def run():
-    """The record: seconds for ten classes, a row of weights a pixel or a feature, compilation left to the warm-up."""
+    """The record: seconds for ten classes and one row of weights per pixel or feature; compilation is not counted."""
     data, rng = Digits().load(None, None), np.random.default_rng(0)
     X, labels = data.train_inputs[:EXAMPLES].reshape(EXAMPLES, -1) / 255.0, data.train_labels[:EXAMPLES]
     wide = np.maximum(X @ rng.normal(size=(X.shape[1], FEATURES)) / 8, 0.0)
@@ -37,7 +38,7 @@ def run():
 
 
 def ways(X, y, times):
-    """name -> what computes the weights (times, p, classes) of teachers, or of students."""
+    """name -> function that computes the weights (times, p, classes) of teachers or students."""
     def general():
         def rate(_, B):
             return (X.T @ (y - softmax(X @ B.reshape(-1, 10), axis=1))).ravel()

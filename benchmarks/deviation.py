@@ -1,4 +1,4 @@
-"""A student next to its teacher: 50,000 x 100 logits in memory, and files of 1,000 classes in bounded memory."""
+"""A student compared with its teacher: 50,000 x 100 logits in memory, and files of 1,000 classes in bounded memory."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from eigenkd import deviation
 from eigenkd.deviation import files
 
 MEMORY = (50_000, 100)
-# 1281167 is ImageNet's training set: 5.1 GB a file, in the temporary folder.
+# 1281167 is ImageNet's training set: each file in the temporary folder takes 5.1 GB.
 STREAMED = (int(os.environ.get("EIGENKD_BENCHMARK_POINTS", 100_000)), 1000)
 DTYPES = ("float32", "float16")
-ROWS = 10_000  # written and read at a time, by the benchmark itself
+ROWS = 10_000  # rows that the benchmark itself writes and reads at a time
 
-# A process of its own, so that its peak memory is that of this task alone. Linux: VmHWM, since ru_maxrss counts what
-# the parent had at the fork.
+# Runs in its own process, so that its peak memory is that of this task alone. Linux: VmHWM, because ru_maxrss includes
+# the memory of the parent at the fork.
 STREAM = """
 import json, re, resource, sys, time
 from pathlib import Path
@@ -39,8 +39,11 @@ print(json.dumps({"compare": compared - begin, "summary": finished - compared, "
 
 
 def run():
-    """The record: seconds of compare and summary, next to exp of every entry; of a process that does both to files,
-    next to reading the files once (from the system's cache, where they fit) and exp; and that process's peak memory."""
+    """The record: seconds and peak memory.
+
+    In memory, compare and summary are compared with exp of every entry. On files, a process that does both is compared
+    with reading the files once (from the system's cache if they fit) and with exp; its peak memory is recorded.
+    """
     rng = np.random.default_rng(0)
     teacher, student, labels = _logits(rng, *MEMORY, np.float32)
     record = {"question": __doc__, "memory": MEMORY, "streamed": STREAMED, "machine": machine("numpy", "eigenkd")}
@@ -75,7 +78,7 @@ def _logits(rng, n, classes, dtype):
 
 
 def _written(rng, folder, dtype):
-    """The paths of teacher, student and labels, written in parts."""
+    """The paths of teacher, student and labels, written in blocks."""
     n, classes = STREAMED
     paths = [folder / f"{name}_{dtype}.npy" for name in ("teacher", "student", "labels")]
     arrays = [np.lib.format.open_memmap(path, "w+", dtype, (n, classes)) for path in paths[:2]]
@@ -90,7 +93,7 @@ def _written(rng, folder, dtype):
 
 
 def _read(paths):
-    """Both files once, as bytes, into one buffer."""
+    """Reads both files once, as bytes, into one buffer."""
     buffer = bytearray(2**22)
     for path in paths:
         with path.open("rb", buffering=0) as file:
@@ -99,7 +102,7 @@ def _read(paths):
 
 
 def _exp(paths):
-    """The exponential of every entry, one thread, block by block, in single precision."""
+    """Computes the exponential of every entry, on one thread, block by block, in single precision."""
     for path in paths:
         rows = files.read(path)
         for begin in range(0, len(rows), 1000):

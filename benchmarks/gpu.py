@@ -1,4 +1,4 @@
-"""What only a GPU can tell: images a second next to what its memory allows, and settings that are hopeless on a CPU."""
+"""Measurements that need a GPU: images per second compared with its memory limit, and settings too slow for a CPU."""
 
 import json
 import signal
@@ -33,23 +33,24 @@ NETWORKS = {"ResNet-56": CIFAR10, "ResNet-20": replace(CIFAR10, model=ResNet(dep
             "MobileNet-v2": SETTINGS["mobilenet_cifar10"]}
 BATCHES = (128, 1024)
 TRAINED = tuple(("resnet_fashion_mnist", seed) for seed in range(3))
-PASSES = 16  # over each convolution's output in a training step, see NOTES
+PASSES = 16  # memory passes over each convolution's output in a training step, see NOTES
 WARM, MEASURED = 20, 100  # steps
 NOTES = {
-    "images_per_second": f"of whole training steps as validation.train takes them, CIFAR-10's shape and augmentation, "
-                         f"{MEASURED} steps after {WARM}: median and range of their fifths; 'student' includes its "
-                         "teacher's answers",
-    "floor": f"images a second if nothing but memory counted: {PASSES} passes over every convolution's output in bf16. "
-             "Forward 2 for the convolution, 3 for normalisation and relu (statistics, again, result); backward 5 for "
-             "those, 4 for the convolution's two gradients; 2 for the sums of the residual branches. ResNet-56: 17 MB",
-    "bandwidth": "bytes read and written a second by copying 1 GiB, measured next to them",
-    "compiled": "by torch.compile's default",
+    "images_per_second": f"whole training steps of validation.train with CIFAR-10's shape and augmentation, {MEASURED} "
+                         f"steps after {WARM}: median and range of their fifths; 'student' includes the forward passes "
+                         "of its teacher",
+    "floor": f"images per second if only memory bandwidth counted: {PASSES} passes over every convolution's output in "
+             "bf16. Forward: 2 for the convolution, 3 for normalisation and relu (statistics, second read, result). "
+             "Backward: 5 for these, 4 for the two gradients of the convolution. 2 for the sums of the residual "
+             "branches. ResNet-56: 17 MB",
+    "bandwidth": "bytes read and written per second when copying 1 GiB, measured in the same call",
+    "compiled": "with torch.compile's defaults",
 }
 
 
 @dataclass(frozen=True)
 class Task:
-    """Something with a record or without: is_done() tells, do(seconds) makes it, or leaves it begun."""
+    """A measurement: is_done() says whether it has a record; do(seconds) runs it, or a part that can be resumed."""
 
     name: str
     is_done: Callable[[], bool]
@@ -57,9 +58,9 @@ class Task:
 
 
 def main(results, minutes, *, records=COMMITTED, runs=Path("runs"), device=None):
-    """Does what has no record, for about so many minutes; the exit code: 0 if nothing is left, else 1.
+    """Runs the tasks without a record for about `minutes`. Returns the exit code: 0 if nothing is left, else 1.
 
-    results: the folder of gpu.json. Without a GPU it tells what is left and does nothing.
+    results: the folder of gpu.json. Without a GPU it only lists what is left.
     """
     everything = tasks(results / "gpu.json", records, runs, device or "cuda")
     left = [task for task in everything if not task.is_done()]
@@ -68,7 +69,7 @@ def main(results, minutes, *, records=COMMITTED, runs=Path("runs"), device=None)
     if not left:
         return 0
     if device is None and not torch.cuda.is_available():
-        print("error: expected an NVIDIA GPU that PyTorch can use, got none; give this command where there is one",
+        print("error: expected an NVIDIA GPU that PyTorch can use, got none; run this command on a machine with one",
               file=sys.stderr)
         return 1
     end = time.monotonic() + 60 * minutes
@@ -77,12 +78,12 @@ def main(results, minutes, *, records=COMMITTED, runs=Path("runs"), device=None)
             print(f"{task.name} ...", flush=True)
             task.do(end - time.monotonic())
     left = [task.name for task in everything if not task.is_done()]
-    print("nothing is left" if not left else f"left for the same command again: {', '.join(left)}")
+    print("nothing is left" if not left else f"left, run the same command again: {', '.join(left)}")
     return 1 if left else 0
 
 
 def tasks(path, records, runs, device):
-    """Every `Task`: throughputs in the JSON file `path`, then trainings, whose compact records go to `records`."""
+    """All `Task`s: throughputs in the JSON file `path`, then training runs, whose compact records go to `records`."""
     made = []
     for network, batch, role, compiled in product(NETWORKS, BATCHES, ("teacher", "student"), (False, True)):
         name = f"{network}, {role}, batch {batch}, {'compiled' if compiled else 'eager'}"
@@ -97,7 +98,7 @@ def tasks(path, records, runs, device):
 
 
 def throughput(setting, role, batch, compiled, device, warm=WARM, measured=MEASURED):
-    """Images a second of a setting's training steps in the role of teacher or student, each fifth of those measured."""
+    """Images per second of the training steps of a teacher or student, for each fifth of the measured steps."""
     device = torch.device(device)
     engine = Engine(device, compiled=compiled)
     dataset, steps, marks = setting.data.set, warm + measured, {}
@@ -127,7 +128,7 @@ def throughput(setting, role, batch, compiled, device, warm=WARM, measured=MEASU
 
 
 def bytes_per_image(setting):
-    """What a fused training step moves for one image, by `PASSES` over each convolution's output in bf16."""
+    """Bytes that a fused training step moves per image: `PASSES` over each convolution's output in bf16."""
     network, moved = build(setting, seed=0)[1]["teacher"].eval(), []
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
@@ -138,7 +139,7 @@ def bytes_per_image(setting):
 
 
 def bandwidth(device, size=2**30):
-    """Bytes read and written a second by copying `size` bytes on the device."""
+    """Bytes read and written per second when copying `size` bytes on the device."""
     source, target = (torch.empty(size, dtype=torch.uint8, device=device) for _ in range(2))
     seconds = []
     for _ in range(12):
@@ -162,17 +163,17 @@ def _measure(path, name, setting, role, batch, compiled, device):
     record["throughput"][name] = {"images_per_second": rate, "least": rates[0], "greatest": rates[-1], "floor": floor}
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write(path, (json.dumps(record, indent=1) + "\n").encode())
-    print(f"  {rate:,.0f} images a second, {rate / floor:.0%} of what memory allows")
+    print(f"  {rate:,.0f} images per second, {rate / floor:.0%} of the memory limit")
 
 
 def _train(setting, seed, records, runs, device, seconds):
-    """Runs a setting, or resumes it, for so many seconds; a finished run's compact record goes to `records`."""
+    """Runs or resumes a setting for up to `seconds`; the compact record of a finished run goes to `records`."""
     process = subprocess.Popen([sys.executable, "-m", "validation.run", setting, "--seeds", str(seed), "--device",
                                 device, "--out", str(runs)])
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGTERM)  # it writes a checkpoint, and resumes from there the next time
+        process.send_signal(signal.SIGTERM)  # it saves a checkpoint and resumes from there in the next call
         process.wait()
     if process.returncode == 0:
         for run in find(setting, seeds=seed, out=runs, committed=runs):

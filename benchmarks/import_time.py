@@ -1,4 +1,4 @@
-"""How long `import eigenkd` takes beyond NumPy, as whole processes."""
+"""Time of `import eigenkd` compared with `import numpy`, each in a new process."""
 
 import subprocess
 import sys

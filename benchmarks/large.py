@@ -1,4 +1,4 @@
-"""Regressions too large to factorise at ease, by products alone, and the memory that they take."""
+"""Regressions that are expensive to factorise, solved by matrix products alone, and their peak memory."""
 
 import resource
 import subprocess
@@ -15,21 +15,21 @@ from benchmarks.timing import machine, side_by_side
 from eigenkd import krylov, linear_flow
 
 TOP = Path(__file__).parents[1]
-SHORT, LONG = 30.0, 3000.0  # t lam_max of the last of the times
+SHORT, LONG = 30.0, 3000.0  # t lam_max of the last time
 FEWER = {"sparse X, scipy expm_multiply": 2}
 NOTES = {
     "dense X": "n x p, weights for 10 targets at 20 times, geometric over three decades up to t lam_max = "
-               f"{SHORT:g} (short) or {LONG:g} (long); the first way is what one writes by hand",
-    "sparse X": "n x n with ten numbers a row, fitted values for one target at 20 evenly spaced times up to t lam_max "
-                f"= {SHORT:g}; K is never formed, by either",
-    "peak memory": "of a process of its own that makes X and takes the weights at the short times, Python, SciPy and X "
-                   "included",
+               f"{SHORT:g} (short) or {LONG:g} (long); the first method is what one would write by hand",
+    "sparse X": "n x n with ten numbers per row, fitted values for one target at 20 evenly spaced times up to "
+                f"t lam_max = {SHORT:g}; neither method forms K",
+    "peak memory": "of a separate process that creates X and computes the weights at the short times, including "
+                   "Python, SciPy and X",
     "difference": "largest over times of ||theirs - the first one's|| / ||the first one's||",
 }
 
 
 def run(n=100_000, p=1_000, targets=10, count=20, rounds=5):
-    """The record: seconds, differences, products made, certified errors, peak memory."""
+    """The record: seconds, differences, number of products, certified errors, peak memory."""
     record = {"question": __doc__, "n": n, "p": p, "targets": targets, "times": count, "notes": NOTES}
     alone = f"from benchmarks import large; print(large.peak_memory({n}, {p}, {targets}, {count}))"
     record["peak_memory_gib"] = float(subprocess.run([sys.executable, "-c", alone], check=True, capture_output=True,
@@ -50,10 +50,10 @@ def problem(n, p, targets):
 
 
 def peak_memory(n, p, targets, count):
-    """GiB that this process has held at most, after the weights at the short times."""
+    """Peak memory of this process in GiB, after computing the weights at the short times."""
     X, y = problem(n, p, targets)
     flow = krylov.linear_flow(X, y)
-    flow.teacher(_times(SHORT, flow.largest, count)).weights  # noqa: B018  (computed when it is asked for)
+    flow.teacher(_times(SHORT, flow.largest, count)).weights  # noqa: B018  (computed on access)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -98,7 +98,7 @@ def _times(end, largest, count):
 
 
 def _products(flow, times, view, facts):
-    """What a matrix-free flow gives at the times; its products and its certified error go to facts."""
+    """The result of a matrix-free flow at the times; `facts` receives its number of products and certified error."""
     fit = flow.teacher(times)
     found = getattr(fit, view)
     bound = fit.weights_error if view == "weights" else fit.error
@@ -107,7 +107,7 @@ def _products(flow, times, view, facts):
 
 
 def _measured(ways, facts, rounds):
-    """(seconds, facts) of ways in turn, each with its difference from the first one with the same ending."""
+    """(seconds, facts) of all methods, each with its difference from the first one whose name has the same ending."""
     firsts, differences = {}, {}
 
     def seen(name, value):

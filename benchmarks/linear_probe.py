@@ -1,4 +1,4 @@
-"""Does a tuned student beat the best early-stopped teacher: linear probes on frozen features, labels flipped."""
+"""Does a tuned student beat the best early-stopped teacher? Linear probes on frozen features with flipped labels."""
 
 import tempfile
 from math import inf
@@ -11,25 +11,27 @@ from eigenkd import linear_flow, risk
 from eigenkd.table import Cells
 from validation.data import MNIST
 
-# Fixed before the first run. Both networks have seen nothing of what the probes are trained and tested on.
+# Fixed before the first run. Neither network has seen the examples that the probes are trained and tested on.
 TASKS = {
     "transfer": "network trained on the digits 0 to 4, probe on the digits 5 to 9",
     "same classes": "network trained on 1,000 digits of all ten classes, probe on the others",
 }
 SEEDS, TRAIN, VALIDATION, TEST = range(20), 300, 150, 1000
-RATES = (0.0, 0.2, 0.4)  # of flipped labels, of the training and the validation digits
+RATES = (0.0, 0.2, 0.4)  # shares of flipped labels among training and validation digits
 FAMILIES = ("teacher", "student", "chain", "mixture", "ridge")
 FEATURES, EPOCHS = 64, 8
 
 
 def run():
-    """The record: per task, rate, criterion and family the test accuracy, the test squared error towards the mean of
-    flipped labels (what a probe that is trained on them estimates), both less the teacher's of the same seed, and the
-    share of seeds for which a parameter came out infinite."""
+    """The record: results per task, rate, criterion and family.
+
+    They are the test accuracy and the squared test error to the mean of flipped labels (which a probe trained on them
+    estimates), both also minus the teacher's of the same seed, and the share of seeds with an infinite parameter.
+    """
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in one order: the same record on machines with other numbers of cores
+    torch.set_num_threads(1)  # one order of summation: the record does not depend on the number of cores
     try:
         runs = [row for task in TASKS for seed in SEEDS for row in one_seed(task, seed)]
     finally:
@@ -49,7 +51,7 @@ def one_seed(task, seed):
                            for labels in (train_labels, validation_labels))
         aim = risk.flip_mean(clean, rate)
         flow, held, shown = linear_flow(train, y), (validation, y_validation), (test, aim)
-        # The oracles see the clean test set, and say what a family could do at best.
+        # The oracles use the clean test set; they bound what a family can achieve.
         given = {"validation": ("squared", held), "gcv": ("gcv", None), "loo": ("loo", None),
                  "oracle squared": ("squared", shown), "oracle error": ("error", shown)}
         for criterion, (name, digits) in given.items():
@@ -79,7 +81,7 @@ def probe_data(task, seed):
 
 
 def frozen_features(images, labels, seed):
-    """A small convolutional network trained on these digits: images -> its last hidden layer, and a constant one."""
+    """The features of a small convolutional network trained on these digits: images -> last hidden layer and a 1."""
     import torch
 
     from validation.seeding import generator, local_default
@@ -107,13 +109,13 @@ def frozen_features(images, labels, seed):
 
 
 def flipped(labels, rate, classes, rng):
-    """Each label with probability `rate` one of the other classes, as `risk.flip_noise` has it."""
+    """The labels, each flipped with probability `rate` to one of the other classes, as in `risk.flip_noise`."""
     other = (labels + rng.integers(1, classes, size=len(labels))) % classes
     return np.where(rng.random(len(labels)) < rate, other, labels)
 
 
 def summary(runs):
-    """A row per task, rate, criterion and family: means over seeds with standard errors, and paired differences."""
+    """One row per task, rate, criterion and family: means over seeds with standard errors, and paired differences."""
     cells = {}
     for row in runs:
         cell = cells.setdefault((row["task"], row["rate"], row["criterion"]), {})
@@ -138,7 +140,7 @@ def mean_and_error(values):
 
 
 def table(record):
-    """The `Cells`: a row for each task, rate, criterion and family, with paired differences to the teacher."""
+    """The `Cells`: one row per task, rate, criterion and family, with paired differences from the teacher."""
     rows = []
     for row in record["results"]:
         accuracy, error = row["accuracy"], row["squared error"]
@@ -146,5 +148,5 @@ def table(record):
         rows.append((row["task"], f"{row['rate']:.0%}", row["criterion"], row["family"],
                      f"{100 * accuracy['mean']:.2f}", f"{100 * gain['mean']:+.2f} ± {100 * gain['standard_error']:.2f}",
                      f"{error['mean']:.4f}", f"{saved['mean']:+.5f} ± {saved['standard_error']:.5f}"))
-    return Cells(("task", "flipped", "tuned by", "family", "accuracy, %", "less the teacher's", "squared error",
-                  "less the teacher's"), tuple(rows), ("±: standard error over seeds.",), align="lrll")
+    return Cells(("task", "flipped", "tuned by", "family", "accuracy, %", "minus the teacher's", "squared error",
+                  "minus the teacher's"), tuple(rows), ("±: standard error over seeds.",), align="lrll")

@@ -1,8 +1,8 @@
-"""neural-tangents next to us in one run: a process in a virtual environment of its own that predicts when asked.
+"""neural-tangents in the same run: a process in its own virtual environment that predicts on request.
 
-Version 0.6.5 (2023, the last) imports on JAX up to 0.5.3: later ones have no jax.core.Jaxpr. The environment is made on
-first use in .bench/, which git ignores; with TensorFlow, which neural-tangents imports, it takes 2.7 GB. It needs a
-Python that JAX 0.5.3 has wheels for, 3.10 to 3.13.
+Version 0.6.5 (2023, the last one) works with JAX up to 0.5.3: later versions have no jax.core.Jaxpr. The environment is
+created on first use in .bench/, which git ignores. It takes 2.7 GB, because neural-tangents imports TensorFlow. It
+needs a Python for which JAX 0.5.3 has wheels, 3.10 to 3.13.
 """
 
 import json
@@ -20,10 +20,10 @@ REQUIREMENTS = ("neural-tangents==0.6.5", "jax==0.5.3", "jaxlib==0.5.3", "numpy=
 
 
 def environment():
-    """The Python of the environment, which is made if it isn't there. Raises CalledProcessError where it can't be."""
+    """The Python of the environment, created if it is missing. Raises CalledProcessError if that fails."""
     python, ready = ENVIRONMENT / "bin" / "python", ENVIRONMENT / "requirements.txt"
     if not ready.exists() or ready.read_text().split() != list(REQUIREMENTS):
-        print(f"  making an environment for {REQUIREMENTS[0]} on {REQUIREMENTS[1]} (2.7 GB, once)", flush=True)
+        print(f"  creating an environment for {REQUIREMENTS[0]} with {REQUIREMENTS[1]} (2.7 GB, once)", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *REQUIREMENTS], check=True)
@@ -32,7 +32,7 @@ def environment():
 
 
 class Worker:
-    """Predictions of gradient flow on K, y at times (..., n, m), made once; a call makes them again and waits."""
+    """Predictions (..., n, m) of gradient flow on K, y at the times; each call computes them again and waits."""
 
     def __init__(self, K, y, times):
         with tempfile.TemporaryDirectory() as folder:
@@ -55,6 +55,6 @@ class Worker:
     def _answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise ChildProcessError(f"neural-tangents ended with status {self.process.wait()}; run {WORKER.name} "
+            raise ChildProcessError(f"neural-tangents exited with status {self.process.wait()}; run {WORKER.name} "
                                     f"in its environment to see why")
         return line

@@ -1,7 +1,7 @@
-"""neural-tangents' prediction on request: started by benchmarks/nt_process.py in an environment of its own.
+"""Predictions of neural-tangents on request; benchmarks/nt_process.py starts this file in its own environment.
 
-Arguments: a file with K, y and times, and one for the predictions. Predicts once, which compiles what JAX compiles,
-writes the result, says ready with its versions, and predicts again for every line that comes in.
+Arguments: a file with K, y and times, and one for the predictions. Predicts once (which compiles), saves the result,
+prints its versions, and predicts again for every line of input.
 """
 
 import json
@@ -17,7 +17,7 @@ import neural_tangents as nt  # noqa: E402  (after the precision is set)
 
 problem = np.load(sys.argv[1])
 K, y = jnp.asarray(problem["K"]), jnp.asarray(problem["y"])
-times = jnp.asarray(problem["times"]) * y.size  # its loss is the mean over samples and targets, ours the sum
+times = jnp.asarray(problem["times"]) * y.size  # its loss is the mean over samples and targets, ours is the sum
 
 
 def predict():

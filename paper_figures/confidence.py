@@ -1,4 +1,4 @@
-"""Fig. 18: the student's confidence against its teacher's on the training data."""
+"""Fig. 18: student against teacher confidence on the training data."""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +10,7 @@ SETTINGS = {"rf_noisy_mnist": "Random features, noisy labels", "mlp_mnist": "MLP
 
 
 def draw(choice):
-    """One panel a setting, mislabelled points set apart where there are some."""
+    """One panel per setting; mislabelled points are highlighted if there are any."""
     found, problems = [], []
     for setting in SETTINGS:
         try:
@@ -27,6 +27,6 @@ def draw(choice):
         plot.confidence(compared, ax=ax, highlight=(wrong, "mislabelled"), label=label)
         ax.set_title(f"{SETTINGS[run.field('setting')]}\n{compared.underfit():.0%} of the teacher's least confident "
                      "quarter underfit", fontsize=11)
-    caption(figure, f"{drawn(*found)} Training points; of a point below the dashed line the student is less sure than "
-                    "its teacher (underfit).")
+    caption(figure, f"{drawn(*found)} Training points. Below the dashed line, the student is less confident than its "
+                    "teacher (underfit).")
     return figure

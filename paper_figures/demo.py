@@ -1,7 +1,7 @@
 """python -m paper_figures.demo: the paper's main claim on real digits, in theory and in training.
 
-Checks Theorem 4.1 on the digits' spectrum, trains `rf_noisy_mnist` and `mlp_mnist` (finished runs are shown again),
-draws the figures, and ends with a short table.
+Checks Theorem 4.1 on the digits' spectrum, trains `rf_noisy_mnist` and `mlp_mnist` (or reuses finished runs), draws the
+figures, and prints a short table.
 """
 
 import argparse
@@ -19,36 +19,37 @@ from validation.data.examples import draw
 from validation.report import interval
 from validation.settings import SETTINGS
 
-DATA = "data"  # as validation.run has it
+DATA = "data"  # the default of validation.run
 NAMES = ("rf_noisy_mnist", "mlp_mnist")
 SHOWN = ("theory", "schedules", *NAMES, "mlp_mnist_two", "mlp_mnist_deeper", "confidence", "mislabelled")
 
 
 def main(arguments=None):
     """Returns the exit code of the first step that fails, else 0."""
-    parser = argparse.ArgumentParser(prog="python -m paper_figures.demo", description="The claim on real digits.")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run folders go (default: runs)")
-    parser.add_argument("--out", type=Path, default=Path("figures"), help="where the pictures go (default: figures)")
+    parser = argparse.ArgumentParser(prog="python -m paper_figures.demo",
+                                     description="Show the paper's main claim on real digits.")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where runs are saved (default: runs)")
+    parser.add_argument("--out", type=Path, default=Path("figures"), help="where figures are saved (default: figures)")
     options = parser.parse_args(arguments)
 
     holds, sentence = check_theorem()
     print(sentence, flush=True)
     if code := run.main([*NAMES, "--out", str(options.runs)]):
         return code
-    source = MNIST().locate(DATA, None).name  # what has just been trained on
+    source = MNIST().locate(DATA, None).name  # the data that the runs used
     if code := figures.main([*SHOWN, "--runs", str(options.runs), "--out", str(options.out), "--seed", "0", "--where",
                              f"{runs.SOURCE}={source}"]):
         return code
     shown = [runs.require(name, {runs.SOURCE: source}, 0, options.runs)[0].result for name in NAMES]
     print("\n" + written(table(shown)))
-    print(f"\nTheorem 4.1 {'holds' if holds else 'DOES NOT HOLD'} on the digits' spectrum. Pictures: {options.out}/")
+    print(f"\nTheorem 4.1 {'holds' if holds else 'DOES NOT HOLD'} on the digits' spectrum. Figures: {options.out}/")
     return 0 if holds else 1
 
 
 def check_theorem(data_dir=DATA):
-    """Whether Theorem 4.1 holds on the spectrum of the digits that seed 0 trains on, and a sentence about it.
+    """Whether Theorem 4.1 holds on the spectrum of seed 0's training digits, and a sentence that says so.
 
-    Matched at the top direction, for student and teacher times from 0.1 to 100 over the largest eigenvalue.
+    Teacher and student are matched at the top direction, for times from 0.1 to 100 over the largest eigenvalue.
     """
     dataset = MNIST().load(data_dir, download=None)
     images = draw(dataset, SETTINGS["mlp_mnist"].data, seed=0).train_inputs
@@ -58,13 +59,13 @@ def check_theorem(data_dir=DATA):
     below = (check.direction < 0) & (lam > 0)
     gaps, holds = check.log_gap[..., below], check.holds[..., below]
     return bool(holds.all()), (
-        f"Theorem 4.1 on {len(images)} digits ({dataset.source.name}): the student's gain is the smaller one in "
+        f"Theorem 4.1 on {len(images)} digits ({dataset.source.name}): the student's gain is below its teacher's in "
         f"{int(holds.sum()):,} of {holds.size:,} cases ({below.sum()} directions, {times.size} x {times.size} times); "
         f"gaps from {np.exp(gaps.min()):.1e} to {np.exp(gaps.max()):.2f}")
 
 
 def table(results):
-    """The `Cells` of the runs side by side."""
+    """The `Cells` that compare the runs."""
     rows = []
     for result in results:
         space, train = next(iter(result["eigenspace"].values()))["weights"], result["deviation"]["train"]
@@ -76,9 +77,9 @@ def table(results):
     return Cells(
         ("", "pairs exaggerated", "low slope [95%]", "underfit", "train accuracy", "test accuracy", "time"),
         tuple(rows),
-        ("Slope and underfit: student against teacher confidence, the teacher's least confident quarter of the "
+        ("Slope and underfit: student against teacher confidence, on the teacher's least confident quarter of the "
          "training set.",
-         "Accuracies: teacher -> student; for training, against the labels trained on, flipped or not."))
+         "Accuracies: teacher -> student; training accuracy is against the training labels, including flipped ones."))
 
 
 if __name__ == "__main__":

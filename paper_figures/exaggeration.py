@@ -1,4 +1,4 @@
-"""How exaggerated the paths of all recorded layers are, under the paper's definition and under the theorem's."""
+"""Exaggeration of the paths of all recorded layers, by the paper's definition and by the theorem's."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ NAMES = {"weights": "paper's definition, ‖W v‖", "displacement": "theorem's,
 
 
 def table(choice):
-    """Share of the path below the teacher, pairs, and sign tests, over seeds, both definitions side by side."""
+    """Share of the path below the teacher, exaggerated pairs and sign tests over seeds, for both definitions."""
     rows, notes = [], []
     for setting, layer, found in measured(choice):
         seeds, mine = next(iter(found.values())).seeds, choice.find(setting.partition("@")[0])
@@ -28,16 +28,17 @@ def table(choice):
         header=("setting", "layer", "seeds", *(f"{name}: {what}" for name in DEFINITIONS
                                                for what in ("share [95%]", "pairs", "p"))),
         rows=tuple(rows), notes=(
-            "share: of the path, where teacher and student have come equally far along the top direction, on which the "
-            "student lies below along the bottom one; the interval is Student's over seeds (over pairs of a single "
-            "seed). weights: ||W v||, the paper's definition; displacement: ||(W - W_0) v||, the theorem's.",
-            "pairs: with a share above one half, of all seeds. p: two-sided sign test over pairs, and over seeds after "
-            "the stroke; pairs of one seed share their networks: the first is too small where they go together.",
+            "share: fraction of the path on which the student lies below its teacher along the bottom direction, at "
+            "equal progress along the top one; the interval is Student's over seeds (over pairs for a single seed). "
+            "weights: ||W v||, the paper's definition; displacement: ||(W - W_0) v||, the theorem's.",
+            "pairs: those with a share above one half, over all seeds. p: two-sided sign test over pairs, and after "
+            "the slash over seeds. Pairs of one seed come from the same networks; if they are correlated, the first p "
+            "is too small.",
             *notes))
 
 
 def draw(choice):
-    """A line a layer: the mean share with its interval over seeds, and each seed's as a thin point."""
+    """One line per layer: the mean share with its interval over seeds, and each seed's share as a small point."""
     lines = measured(choice)
     figure = Figure(figsize=(9, 2.2 + 0.42 * len(lines)), layout="constrained")
     ax = figure.subplots()
@@ -55,14 +56,16 @@ def draw(choice):
     ax.set_xlim(-0.03, 1.03)
     ax.set_xlabel("share of the path on which the student lies below its teacher")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
-    caption(figure, "In brackets: seeds. Right of the dashed line the student exaggerates. Large: mean over pairs and "
-                    "seeds with Student's 95% interval over seeds; small: a seed each.")
+    caption(figure, "In brackets: number of seeds. The student exaggerates right of the dashed line. Large markers: "
+                    "mean over pairs and seeds with Student's 95% interval over seeds; small markers: single seeds.")
     return figure
 
 
 def measured(choice):
-    """(setting, layer, found) of all recorded layers that there are runs for; found: a `projection.Significance` by
-    definition, and each seed's mean share under "<definition> of each seed". Raises Unusable where there are none."""
+    """(setting, layer, found) of all recorded layers that have runs.
+
+    found: a `projection.Significance` per definition, and each seed's mean share as "<definition> of each seed".
+    Raises Unusable if there is none."""
     lines = [(mine[0].name, layer, _found(mine, layer)) for name, setting in SETTINGS.items()
              if setting.analysis.layers and setting.is_self_distillation and (mine := choice.find(name))
              for layer in setting.analysis.layers]

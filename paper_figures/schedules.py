@@ -1,4 +1,4 @@
-"""Schedules of distillation in closed form: what each learns of a direction, over its eigenvalue."""
+"""Schedules of distillation in closed form: the gain of each as a function of the eigenvalue."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,15 +16,15 @@ def panels():
     """title -> name -> filter; the teacher of time 1 is in every panel."""
     student = ANY @ ANY
     return {
-        "Generations: the bias grows with each": {
+        "Generations: each increases the bias": {
             "student": student, "third generation": ANY @ student, "sixth": filters.generations(ANY, 6),
-            "endless, 30 % labels": filters.generations(ANY, np.inf, 0.3)},
-        "Loss switches: the second loss has the last word": {
+            "limit, 30 % labels": filters.generations(ANY, np.inf, 0.3)},
+        "Loss switches: the second loss dominates": {
             "distilled for 1": student,
             "distilled for ½, labels for ½": filters.switch(ANY, ONE_HOT, 0.5, 0.5),
             "the same over a window of 1": filters.switch(ANY, ONE_HOT, 0.0, 0.0, window=1.0),
             "labels for ½, distilled for ½": filters.switch(ONE_HOT, ANY, 0.5, 0.5)},
-        "Teachers that still learn, decay, momentum": {
+        "Teachers still learning, weight decay, momentum": {
             "student of a teacher still learning": filters.online(1.0),
             "fourth of a chain of learners": filters.online_chain(1.0, 4),
             "teacher with weight decay 1": filters.flow(1.0, weight_decay=1.0),
@@ -33,7 +33,7 @@ def panels():
 
 
 def draw(choice=None):
-    """Gains of every schedule next to the one-hot teacher. Needs no run."""
+    """Gains of every schedule, compared with the one-hot teacher. Needs no run."""
     figure = Figure(figsize=(15, 4.8), layout="constrained")
     for ax, (title, schedules) in zip(figure.subplots(1, 3), panels().items()):
         ax.plot(LAM, ANY.gain(LAM), linewidth=2.2, label="one-hot teacher, time 1", **plot.TEACHER)
@@ -44,6 +44,6 @@ def draw(choice=None):
         ax.set_title(title, fontsize=11)
         ax.legend(fontsize="small", loc="upper left")
     figure.axes[0].set_ylabel("gain (share of the target learned)")
-    caption(figure, "Gradient flow on the squared loss, in closed form; the teacher is the one-hot teacher of time 1 "
-                    "where no other is named.")
+    caption(figure, "Gradient flow on the squared loss, in closed form. The teacher is the one-hot teacher at time 1 "
+                    "unless another is named.")
     return figure

@@ -15,7 +15,7 @@ FRACTIONS = ("0.1", "0.25", "0.5")
 
 
 def accuracies(choice):
-    """Table 2: top-1 accuracy in per cent, the paper's next to ours, of teacher, one-hot student and student."""
+    """Table 2: top-1 accuracy in per cent of teacher, one-hot student and distilled student, the paper's and ours."""
     rows, notes = [], []
     for setting, mine in _measured(choice, SETTINGS, notes):
         for split in ("train", "test"):
@@ -27,9 +27,9 @@ def accuracies(choice):
                 marked(_mean(values), mine, split, role) for role, values in zip(ROLES, shares)),
                          _mean(gain, signed=True), str(len(mine) or NONE)))
     header = ("Top-1 accuracy, %", "paper: teacher", "one-hot student", "distilled", "ours: teacher", "one-hot student",
-              "distilled", "distilled less one-hot", "seeds")
-    means = ("Ours: mean over seeds ± half of Student's 95% interval; the difference is taken seed by seed. Last "
-             "epoch; training accuracy is against the labels trained on.")
+              "distilled", "distilled - one-hot", "seeds")
+    means = ("Ours: mean over seeds ± half of Student's 95% interval, at the last epoch. The difference is computed "
+             "per seed. Training accuracy is against the training labels.")
     return Cells(header, tuple(rows), (means, *notes))
 
 
@@ -49,20 +49,20 @@ def slopes(self_distillation, choice):
     if not rows:
         raise Unusable(notes[-1])
     header = ("Slope, least confident", *(f"{float(share):.0%}" for share in FRACTIONS), "underfit (25%)", "seeds")
-    fits = ("Least squares of the student's on the teacher's confidence in the class that the teacher predicts. "
-            "Runs whose teacher or student is at chance there are left out. Intervals: 95%, over seeds (Student's) or, "
-            "of one seed, over examples (bootstrap). The paper's own numbers are not recovered.")
+    fits = ("Least-squares slope of the student's confidence on the teacher's, in the class that the teacher predicts. "
+            "Runs whose teacher or student is at chance on the split are excluded. Intervals are 95%: Student's over "
+            "seeds or, for a single seed, a bootstrap over examples. The paper's own numbers are not available.")
     return Cells(header, tuple(rows), (fits, *notes))
 
 
 def _title(setting, mine):
-    """The setting's title, with what was changed."""
+    """The setting's title, with its changed values."""
     changes = mine[0].name.partition("@")[2] if mine else ""
     return f"{setting.title} ({changes})" if changes else setting.title
 
 
 def _measured(choice, settings, notes):
-    """(setting, its runs) of every row of the paper and of every other setting with a run; notes: gets the rest."""
+    """(setting, its runs) of every row of the paper and every other setting with a run. Appends to `notes`."""
     found, missing = [], []
     for setting in settings:
         mine = choice.find(setting)
@@ -74,12 +74,12 @@ def _measured(choice, settings, notes):
                                for setting, mine in found for run in mine))
     notes.extend(note for _, mine in found for note in notes_at_chance(mine))
     if missing:
-        notes.append(f"Without a run: {', '.join(missing)}. Make one with: python -m validation.run NAME --seeds 0 1 2")
+        notes.append(f"No run: {', '.join(missing)}. Make one with: python -m validation.run NAME --seeds 0 1 2")
     return found
 
 
 def _mean(values, signed=False):
-    """The mean with half of its 95% interval, where there are two values or more."""
+    """The mean, with half of its 95% interval if there are at least two values."""
     if not values:
         return NONE
     form = "{:+.2f}" if signed else "{:.2f}"
@@ -90,7 +90,7 @@ def _mean(values, signed=False):
 
 
 def _slope(found):
-    """A slope over seeds, or one seed's own."""
+    """The mean slope over seeds, or the slope of a single seed, with its interval."""
     if not found or any(one["value"] is None or isnan(one["value"]) for one in found):
         return NONE
     value, low, high = (t_interval([one["value"] for one in found]) if len(found) > 1

@@ -1,4 +1,4 @@
-"""Theorem 4.1 and its pivot form: matched at one eigenvalue, a student is behind below it and ahead above it."""
+"""Theorem 4.1 and its pivot form: matched at a pivot, the student's gain is smaller below it and larger above it."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +12,7 @@ PIVOT = 200
 
 
 def draw(choice=None):
-    """Left, the gains over the eigenvalue; right, the gap between them and its certified lower bound. Needs no run."""
+    """Left: the gains over the eigenvalue. Right: their gap with its certified lower bound. Needs no run."""
     check = theorem.check(RATIOS, student_time=STUDENT_TIME, teacher_time=TEACHER_TIME, pivot=PIVOT)
     matched_time = float(check.matched_time)
     teacher = filters.flow(matched_time).gain(RATIOS)
@@ -20,10 +20,10 @@ def draw(choice=None):
     figure = Figure(figsize=(12, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     names = (f"one-hot teacher at the matched time t = {matched_time:.2f}",
-             f"student for s = {STUDENT_TIME:g} of a teacher stopped at T = {TEACHER_TIME:g}")
+             f"student at s = {STUDENT_TIME:g} of a teacher stopped at T = {TEACHER_TIME:g}")
     plot.gains(RATIOS, teacher, student, ax=left, pivot=PIVOT, labels=names)
     left.fill_between(RATIOS, teacher, student, color="#999999", alpha=0.25, linewidth=0)
-    left.set_title("Matched at a pivot, the student is behind below it, ahead above it", fontsize=11)
+    left.set_title("Matched at a pivot: the student's gain is smaller below it, larger above it", fontsize=11)
     _gap(right, check)
     for ax in (left, right):
         ax.set_xlabel("eigenvalue λ / pivot's eigenvalue")
@@ -35,8 +35,8 @@ def draw(choice=None):
 
 def _gap(ax, check):
     gap, margin = np.exp(check.log_gap), np.exp(check.log_margin)
-    shown = np.arange(RATIOS.size) != PIVOT  # the gap is zero there
-    for side, name, color in ((RATIOS > 1, "student ahead", "#009E73"), (RATIOS < 1, "student behind", "#CC79A7")):
+    shown = np.arange(RATIOS.size) != PIVOT  # the gap is zero at the pivot
+    for side, name, color in ((RATIOS > 1, "student larger", "#009E73"), (RATIOS < 1, "student smaller", "#CC79A7")):
         ax.plot(RATIOS[shown & side], gap[shown & side], color=color, linewidth=2, label=f"gap, {name}")
     ax.plot(RATIOS[shown], np.where(margin > 0, margin, np.nan)[shown], color="black", linestyle=":", linewidth=1.8,
             label="certified lower bound")
@@ -44,5 +44,5 @@ def _gap(ax, check):
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_ylabel("|student's gain − teacher's gain|")
-    ax.set_title("Zero at the pivot alone: the gap and its certified bound", fontsize=11)
+    ax.set_title("The gap, zero only at the pivot, and its certified bound", fontsize=11)
     ax.legend(fontsize="small", loc="lower left")

@@ -1,4 +1,4 @@
-"""Figs. 1b and 19 to 23: random two-dimensional slices of the paths of layers' weights."""
+"""Figs. 1b and 19 to 23: random two-dimensional slices of weight trajectories."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from paper_figures.captions import drawn, wrapped
 from validation.record import DEFINITIONS
 
 COLUMNS = 5
-BOLD_PER_INCH = 9  # characters of the title
+BOLD_PER_INCH = 9  # characters of the title per inch
 MATRIX = {"weights": "W", "displacement": "(W-W_0)"}
 MEANING = {"weights": "‖W\u00a0v‖", "displacement": "‖(W\u00a0-\u00a0W₀)\u00a0v‖"}
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Of a layer's pairs, those from `first` to before `end`, in weights or displacement."""
+    """The pairs of a layer from `first` up to but not including `end`, in weights or displacement."""
 
     layer: str
     definition: str = "weights"
@@ -30,7 +30,7 @@ def grid(layer):
 
 
 def draw(setting, rows, choice):
-    """A row of panels for each of `rows`, each with the share of the path on which the student lies below."""
+    """One row of panels for each of `rows`; each title has the share of the path on which the student lies below."""
     run, columns = choice.require(setting)[0], max(row.end - row.first for row in rows)
     figure = Figure(figsize=(2.2 + 2.25 * columns, 2.5 * len(rows) + (1.5 if columns > 2 else 2.1)),
                     layout="constrained")
@@ -76,7 +76,7 @@ def _measured(run, layer):
 def _counted(layer, definition, shares):
     known = [share for share in shares if share is not None]
     count = int(projection.is_exaggerated(known).sum())
-    return f"{layer}, {definition}: the student below its teacher on most of the way in {count} of {len(known)} pairs"
+    return f"{layer}, {definition}: the student lies below on most of the path in {count} of {len(known)} pairs"
 
 
 def _verdict(share):
@@ -88,6 +88,6 @@ def _verdict(share):
 def _caption(run, rows):
     deeper = any(run.field("eigenspace") and row.layer != next(iter(run.field("eigenspace"))) for row in rows)
     what = " and ".join(MEANING[name] for name in dict.fromkeys(row.definition for row in rows))
-    return (f"{drawn(run)} Each panel: {what} along a top (x) and a bottom (y) eigendirection of what the "
-            f"layer takes in{' (a deeper one in the trained teacher)' if deeper else ''}, counted from 0, "
-            "dimensionless; percentages: the share of the path on which the student lies below its teacher.")
+    return (f"{drawn(run)} Each panel: {what} along a top (x) and a bottom (y) eigendirection of the layer's "
+            f"inputs{' (for deeper layers in the trained teacher)' if deeper else ''}, numbered from 0, dimensionless. "
+            "Percentages: the share of the path on which the student lies below its teacher.")

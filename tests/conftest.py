@@ -12,7 +12,7 @@ import pytest
 import torch
 
 jax.config.update("jax_enable_x64", True)
-# Other examples each time, but where a failure has to be one of the change that is looked at.
+# New random examples in every run, except in CI, where a failure must come from the change under test.
 hypothesis.settings.register_profile("eigenkd", deadline=None, max_examples=60,
                                      derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("eigenkd")
@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("eigenkd")
 
 @dataclass(frozen=True)
 class Library:
-    """An array library: how to make its arrays, and the type that results have to be of."""
+    """An array library: a function that creates its arrays, and the required type of results."""
 
     name: str
     asarray: Any
@@ -40,7 +40,7 @@ def library(request):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_programs_are_let_go():
-    """What JAX has compiled for one module serves no other one, and adds up to gigabytes."""
+def clear_compiled_programs():
+    """Programs that JAX compiled for one module are not reused by others, and add up to gigabytes."""
     yield
     jax.clear_caches()

@@ -1,4 +1,4 @@
-"""The Python of the pages under docs/ runs as it stands there, on the committed records in place of runs."""
+"""The Python code of the pages in docs/ runs as printed, with the committed records in place of runs."""
 
 import os
 import re
@@ -14,7 +14,7 @@ PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if "```python" in
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_of(page, tmp_path):
-    """A block that begins with the name of a file is that file, and the page's commands that run it are given then."""
+    """A block that starts with a file name is saved as that file, and then the page's commands that use it are run."""
     text = page.read_text()
     blocks, files = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL), []
     for block in list(blocks):

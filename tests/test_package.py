@@ -1,4 +1,4 @@
-"""What a newcomer meets: a light import, a wheel with the package alone, a README that runs, pins without addresses."""
+"""Packaging: a light import, a wheel that contains only the package, a README that runs, pins without addresses."""
 
 import re
 import subprocess
@@ -36,13 +36,13 @@ def test_modules_load_on_first_use(module, unwanted):
 @pytest.mark.parametrize("module", [
     "paper_figures", "paper_figures.__main__", "benchmarks", "benchmarks.__main__", "validation.runs",
     "validation.address", "validation.compact"])
-def test_what_reads_records_loads_no_pytorch(module):
+def test_modules_that_read_records_load_no_pytorch(module):
     loaded = python(f"import sys, {module}; print('torch' in sys.modules)")
     assert loaded.stdout.split() == ["False"], loaded.stderr
 
 
-def test_the_core_needs_numpy_scipy_and_array_api_compat_alone():
-    """Every other library is out of reach: the closed forms and both measurements still work."""
+def test_the_core_needs_only_numpy_scipy_and_array_api_compat():
+    """Without any other library, the closed forms and both measurements still work."""
     code = """
 import sys
 class Refuse:
@@ -66,7 +66,7 @@ projection.eigenbasis(X)
 
 
 def test_the_wheel_alone_records_a_training_loop(wheel, tmp_path):
-    """Imported from the wheel, away from the repository: what docs/eigenspace.md tells a user to import is in it."""
+    """The wheel, without the repository, contains everything that docs/eigenspace.md imports."""
     code = f"""
 import sys
 sys.path.insert(0, {str(wheel)!r})
@@ -89,12 +89,12 @@ print(*{{"validation", "jax", "matplotlib"}} & set(sys.modules))
     assert done.stdout.split() == []
 
 
-def test_without_pytorch_its_part_says_what_to_install():
+def test_without_pytorch_eigenkd_torch_says_what_to_install():
     done = python("import sys; sys.modules['torch'] = None; import eigenkd; eigenkd.torch")
     assert "ImportError: eigenkd.torch: expected PyTorch, which is missing; pip install 'eigenkd[torch]'" in done.stderr
 
 
-def test_everything_that_eigenkd_offers_by_name_leaves_torch_the_library():
+def test_a_star_import_does_not_shadow_torch():
     done = python("from eigenkd import *\nimport sys; print('torch' in sys.modules, 'torch' in globals())")
     assert done.stdout.split() == ["False", "False"], done.stderr
 
@@ -110,7 +110,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The path of the wheel, built now."""
+    """The path of a newly built wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
@@ -118,7 +118,7 @@ def wheel(tmp_path_factory):
     return built
 
 
-def test_the_wheel_holds_the_package_alone(wheel):
+def test_the_wheel_contains_only_the_package(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"eigenkd"}
     assert {"eigenkd/flow.py", "eigenkd/theorem/__init__.py", "eigenkd/deviation/page.js"} <= set(names)
@@ -141,7 +141,7 @@ def test_the_readme_names_only_what_exists():
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-def test_every_equation_that_is_cited_exists():
+def test_every_cited_equation_exists():
     theory = (ROOT / "docs" / "theory.md").read_text()
     numbered = {int(number) for number in re.findall(r"\\tag\{(\d+)\}", theory)}
     assert numbered == set(range(1, len(numbered) + 1))

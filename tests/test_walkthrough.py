@@ -1,4 +1,4 @@
-"""The example script goes the whole way, from data to the matched pair of curves, as its reader would run it."""
+"""The example script runs from start to end, as a reader would run it."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).parent.parent / "docs" / "walkthrough.py"
 
 
-def test_the_walkthrough_runs_and_shows_what_it_says(tmp_path):
+def test_the_walkthrough_runs_and_prints_its_results(tmp_path):
     done = subprocess.run([sys.executable, str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True,
                           env=os.environ | {"PYTHONPATH": str(SCRIPT.parent.parent)})
     assert done.returncode == 0, done.stderr

@@ -1,1 +1,1 @@
-"""The paper's experiments in PyTorch: `python -m validation.run NAME`. Imports eigenkd, never the reverse."""
+"""The paper's experiments in PyTorch: `python -m validation.run NAME`. It imports eigenkd; eigenkd never imports it."""

@@ -1,8 +1,8 @@
-"""A run's address is its configuration: `<setting>/seed<k>` of a setting as it stands, `<setting>@<changes>/seed<k>` of
-a changed one.
+"""The address of a run follows from its configuration: `<setting>/seed<k>` for an unchanged setting,
+`<setting>@<changes>/seed<k>` for a changed one.
 
-Configurations are nested dicts as JSON has them; nothing here knows a field of theirs. Two configurations of a setting
-never have the same address: text that could be read in two ways, or that is long, ends in a hash of the changes.
+Configurations are nested dicts of JSON values; nothing here depends on particular fields. Two configurations of a
+setting never have the same address: an ambiguous or long text ends in a hash of the changes.
 """
 
 import hashlib
@@ -11,20 +11,20 @@ import re
 
 from validation.errors import UsageError
 
-LONGEST = 120  # characters of <setting>@<changes>, about: folders' names have 255 bytes at most
-APART = ("seed",)  # not a change: it is the address's second part
+LONGEST = 120  # approximate limit on the characters of <setting>@<changes>; folder names are limited to 255 bytes
+APART = ("seed",)  # not a change: the seed is the second part of the address
 NAME, KEY, WORD = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII), re.compile(r"[a-z_][a-z0-9_]*"), re.compile(
     r"[a-z_][a-z0-9_.]*")
-RESERVED = ("none", "true", "false", "nan", "inf")  # what a text is not written as, for values are
-TAKEN = ("teachers",)  # a folder of --out that is no setting's
+RESERVED = ("none", "true", "false", "nan", "inf")  # strings that would read like other values
+TAKEN = ("teachers",)  # folders of --out that do not belong to a setting
 
 
 def address(setting, configuration, registered, seed):
-    """The path of a run inside of --out, such as "rf_noisy_mnist@data.label_noise=0.1/seed0".
+    """The path of a run inside --out, such as "rf_noisy_mnist@data.label_noise=0.1/seed0".
 
-    setting: its name; configuration: all that decides the run's numbers; registered: the same of the setting as it
-    stands. Values that differ are named in alphabetical order; `seed` is no change. Raises UsageError for a name that
-    no folder can have.
+    setting: its name; configuration: all values that determine the run's numbers; registered: those of the unchanged
+    setting. Values that differ are listed in alphabetical order; `seed` is not a change. Raises UsageError for a name
+    that is not a valid folder name.
     """
     if not NAME.fullmatch(setting) or setting in TAKEN:
         raise UsageError(f"NAME: expected a setting's name of letters, digits, '_', '-' and '.', other than "
@@ -40,7 +40,7 @@ def address(setting, configuration, registered, seed):
 
 
 def changes(configuration, registered):
-    """path -> value of each leaf that differs from the registered configuration's, [value]; [] of one that is gone."""
+    """path -> [value] for each leaf that differs from the registered configuration; [] for a leaf that is missing."""
     now, before = leaves(configuration), leaves(registered)
     paths = sorted(path for path in now.keys() | before.keys() if path[0] not in APART)
     return {path: [now[path]] if path in now else [] for path in paths
@@ -48,7 +48,7 @@ def changes(configuration, registered):
 
 
 def leaves(mapping, path=()):
-    """path -> value of everything in nested dicts that is no dict with something in it."""
+    """path -> value for all leaves of nested dicts; an empty dict is a leaf."""
     found = {}
     for key, value in mapping.items():
         found |= leaves(value, (*path, key)) if isinstance(value, dict) and value else {(*path, key): value}
@@ -61,14 +61,14 @@ def names(configuration):
 
 
 def same(one, other):
-    """Whether two values are the same to JSON, where 1 is 1.0 and not true; tuples are lists."""
+    """Whether two values are equal in JSON, where 1 equals 1.0 but not true; tuples count as lists."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def told(configuration, registered):
-    """One line for each change: "teacher.epochs: 40 registered, 5 here"."""
+    """One line per change: "teacher.epochs: 40 registered, 5 here"."""
     before = leaves(registered)
     return [f"{'.'.join(path)}: {json.dumps(before[path]) if path in before else 'absent'} registered, "
             f"{json.dumps(value[0]) if value else 'absent'} here"
@@ -76,7 +76,7 @@ def told(configuration, registered):
 
 
 def _written(changed, registered):
-    """The changes as text, and whether nothing else reads like it."""
+    """The changes as text, and whether the text is unambiguous."""
     words, whole = [], True
     there = [path for path, value in changed.items() if value]
     for path, value in changed.items():
@@ -84,13 +84,13 @@ def _written(changed, registered):
             text, sure = _word(value[0], registered.get(path))
             words.append(f"{_safe('.'.join(path))}={text}")
             whole &= sure and all(KEY.fullmatch(key) for key in path)
-        else:  # what is gone is not named; it goes without saying where a dict and a leaf took each other's place
+        else:  # a missing leaf is not listed; it is implied if a dict and a leaf replaced each other
             whole &= any(path[:len(other)] == other or other[:len(path)] == path for other in there)
     return ",".join(words) or "changed", whole
 
 
 def _word(value, registered):
-    """A value as text, and whether no other value of this name is written so."""
+    """A value as text, and whether the text is unambiguous for this name."""
     is_list = isinstance(value, list | tuple)
     if is_list and not value:
         return "none", isinstance(registered, list | tuple)
@@ -113,7 +113,7 @@ def _scalar(value):
 
 
 def _safe(text):
-    """Without what a file system or a shell takes for something else, nor what separates values here."""
+    """The text without characters that are special to file systems, shells, or addresses."""
     return re.sub(r"[^\w.+-]", "_", text, flags=re.ASCII)
 
 
@@ -123,7 +123,7 @@ def _digest(changed):
 
 
 def _integral(value):
-    """Whole floats as the integers that they are equal to."""
+    """The value with whole floats converted to integers."""
     if isinstance(value, list | tuple):
         return [_integral(item) for item in value]
     if isinstance(value, dict):

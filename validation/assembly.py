@@ -1,4 +1,4 @@
-"""What a plan's trainings need, made ready on the device: examples, inputs, networks, eigenbases."""
+"""Prepares everything that a plan's training runs need: examples, inputs, networks and eigenbases on the device."""
 
 import copy
 import sys
@@ -19,13 +19,13 @@ from validation.seeding import local_default
 from validation.settings import effect
 from validation.smoke import smoke_examples
 
-LAYERS = "--analysis.layers; alone it records none"
+LAYERS = "--analysis.layers; without a value it records none"
 
 
 @dataclass(frozen=True, eq=False)
 class Assembly:
-    """roles: by name, in the order of training; networks: untrained, by role; bases: the recorded layers' eigenbases by
-    name, or, where what a layer takes in changes in training, a function of the trained network that returns it."""
+    """roles: by name, in the order of training; networks: untrained, by role; bases: layer name -> eigenbasis, or a
+    function of the trained network that returns it, if the inputs of the layer change during training."""
 
     splits: Splits
     examples: Examples
@@ -50,21 +50,21 @@ def assemble(plan, engine):
 
 
 def load(plan, group):
-    """The plan's `Splits`, made up for a smoke run; the first process alone fetches them."""
+    """The plan's `Splits`, synthetic for a smoke run; only the first process downloads data."""
     dataset = plan.setting.data.set
     if plan.smoke:
         return generated.load(dataset.shape, dataset.classes, *smoke_examples(plan.setting))
-    with redirect_stdout(sys.stderr):  # what a download says must not mix with the result
+    with redirect_stdout(sys.stderr):  # messages of a download must not mix with the result
         if group.size > 1:
             group.on_first(lambda: dataset.load(plan.data_dir, plan.download) and None)
         return dataset.load(plan.data_dir, plan.download)
 
 
 def build(setting, seed):
-    """The teacher's embedding, and the networks by role, untrained, on the CPU. A student that shares its
-    initialisation does so with the one-hot training of its own network.
+    """The teacher's embedding, and the untrained networks by role, on the CPU.
 
-    Raises UsageError where teacher and student take in other things.
+    With a shared initialisation, the student starts like the one-hot training of its own architecture. Raises
+    UsageError if teacher and student need different inputs.
     """
     dataset, networks, embeddings = setting.data.set, {}, []
     for role in roles(setting).values():
@@ -78,7 +78,7 @@ def build(setting, seed):
             with local_default(seed, "student initialisation"):
                 _, networks[role.name] = role.model.build(dataset.shape, dataset.classes)
     if len({str(embed) for embed in embeddings}) > 1 or (len(embeddings) > 1 and list(embeddings[0].parameters())):
-        raise UsageError("--student-model: expected a network that takes in what the teacher's does, got one on "
+        raise UsageError("--student-model: expected a network with the same inputs as the teacher, got one on "
                          f"{embeddings[-1]} and a teacher on {embeddings[0]}; pass another")
     return embeddings[0], networks
 
@@ -97,8 +97,9 @@ def eigenbases(setting, inputs, network):
 
 
 def answers(teacher, inputs, engine):
-    """teacher(inputs, indices) -> logits: looked up where each example always looks the same, else computed on the very
-    view of it that the student is trained on."""
+    """A function teacher(inputs, indices) -> logits.
+
+    Without augmentation the logits are looked up; otherwise they are computed on the student's view of each example."""
     if not inputs.train.augmented and len(inputs.saved) == len(inputs.train):
         logits = teacher.train.to(engine.device)
         return lambda _, indices: logits[indices]

@@ -1,9 +1,9 @@
-"""python -m validation.compact NAME ... [--runs runs] [--out records]: the small part of finished runs that figures and
-tables are drawn from, so that a checkout draws them without having run anything.
+"""python -m validation.compact NAME ... [--runs runs] [--out records]: copies the small files of finished runs that
+figures and tables need, so that a checkout can draw them without running anything.
 
-NAME: a folder of --runs with seeds in it, such as rf_noisy_mnist or rf_noisy_mnist@data.label_noise=0.1, or a pattern,
-such as 'function_space*'. Of each folder's lowest seed the arrays are kept too, of the others their results and
-configurations. Smoke runs are left out.
+NAME: a folder of --runs that contains seeds, such as rf_noisy_mnist or rf_noisy_mnist@data.label_noise=0.1, or a
+pattern, such as 'function_space*'. For the lowest seed of each folder the arrays are kept too, for the others only
+results and configurations. Smoke runs are skipped.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from validation.record import COMMITTED, Folder
 from validation.runs import ANY, find, telling
 
 NOT_KEPT = ("weights.safetensors",)
-KEPT_OF_ALL = ("config.json", "result.json", "mislabelled.npz")  # what is looked at seed by seed
+KEPT_OF_ALL = ("config.json", "result.json", "mislabelled.npz")  # needed for every seed
 
 
 def keep(run, record, whole=True):
-    """Copies what figures and tables are drawn from, its result last; whole: its arrays and its log too."""
+    """Copies the files that figures and tables need, the result last; whole: include arrays and log."""
     record.mkdir(parents=True, exist_ok=True)
     names = sorted((path.name for path in run.iterdir() if path.is_file()), key=lambda name: name == "result.json")
     for name in names:
@@ -32,12 +32,12 @@ def keep(run, record, whole=True):
 
 
 def compact(name, runs, out):
-    """Replaces the compact records in `out` of the runs called `name`, folder by folder; returns folder -> seeds."""
+    """Replaces the records of the runs `name` in `out`, folder by folder. Returns folder -> number of seeds."""
     setting = re.split(r"[@*?[]", name)[0]
     found = [run for run in find(setting, where=ANY, out=runs, committed=runs) if fnmatchcase(run.name, name)]
     if not found:
-        raise UsageError(f"NAME: expected a folder of finished runs in {runs}, got {name!r}, which has none; make some "
-                         "first, or name another --runs")
+        raise UsageError(f"NAME: expected a folder of finished runs in {runs}, got {name!r}, which has none; run some "
+                         "first, or pass another --runs")
     for run in found:
         Folder.at(run.folder).verify()  # before anything is replaced
     kept = {}
@@ -51,10 +51,10 @@ def compact(name, runs, out):
 
 def main(arguments=None):
     """Returns the exit code: 0, or 2 for what the user can fix."""
-    parser = argparse.ArgumentParser(prog="python -m validation.compact", description="Keep what figures need of runs.")
+    parser = argparse.ArgumentParser(prog="python -m validation.compact", description="Save what figures need of runs.")
     parser.add_argument("names", nargs="+", metavar="NAME", help="which runs, such as rf_noisy_mnist")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where they are (default: runs)")
-    parser.add_argument("--out", type=Path, default=COMMITTED, help="where their records go (default: records)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of the runs (default: runs)")
+    parser.add_argument("--out", type=Path, default=COMMITTED, help="where the records are saved (default: records)")
     options = parser.parse_args(arguments)
     try:
         with telling(lambda text: print(text, file=sys.stderr)):

@@ -1,24 +1,24 @@
-"""What a setting costs, before it is run: seconds on this machine and on a GPU, bytes on the disk."""
+"""The expected cost of a setting: seconds on two CPU cores and on a GPU, bytes on disk."""
 
 from dataclasses import dataclass
 
-MEASURED = {  # seconds that one seed took on two CPU cores
+MEASURED = {  # measured seconds of one seed on two CPU cores
     "rf_noisy_mnist": 2, "mlp_mnist": 4, "cnn_fashion_mnist": 70, "resnet8_mnist": 347, "resnet8_digits": 16,
     "resnet20_digits": 44, "resnet56_digits": 106,
 }
-LIKE = {  # settings that take about as long as a measured one
+LIKE = {  # settings -> a measured setting that takes about as long
     "rf_noisy_mnist_sgd": "rf_noisy_mnist", "mlp_mnist_sgd": "mlp_mnist", "mlp_mnist_adam_1e-3": "mlp_mnist",
     "cnn_fashion_mnist_sgd": "cnn_fashion_mnist", "cnn_cifar10": "cnn_fashion_mnist",
 }
-ON_CPU = 35.0  # GFLOP a second, as ResNet-8 on MNIST went on one core, evaluation included
-STATE = {"adam": 2, "sgd": 1}  # numbers that an optimiser keeps for each parameter
+ON_CPU = 35.0  # GFLOP per second, measured with ResNet-8 on MNIST on one core, including evaluation
+STATE = {"adam": 2, "sgd": 1}  # numbers per parameter that an optimiser stores
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Seconds that one seed takes on two CPU cores and on one H100, None where that is unknown.
+    """Seconds of one seed on two CPU cores and on one H100, None if unknown.
 
-    measured: which of "cpu" and "gpu" were measured; the rest is estimated.
+    measured: which of "cpu" and "gpu" were measured; the others are estimated.
     """
 
     cpu: float | None = None
@@ -27,7 +27,7 @@ class Expected:
 
 
 def expected(setting):
-    """`Expected` of a setting."""
+    """The `Expected` cost of a setting."""
     models = [setting.model, *([setting.student_model] * 2 if setting.student_model else [setting.model])]
     known = all(model.cost for model in models) and len(setting.data.set.shape) == 3
     gpu = round(_seconds(setting, models, lambda cost: cost.on_gpu)) if known else None
@@ -39,7 +39,7 @@ def expected(setting):
 
 
 def _seconds(setting, models, rate):
-    """What the trainings take at rate(cost) images a second; the teacher's answers cost a third of a step."""
+    """Seconds of all training at rate(cost) images per second; the teacher's forward pass costs a third of a step."""
     _, height, width = setting.data.set.shape
     images = setting.teacher.epochs * (setting.data.train_examples or setting.data.set.examples[0])
     a_second = [rate(model.cost) * model.cost.side**2 / (height * width) for model in models]
@@ -47,10 +47,10 @@ def _seconds(setting, models, rate):
 
 
 def kept_bytes(setting, parameters):
-    """Estimated bytes on the disk: of a run folder, of the last two checkpoints, of the teacher's folder.
+    """Estimated bytes on disk of a run folder, of the last two checkpoints, and of the teacher's folder.
 
-    parameters: numbers of trained parameters, "trained" of the teacher and "student" of another student. Logits and
-    weights are float32, or float64 with a precision of fp64.
+    parameters: numbers of trained parameters of the teacher ("trained") and, if it has another architecture, the
+    student ("student"). Logits and weights are float32, or float64 with precision fp64.
     """
     pool, test = setting.data.set.examples
     train = min(count for count in (pool, setting.data.train_examples, setting.evaluation.saved_logits)

@@ -1,4 +1,4 @@
-"""What a run computes on."""
+"""The device and CPU threads that a run uses."""
 
 from contextlib import contextmanager
 
@@ -8,28 +8,28 @@ from validation.errors import UsageError
 
 
 def choose(name):
-    """A torch.device; "auto" takes CUDA, then MPS, then the CPU. UsageError for one that is unknown or not there."""
+    """The torch.device of that name; "auto" is CUDA, else MPS, else the CPU. Raises UsageError if it is unavailable."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     known = [kind for kind, there in available.items() if there]
     if name == "auto":
         return torch.device(known[0])
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # a device may be known to PyTorch and yet not be there
+        torch.zeros(1, device=device).item()  # PyTorch accepts names of devices that do not exist
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"--device: expected auto or what this machine has ({', '.join(known)}), got {name!r}; "
+        raise UsageError(f"--device: expected auto or a device of this machine ({', '.join(known)}), got {name!r}; "
                          "pass one of these") from error
     return device
 
 
 def described(device):
-    """Its name for a result."""
+    """The name of the device, as saved in results."""
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
 
 
 @contextmanager
 def threads(count):
-    """Within the block PyTorch computes on `count` CPU threads."""
+    """Limits PyTorch to `count` CPU threads within the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

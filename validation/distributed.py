@@ -1,10 +1,10 @@
-"""Several processes that train one network: `torchrun --nproc-per-node N -m validation.run ...`.
+"""Training of one network by several processes: `torchrun --nproc-per-node N -m validation.run ...`.
 
-Every process has all the examples and draws the same order of batches; of each batch process r of n takes the examples
-r, r + n, r + 2n, ... Losses are weighted such that the averaged gradient is that of the whole batch, and batch
-normalisation takes its statistics over the whole batch, so that the result is one process's up to the order of sums.
-Training in float32 amplifies that order where activations lie at the kink of a ReLU; in float64 the two agree.
-The first process alone reads and writes run folders.
+Every process has all examples and draws the same order of batches. Process r of n takes the examples r, r + n, r + 2n,
+... of each batch. Losses are weighted so that the averaged gradient is that of the whole batch, and batch normalisation
+uses the statistics of the whole batch. The result therefore equals that of one process up to the order of summation.
+Training in float32 amplifies this difference where activations are near the kink of a ReLU; in float64 the results
+agree. Only the first process reads and writes run folders.
 """
 
 import json
@@ -20,17 +20,17 @@ from torch import nn
 from validation.errors import UsageError
 
 STEPS_BETWEEN_AGREEMENTS = 10
-PATIENCE = timedelta(hours=12)  # the first process may fetch data, or wait for a teacher, while the others wait for it
+PATIENCE = timedelta(hours=12)  # the other processes wait while the first one downloads data or waits for a teacher
 
 
 class Single:
-    """One process: it has all the work."""
+    """A single process, which does all the work."""
 
     rank, size = 0, 1
     first = True
 
     def wrap(self, network):
-        """What computes the network's logits, and averages its gradients over the processes."""
+        """A module that computes the network's logits and averages its gradients over the processes."""
         return network
 
     def mine(self, indices):
@@ -38,35 +38,35 @@ class Single:
         return indices
 
     def scale(self, mine, batch):
-        """What the mean loss over `mine` of `batch` examples is multiplied by, so that the processes' average is the
-        batch's mean."""
+        """The factor on the mean loss over `mine` of `batch` examples that makes the processes' average the batch mean.
+        """
         return self.size * mine / batch
 
     def sum(self, tensor):
-        """The sum over the processes; `tensor` stays as it is."""
+        """The sum over the processes; `tensor` is not changed."""
         return tensor
 
     def gather(self, rows, n):
-        """The n rows that all processes together have, in the order of the indices that `mine` took them from."""
+        """The n rows of all processes, in the order of the indices before `mine`."""
         return rows
 
     def own(self, values):
-        """This process's entry of `values`, one for each process. Where they come from another number of processes, the
-        first one has their sum, the others zero."""
+        """This process's entry of `values`, which has one entry per process. If they come from another number of
+        processes, the first process gets their sum and the others zero."""
         if len(values) == self.size:
             return values[self.rank]
         return values.sum() if self.first else torch.zeros_like(values[0])
 
     def agree(self, flag, step):
-        """Whether any process has said so; with several processes they only ask now and then."""
+        """Whether the flag is set in any process; several processes exchange it only every few steps."""
         return flag
 
     def on_first(self, work):
-        """work() of the first process, JSON-able, for all of them; a UsageError there is raised in each."""
+        """The JSON result of work() in the first process, returned in all; a UsageError there is raised in each."""
         return work()
 
     def wait(self):
-        """Returns when every process is here."""
+        """Returns once every process has called it."""
 
 
 SINGLE = Single()
@@ -130,13 +130,13 @@ class Group(Single):
 
 
 def several():
-    """Whether torchrun started more than this process."""
+    """Whether torchrun started several processes."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 @contextmanager
 def processes(device):
-    """Yields the `Single` process or this one's `Group`, connected within the block."""
+    """Yields `SINGLE`, or the `Group` of this process, which is connected within the block."""
     if not several():
         yield SINGLE
         return
@@ -151,8 +151,8 @@ def processes(device):
 
 
 def _meeting():
-    """Where the processes find each other. On one machine each restart of torchrun has a place of its own: in a common
-    one a process may find the address of one that has died."""
+    """The rendezvous of the processes. On one machine each restart of torchrun has its own key prefix; otherwise a
+    process could find the address of a process that has died."""
     store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
     if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
         store = dist.PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
@@ -160,15 +160,15 @@ def _meeting():
 
 
 def _leave(store, size):
-    """Returns when every process has come to its end: who hangs up earlier may break off another's last exchange."""
+    """Returns once every process has finished: leaving earlier could interrupt another process's last exchange."""
     store.add("leaving", 1)
-    with suppress(RuntimeError):  # the one that keeps the store has left: so have all
+    with suppress(RuntimeError):  # the process that owns the store has left, so all have finished
         while store.add("leaving", 0) < size:
             time.sleep(0.01)
 
 
 def synchronise_statistics(network):
-    """Makes batch normalisation take its statistics over the batches of all processes, in place."""
+    """Makes batch normalisation use the statistics over all processes, in place."""
     for parent in list(network.modules()):
         for name, module in list(parent.named_children()):
             if isinstance(module, nn.BatchNorm2d):
@@ -179,12 +179,12 @@ def synchronise_statistics(network):
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over all processes' examples, for CPUs, where torch.nn.SyncBatchNorm does not go."""
+    """Batch normalisation over the examples of all processes on CPUs, which torch.nn.SyncBatchNorm does not support."""
 
     def forward(self, x):
         if not self.training:
             return super().forward(x)
-        from torch.distributed.nn.functional import all_reduce  # passes gradients on
+        from torch.distributed.nn.functional import all_reduce  # supports gradients
 
         count = all_reduce(x.new_tensor(x.numel() / x.shape[1]))
         mean = all_reduce(x.sum(dim=(0, 2, 3))) / count

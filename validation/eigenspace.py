@@ -1,5 +1,5 @@
-"""What a run says of its layers in the eigenspace of what they take in: which pairs of directions are exaggerated, and
-which directions fit the mislabelled examples. App. D.2, D.3."""
+"""Results about layers in the eigenspace of their inputs: which pairs of directions are exaggerated, and which
+directions fit mislabelled examples. App. D.2, D.3."""
 
 from dataclasses import asdict
 from math import isfinite
@@ -12,14 +12,14 @@ from validation.errors import UsageError
 from validation.record import DEFINITIONS
 from validation.seeding import generator
 
-DECOMPOSED = 4096  # training examples, at most, whose kernel is decomposed
+DECOMPOSED = 4096  # the largest number of training examples whose kernel is decomposed
 
 
 def draw_pairs(analysis, seed, directions):
     """(pairs, 2): rows (top, bottom) of indices of eigendirections, each drawn without replacement. App. D, Table 7.
 
-    Where a layer has fewer directions than `bottom` ends at, both ranges shrink in proportion, and pairs become as many
-    as they have room for. Raises UsageError where nothing is left of a range.
+    If a layer has fewer directions than the end of `bottom`, both ranges are scaled down, and the number of pairs is
+    limited by their size. Raises UsageError if a range becomes empty.
     """
     shrunk = min(1.0, directions / analysis.bottom[1])
     (first, end), (start, stop) = ([int(index * shrunk) for index in side] for side in (analysis.top, analysis.bottom))
@@ -27,8 +27,8 @@ def draw_pairs(analysis, seed, directions):
     ranges = {"top": (first, end), "bottom": (max(start, end) if shrunk < 1 else start, stop)}
     room = min(stop - start for start, stop in ranges.values())
     if room < 1:
-        raise UsageError(f"--analysis.layers: expected layers with two eigendirections or more, got one with "
-                         f"{directions}; leave it out, or train on more examples")
+        raise UsageError(f"--analysis.layers: expected layers with at least two eigendirections, got one with "
+                         f"{directions}; omit it, or train on more examples")
     columns = []
     for side, (start, stop) in ranges.items():
         order = torch.randperm(stop - start, generator=generator(seed, "pairs", side))
@@ -37,11 +37,11 @@ def draw_pairs(analysis, seed, directions):
 
 
 def exaggerated_pairs(teacher, student, pairs):
-    """The result's `eigenspace` of one layer: per pair the share of `projection.exaggeration`, null where it is
-    undetermined, and what they come to, under both definitions.
+    """The field `eigenspace` of one layer: the share of `projection.exaggeration` of each pair (null if undetermined)
+    and a summary, under both definitions.
 
     teacher, student: (records, 2, k) paths of a `Recorder`. `weights` is the paper's definition, ||W v_k||;
-    `displacement` the theorem's, ||(W - W_0) v_k||, which starts where the theorem does, from zero.
+    `displacement` is the theorem's, ||(W - W_0) v_k||, which starts from zero like the theorem.
     """
     shares = {name: projection.exaggeration(teacher[:, i], student[:, i], pairs)
               for i, name in enumerate(DEFINITIONS)}
@@ -52,12 +52,12 @@ def exaggerated_pairs(teacher, student, pairs):
 
 
 def fit_shares(rows, mislabelled, labels, logits):
-    """The share of their fit that each direction carries, of clean examples and of mislabelled ones.
+    """The share of the fit of clean and of mislabelled examples that each direction carries.
 
-    rows: (n, features), what the networks take in, whose Gram matrix gives the directions; mislabelled: (n,); labels:
-    (n,), those trained on; logits: name -> those before training and those after it, (n, classes) each. Returns
-    eigenvalues (n,) and <name>_clean, <name>_mislabelled (n,): sums of Eq. (65) over such examples, divided by their
-    sum over directions.
+    rows: (n, features), the inputs of the networks; the eigenvectors of their Gram matrix are the directions.
+    mislabelled: (n,); labels: (n,) training labels; logits: name -> (logits before, logits after training), (n,
+    classes) each. Returns eigenvalues (n,) and <name>_clean, <name>_mislabelled (n,): sums of Eq. (65) over these
+    examples, divided by their sum over directions.
     """
     lam, U = (found[..., ::-1] for found in np.linalg.eigh(rows @ rows.T))
     groups, shares = {"clean": ~mislabelled, "mislabelled": mislabelled}, {"eigenvalues": np.maximum(lam, 0.0)}
@@ -68,5 +68,5 @@ def fit_shares(rows, mislabelled, labels, logits):
 
 
 def _plain(value):
-    """As JSON has it: null for what is not finite."""
+    """The value for JSON: None (null) if it is not finite."""
     return value if isinstance(value, int) else float(value) if isfinite(value) else None

@@ -1,4 +1,4 @@
-"""How a run is carried out: the device, when it is saved, who shares the work. Nothing of its configuration."""
+"""How a run is executed: device, checkpoint interval, processes. These are not part of its configuration."""
 
 import time
 from contextlib import nullcontext
@@ -16,8 +16,8 @@ EVERY_MINUTE = Interval("60s")
 
 @dataclass(frozen=True)
 class Engine:
-    """interval: between checkpoints; compiled: whether networks go through torch.compile, which rounds differently;
-    interrupts: the signals that have come in; group: the processes that share the work."""
+    """interval: time between checkpoints; compiled: whether networks use torch.compile, which rounds differently;
+    interrupts: the received signals; group: the processes that share the work."""
 
     device: torch.device
     interval: Interval = EVERY_MINUTE
@@ -26,23 +26,22 @@ class Engine:
     group: Single = SINGLE
 
     def dtype(self, precision):
-        """The type of weights, inputs and logits under a setting's precision. Raises UsageError where the device has no
-        float64."""
+        """The type of weights, inputs and logits for a precision. Raises UsageError if the device has no float64."""
         if precision == "fp64" and self.device.type == "mps":
             raise UsageError("--precision: expected auto, fp32 or bf16 on mps, which has no float64, got fp64; pass "
                              "one of these or --device cpu")
         return torch.float64 if precision == "fp64" else torch.float32
 
     def precision(self, name):
-        """Makes the context that networks compute in: bfloat16 where a setting's precision says so, else that of their
-        weights."""
+        """A function that creates the context in which networks compute: bfloat16 autocast if the precision asks for
+        it, else none."""
         if name == "bf16" or (name == "auto" and self.device.type == "cuda"):
             return lambda: torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext
 
     @property
     def channels_last(self):
-        """Whether images lie in memory with their channels last, which convolutions are fastest with."""
+        """Whether images are stored with channels last, the fastest format for convolutions."""
         return self.device.type in ("cuda", "cpu")
 
     def placed(self, network):
@@ -51,16 +50,16 @@ class Engine:
         return network.to(memory_format=torch.channels_last) if self.channels_last else network
 
     def forward(self, network, *, trained=True):
-        """What computes the network's logits: compiled, and where it is trained shared by the group."""
+        """A callable that computes the network's logits: compiled if asked, and wrapped by the group for training."""
         network = self.group.wrap(network) if trained else network
         return torch.compile(network) if self.compiled else network
 
     def repeatable(self):
-        """A block within which convolutions on a GPU give the same bits each time."""
+        """A context in which convolutions on a GPU are deterministic."""
         return self._convolutions(allow_tf32=True)
 
     def exact(self):
-        """A block within which convolutions on a GPU round as float32 does."""
+        """A context in which convolutions on a GPU round like float32."""
         return self._convolutions(allow_tf32=False)
 
     def _convolutions(self, **flags):
@@ -70,7 +69,7 @@ class Engine:
 
 
 class Clock:
-    """Seconds of work, those before an interruption included."""
+    """Seconds of work, including those before an interruption."""
 
     def __init__(self, before=0.0):
         self.before, self.started = before, time.perf_counter()

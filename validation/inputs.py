@@ -1,4 +1,4 @@
-"""What a network is fed: the examples of a run, on the device."""
+"""The inputs of networks: the examples of a run, on the device."""
 
 import numpy as np
 import torch
@@ -7,12 +7,12 @@ from validation.data.augment import augment, normalise, resized_crop
 from validation.data.examples import mask
 from validation.seeding import generator, number
 
-PIXELS_AT_ONCE = {"cpu": 2**18}  # of each channel, in a batch that is only looked at; a cache of the CPU is small
-BYTES_ON_DEVICE = 8e9  # memory-mapped images that are more stay on the disk
+PIXELS_AT_ONCE = {"cpu": 2**18}  # pixels per channel in an evaluation batch; limited by the CPU's cache
+BYTES_ON_DEVICE = 8e9  # memory-mapped images larger than this stay on disk
 
 
 class Fixed:
-    """Inputs (n, ...) that stay as they are, and labels (n,)."""
+    """Inputs (n, ...) without augmentation, and labels (n,)."""
 
     augmented = False
 
@@ -24,19 +24,19 @@ class Fixed:
         return len(self.labels)
 
     def view(self, indices, *, seed, stream, epoch):
-        """The examples as they are trained on."""
+        """The examples for training."""
         return self.inputs[indices]
 
     def plain(self, indices):
-        """The examples as they are evaluated."""
+        """The examples for evaluation."""
         return self.inputs[indices]
 
 
 class Pictures:
-    """Images (n, channels, height, width) as bytes, normalised batch by batch, and augmented where they are trained on.
+    """uint8 images (n, channels, height, width), normalised batch by batch, and augmented for training.
 
-    They lie on the device, or, where they are memory-mapped and many, on the disk. shape: as a network sees them;
-    statistics: mean and deviation of each channel; view: a `views.Images`; embed: what a normalised batch goes through.
+    They are stored on the device, or, if they are memory-mapped and large, on disk. shape: of the network's inputs;
+    statistics: mean and deviation of each channel; view: a `views.Images`; embed: applied to each normalised batch.
     """
 
     def __init__(self, images, labels, shape, statistics, view, embed, device, channels_last, dtype=torch.float32):
@@ -45,7 +45,7 @@ class Pictures:
         self.labels, self.device, self.embed, self.seen = labels, device, embed, view
         mean, std = (torch.tensor(values, device=device) for values in statistics)
         self.form = {"mean": mean, "std": std, "channels_last": channels_last, "dtype": dtype}
-        self.size = None if images.shape[2:] == shape[1:] else shape[1]  # larger on the disk than it is seen
+        self.size = None if images.shape[2:] == shape[1:] else shape[1]  # stored images are larger than the inputs
         self.augmented = view.augmented
         self.evaluation_batch = evaluated_at_once(images.shape[2:], device)
 
@@ -53,7 +53,7 @@ class Pictures:
         return len(self.labels)
 
     def view(self, indices, *, seed, stream, epoch):
-        """The examples as they are trained on: cropped and flipped by (seed, stream, epoch, index) alone."""
+        """The examples for training, with crops and flips that depend only on (seed, stream, epoch, index)."""
         if not self.augmented:
             return self.plain(indices)
         draws = {"seed": number(seed, "augmentation", stream), "epoch": epoch, "flip": self.seen.flip}
@@ -65,7 +65,7 @@ class Pictures:
 
     @torch.no_grad()
     def plain(self, indices):
-        """The examples as they are evaluated: normalised, the middle where they are larger than they are seen."""
+        """The examples for evaluation: normalised, with a central crop if stored images are larger than the inputs."""
         return self.embed(normalise(self._bytes(indices), crop=self.size, **self.form))
 
     def _bytes(self, indices):
@@ -75,7 +75,7 @@ class Pictures:
 
 
 class Part:
-    """The examples `where` (n,) of a split, under their own indices, so that each looks as it does in the whole."""
+    """The examples `where` (n,) of a split. They keep their indices in the split, so augmentation does not change."""
 
     def __init__(self, split, where):
         self.split, self.where, self.device = split, where, split.device
@@ -89,8 +89,10 @@ class Part:
 
 
 class Inputs:
-    """The training and the test split of a run's `Examples`; `saved`: which training examples' logits are saved,
-    `evaluated`: which are evaluated after each epoch; `taught`: the examples that the teacher is trained on."""
+    """The training and the test split of a run's `Examples`.
+
+    saved: indices of the training examples whose logits are saved; evaluated: indices of those evaluated after each
+    epoch; taught: the examples that the teacher is trained on."""
 
     def __init__(self, examples, setting, embed, device, *, seed, channels_last=False, dtype=torch.float32):
         embed, data = embed.to(device, dtype), setting.data
@@ -108,22 +110,23 @@ class Inputs:
             self.taught = Part(self.train, torch.from_numpy(self.taught_mask.nonzero()[0]).to(device))
 
     def trained_on(self, role):
-        """The split that a role is trained on: all examples, or the teacher's fraction of them."""
+        """The split that a role is trained on: all examples, or the teacher's fraction."""
         return self.taught if role.fraction < 1 else self.train
 
     def saved_labels(self, split):
-        """On the CPU, the labels of the examples of "train" or "test" whose logits are saved."""
+        """The labels, on the CPU, of the examples of "train" or "test" whose logits are saved."""
         return (self.train.labels[self.saved] if split == "train" else self.test.labels).cpu()
 
 
 def evaluated_at_once(size, device):
-    """How many images of `size` (height, width) go through a network that is not trained in one batch."""
+    """The evaluation batch size for images of `size` (height, width)."""
     return max(16, PIXELS_AT_ONCE.get(device.type, 2**20) // (size[0] * size[1]))
 
 
 def rows(inputs, labels, fitted, embed, device, dtype, batch_size=4096):
-    """The `Fixed` split of arrays (n, ...) behind the fixed embedding: bytes as numbers in [0, 1], other numbers as
-    they are. fitted: where it is not None, each feature is centred and divided by its standard deviation over these."""
+    """The `Fixed` split of embedded arrays (n, ...); bytes are scaled to [0, 1], other numbers are used unchanged.
+
+    fitted: inputs whose mean and standard deviation standardise each feature, or None."""
     with torch.no_grad():
         centre, scale = (0.0, 1.0) if fitted is None else _moments(_numbers(torch.from_numpy(np.array(fitted)), dtype))
         batches = torch.from_numpy(np.require(inputs, requirements="W")).split(batch_size)
@@ -132,30 +135,31 @@ def rows(inputs, labels, fitted, embed, device, dtype, batch_size=4096):
 
 
 def channel_statistics(images, most=10_000):
-    """Mean and deviation of each channel of images (n, channels, height, width) of bytes, as numbers in [0, 1]; of
-    `most` of them, evenly spaced, where there are more."""
+    """Mean and deviation of each channel of uint8 images (n, channels, height, width), scaled to [0, 1].
+
+    Uses at most about `most` images, evenly spaced."""
     some = np.asarray(images[:: max(1, len(images) // most)], np.float64) / 255
     return some.mean(axis=(0, 2, 3)).tolist(), np.maximum(some.std(axis=(0, 2, 3)), 1 / 255).tolist()
 
 
 def _numbers(inputs, dtype):
-    """Of that type, bytes as numbers in [0, 1]."""
+    """The inputs in that type, bytes scaled to [0, 1]."""
     return inputs.to(dtype) / 255 if inputs.dtype == torch.uint8 else inputs.to(dtype)
 
 
 def _moments(rows):
-    """Mean and deviation of each feature; a feature that never changes is divided by one."""
+    """Mean and deviation of each feature; the deviation of a constant feature is replaced by one."""
     deviation = rows.std(dim=0, correction=0)
     return rows.mean(dim=0), torch.where(deviation > 0, deviation, torch.ones_like(deviation))
 
 
 def batches(split):
-    """All examples of a split as they are evaluated, batch by batch."""
+    """All examples of a split for evaluation, batch by batch."""
     return map(split.plain, torch.arange(len(split), device=split.device).split(split.evaluation_batch))
 
 
 def spread(n, count, device):
-    """`count` of n indices, evenly spaced, ascending; all of them where count is None or no fewer."""
+    """`count` of n indices, evenly spaced and ascending; all if count is None or at least n."""
     if count is None or count >= n:
         return torch.arange(n, device=device)
     return torch.arange(count, device=device) * n // count

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: a run writes a checkpoint, then ends; outside a training it ends at once."""
+"""SIGTERM and Ctrl-C: during training a run saves a checkpoint before it exits; otherwise it exits immediately."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the run to end. `code` is the shell's exit code for it: 130 for Ctrl-C, 143 for SIGTERM."""
+    """A signal asked the run to stop. `code` is the shell's exit code for it: 130 for Ctrl-C, 143 for SIGTERM."""
 
     def __init__(self, number):
         super().__init__(signal.Signals(number).name)
@@ -16,14 +16,14 @@ class Stopped(KeyboardInterrupt):
 
 
 class Interrupts:
-    """What has come in. `received` is the signal's number, or None."""
+    """The handler of signals. `received` is the number of the received signal, or None."""
 
     def __init__(self):
         self.received, self._deferring = None, False
 
     @contextmanager
     def deferred(self):
-        """Within the block a signal waits for `check`; only a second Ctrl-C, of a person in a hurry, does not."""
+        """Within the block a signal takes effect at `check`; a second Ctrl-C takes effect immediately."""
         self._deferring = True
         try:
             yield
@@ -32,7 +32,7 @@ class Interrupts:
         self.check()
 
     def check(self):
-        """Raises Stopped where a signal has come in."""
+        """Raises Stopped if a signal was received."""
         if self.received is not None:
             raise Stopped(self.received)
 
@@ -44,7 +44,7 @@ class Interrupts:
 
 @contextmanager
 def listening():
-    """Yields `Interrupts`; the handlers that were there before come back. Outside the main thread none can be set."""
+    """Yields `Interrupts`, and restores the previous handlers afterwards. Outside the main thread no handler is set."""
     interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield interrupts

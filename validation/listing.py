@@ -1,4 +1,4 @@
-"""What the command line says before anything is run: settings and plans, as text and as JSON-able mappings."""
+"""The output of --list and --dry-run: settings and plans, as text and as JSON mappings."""
 
 from dataclasses import asdict
 from textwrap import indent
@@ -12,19 +12,19 @@ UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def listed(setting):
-    """A setting for --list --json."""
+    """The entry of a setting in --list --json."""
     return {"name": setting.name, "title": setting.title, "data": setting.data.set.name, "models": setting.networks,
             "megabytes": setting.data.set.megabytes, "expected": expected(setting),
             "configuration": setting.configuration(), "guesses": setting.guesses}
 
 
 def listing(settings, locate):
-    """The tables of --list, one for each data set; locate(dataset) -> the `Source` that it would come from."""
+    """The tables of --list, one per data set; locate(dataset) returns the `Source` that would be used."""
     lines, estimated = [], False
     for dataset in dict.fromkeys(setting.data.set for setting in settings):
         source = locate(dataset)
         state = ("missing, see --dry-run" if source.missing else
-                 "to be fetched" if source.megabytes else source.note)
+                 "to be downloaded" if source.megabytes else source.note)
         lines += [f"{dataset.name} ({dataset.megabytes:,g} MB): {state}"]
         rows = []
         for setting in settings:
@@ -38,7 +38,7 @@ def listing(settings, locate):
 
 
 def planned(plan):
-    """A plan for --dry-run --json."""
+    """The entry of a plan in --dry-run --json."""
     return {"configuration": plan.configuration, "guesses": plan.setting.guesses,
             "parameters": parameters(plan.setting), "expected": expected(plan.setting),
             "data": {"source": plan.source.name, "note": plan.source.note, "missing": bool(plan.source.missing),
@@ -49,7 +49,7 @@ def planned(plan):
 
 
 def dry_run(plans):
-    """The text of --dry-run: each setting's configuration once, then what would happen for each seed."""
+    """The text of --dry-run: the configuration of each setting, then what would happen for each seed."""
     lines = []
     for name in dict.fromkeys(plan.setting.name for plan in plans):
         mine = [plan for plan in plans if plan.setting.name == name]
@@ -59,15 +59,15 @@ def dry_run(plans):
                 for key, value in _flat(chosen.configuration())]
         lines += [indent(written(Cells((), tuple(rows), align="lll")), "  ")]
         lines += [f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items()]
-        lines += ["  steps: " + ", ".join(f"{count:,} of the {role}" for role, count in steps(mine[0]).items())]
+        lines += ["  steps: " + ", ".join(f"{role} {count:,}" for role, count in steps(mine[0]).items())]
         lines += [f"  parameters: {_counts(parameters(chosen))}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
         sizes = kept_megabytes(chosen)
-        lines += [f"  disk: about {sizes['run']:,} MB a seed, {sizes['checkpoints']:,} MB more while it runs; its "
+        lines += [f"  disk: about {sizes['run']:,} MB per seed and {sizes['checkpoints']:,} MB more while it runs; the "
                   f"teacher {sizes['teacher']:,} MB, once for all its students"]
-        listed_so = ", without the values changed here" if chosen.given else ""
-        lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} a seed on two CPU cores, "
-                  f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{listed_so})"]
+        unchanged = "; for the unchanged setting" if chosen.given else ""
+        lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} per seed on two CPU cores, "
+                  f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
         for plan in mine:
             why = f" and run anew ({plan.why})" if plan.why else ""
             lines += [f"  seed {plan.seed}: would {plan.state}{why}, {plan.folder.path}"]
@@ -75,13 +75,14 @@ def dry_run(plans):
 
 
 def expected(setting):
-    """Seconds by device, and which of them were measured."""
+    """Seconds by device, and the devices whose time was measured."""
     times = costs.expected(setting)
     return {"cpu": times.cpu, "gpu": times.gpu, "measured": list(times.measured)}
 
 
 def parameters(setting):
-    """The numbers of parameters: trained of the teacher, fixed in its embedding, trained of another student."""
+    """The numbers of parameters: trained ones of the teacher, fixed ones of its embedding, and the student's if it has
+    another architecture."""
     from validation.assembly import build
 
     embed, networks = build(setting, seed=0)
@@ -92,8 +93,7 @@ def parameters(setting):
 
 
 def over_epochs(plan):
-    """The learning rates and the weights of the loss terms over the training: their names -> lists of
-    `schedules.Piece`."""
+    """Name -> list of `schedules.Piece` for learning rates and weights of loss terms over the training."""
     found = {}
     for role in ("teacher", "student"):
         recipe = getattr(plan.setting, role)
@@ -104,13 +104,13 @@ def over_epochs(plan):
 
 
 def steps(plan):
-    """How many steps each role is trained for."""
+    """Role -> number of training steps."""
     return {role: recipe.epochs * steps_per_epoch(plan.examples[role], recipe)
             for role in ("teacher", "student") for recipe in [getattr(plan.setting, role)]}
 
 
 def kept_megabytes(setting):
-    """Estimated sizes on the disk in MB: of a run folder, of its checkpoints, of its teacher's folder."""
+    """Estimated sizes on disk in MB: run folder, checkpoints, and the teacher's folder."""
     sizes = costs.kept_bytes(setting, parameters(setting))
     return {name: max(1, round(count / 1e6)) for name, count in sizes.items()}
 
@@ -129,7 +129,7 @@ def _time(times, device):
 
 
 def _flat(mapping, prefix=""):
-    """(dotted name, value) of every leaf."""
+    """Yields (dotted name, value) of every leaf."""
     for key, value in mapping.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")

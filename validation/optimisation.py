@@ -12,5 +12,5 @@ OPTIMISERS = {
 
 
 def optimiser(network, recipe):
-    """The recipe's optimiser over all parameters; weight decay is that of the loss's (weight_decay / 2) ||w||^2."""
+    """The recipe's optimiser for all parameters; weight decay adds (weight_decay / 2) ||w||^2 to the loss."""
     return OPTIMISERS[recipe.optimiser](network.parameters(), recipe)

@@ -1,4 +1,4 @@
-"""What a person sees during a run: a bar on a terminal, plain lines elsewhere, always on standard error."""
+"""Progress of a run on standard error: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -10,23 +10,23 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Progress on `stream`; silent: none, for the second and further processes of a group."""
+    """Progress on `stream`; silent: no output, for all but the first process of a group."""
 
     def __init__(self, stream=None, silent=False):
         self.stream, self.silent = stream or sys.stderr, silent
         self.terminal = self.stream.isatty() and not silent
 
     def note(self, text):
-        """One line."""
+        """Prints one line."""
         if self.silent:
             return
         tqdm.write(text, file=self.stream)
 
     @contextmanager
     def training(self, role, epochs, done=0):
-        """Yields a function to be called with each epoch's entry of metrics.jsonl; the last one gets a line.
+        """Yields a function to call with the entry of each epoch in metrics.jsonl; the last entry is printed.
 
-        done: epochs that are finished before.
+        done: number of epochs that are already finished.
         """
         said, entry = time.monotonic(), None
         with tqdm(total=epochs, initial=done, desc=role, unit="epoch", file=self.stream, leave=False,

@@ -1,4 +1,4 @@
-"""What a result was made with."""
+"""The code, versions and machine that a result was computed with."""
 
 import os
 import platform
@@ -6,11 +6,11 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-CODE = (":/eigenkd", ":/validation", ":/pyproject.toml")  # what a result depends on, from the top of the checkout
+CODE = (":/eigenkd", ":/validation", ":/pyproject.toml")  # paths in the checkout that a result depends on
 
 
 def provenance(device, threads, source=Path(__file__).parent):
-    """What a result was made with: the commit of `source` (None outside a checkout), versions, device, CPU threads."""
+    """The commit of `source` (None outside a checkout), versions, device and CPU threads of a result."""
     commit = _git(source, "rev-parse", "--verify", "--quiet", "HEAD")
     return {
         "commit": commit,

@@ -1,4 +1,4 @@
-"""What addresses and `where` are relative to: settings as they stand, and the commands that make their runs."""
+"""The registered settings, to which addresses and `where` are relative, and the commands that produce their runs."""
 
 from pathlib import Path
 
@@ -8,33 +8,33 @@ from validation.function_space.setting import FUNCTION_SPACE
 from validation.settings import SETTINGS
 
 REGISTERED = SETTINGS | {FUNCTION_SPACE.name: FUNCTION_SPACE}
-SOURCE = "data_source"  # in a configuration: where the data came from
+SOURCE = "data_source"  # the configuration's field for the source of the data
 NOWHERE = Path(__file__) / "data"  # a folder that does not exist
 
 
-def ANY(value):  # the name of a constant, which it is to whoever uses it
-    """A `where`, or a value in it, that everything matches."""
+def ANY(value):  # in capitals because it is used like a constant
+    """A `where`, or a value in it, that matches everything."""
     return True
 
 
 def base_of(setting):
-    """The setting as it stands, of which this one is a change, or itself."""
+    """The unchanged setting that this one is a change of, or the setting itself."""
     return getattr(setting, "base", None) or REGISTERED.get(setting.name, setting)
 
 
 def data_set(setting):
-    """The `Dataset` of a setting, of function space too."""
+    """The `Dataset` of a setting; works for function space too."""
     return DATASETS[setting.data]() if isinstance(setting.data, str) else setting.data.set
 
 
 def as_it_stands(setting):
-    """The configuration of a registered setting's runs, without a seed, on its own source of data: the one that it has
-    on a machine with none of the data sets' files."""
+    """The configuration, without a seed, of a registered setting's runs on its default data source: the one used on a
+    machine that has no data files."""
     return setting.configuration() | {"smoke": False, SOURCE: data_set(setting).locate(NOWHERE, None).name}
 
 
 def command(setting, where=None, seeds=None):
-    """The command line that makes such a run, as far as `where` has values that are flags: a value for each name."""
+    """The command that produces such a run, with one value per name of `where`, as far as these are flags."""
     words, rest = [getattr(setting, "command", f"python -m validation.run {setting.name}")], ""
     first = REGISTERED.get(setting.name, setting).configuration()
     registered = {".".join(path): value for path, value in leaves(first).items()}
@@ -44,12 +44,12 @@ def command(setting, where=None, seeds=None):
             one = next(iter(value)) if value and is_list(value) and not is_list(registered[name]) else value
             words += _flag(getattr(setting, "flags", {}).get(name, name).replace("_", "-"), one)
         elif name not in (SOURCE, "smoke") and value is not ANY:
-            rest = " (and other values as asked for)"
+            rest = " (plus the other requested values)"
     return " ".join(words + ([] if seeds is None else ["--seeds", *map(str, several(seeds))])) + rest
 
 
 def again(configuration):
-    """The command line that makes a run of this configuration, as far as its setting is known."""
+    """The command that produces a run of this configuration, if its setting is known."""
     setting, seed = REGISTERED.get(configuration.get("setting")), configuration.get("seed")
     if setting is None:
         return f"python -m validation.run {configuration.get('setting', 'NAME')} --seeds {seed}"
@@ -58,7 +58,7 @@ def again(configuration):
 
 
 def _flag(name, value):
-    """The words of a flag of the command line, without its dashes: of a boolean it is --x or --no-x."""
+    """The words of a command-line flag and its value; a boolean becomes --x or --no-x."""
     if isinstance(value, bool):
         part, dot, last = name.rpartition(".")
         return [f"--{part}{dot}{'' if value else 'no-'}{last}"]

@@ -1,4 +1,4 @@
-"""What the command line says of results."""
+"""The command line's summary of results."""
 
 import math
 
@@ -7,7 +7,7 @@ NAMES = {"teacher": "teacher", "one_hot": "one-hot student", "distilled": "disti
 
 
 def summary(result):
-    """A few lines on one run, the paper's accuracies next to ours where it has some."""
+    """A few lines about one run, with the paper's accuracies if it gives them."""
     space, train = result["eigenspace"], result["deviation"]["train"]
     smoke = " (smoke run on generated data)" if result["smoke"] else ""
     lines = [f"{result['setting']} seed {result['seed']}{smoke}"]
@@ -15,17 +15,16 @@ def summary(result):
         f"{found[name]['exaggerated']} of {found[name]['pairs']} in {name}" for name in ("weights", "displacement"))
         for layer, found in space.items()]
     if fit := result["mislabelled"]:
-        lines += ["  bottom directions   carry " + "; ".join(
-            f"of the {role}'s fit {fit[f'{role}_mislabelled']['rest']:.0%} where mislabelled, "
-            f"{fit[f'{role}_clean']['rest']:.0%} where not" for role in ("teacher", "student"))]
+        lines += ["  bottom directions   share of the fit: " + "; ".join(
+            f"{role} {fit[f'{role}_mislabelled']['rest']:.0%} for mislabelled examples, "
+            f"{fit[f'{role}_clean']['rest']:.0%} for clean ones" for role in ("teacher", "student"))]
     data, others = result["data"], "one_hot" in result["teachers"]
     if not result["smoke"] and not says_nothing(result):
         slope = interval(train["slope_low"][QUARTER])
         lines += [f"  low slope           {slope}, least confident quarter of the training set",
                   f"  underfit            {train['underfit']:.2f} of that quarter"]
     if not result["smoke"]:
-        lines += [f"  at chance           {training}: cannot be told from guessing"
-                  for training in at_chance(result)]
+        lines += [f"  at chance           {training}: no better than guessing" for training in at_chance(result)]
     published = None if result["smoke"] else result["published"]
     lines += [f"  {split + ' accuracy':<20}{_accuracies(result['accuracy'][split], others)}"
               + (f" (paper: {_accuracies(published['accuracy'][split], others)})" if published else "")
@@ -35,25 +34,25 @@ def summary(result):
 
 
 def at_chance(result):
-    """Which trainings ended at chance, such as "the distilled student on the training set"."""
+    """The networks at chance, such as "the distilled student on the training set"."""
     sets, trained = {"train": "training", "test": "test"}, {"distilled", *result.get("teachers", ())}
     return [f"the {NAMES[name]} on the {sets[split]} set" for split, names in result.get("at_chance", {}).items()
             for name in names if name in trained]
 
 
 def says_nothing(result, split="train"):
-    """Whether teacher or student ended at chance on a split: then what sets the two apart there means nothing."""
+    """Whether teacher or student is at chance on a split; comparing the two there is then meaningless."""
     return not {"teacher", "distilled"}.isdisjoint(result.get("at_chance", {}).get(split, ()))
 
 
 def _accuracies(accuracy, others):
-    """others: whether the student is another network than its teacher, and has a one-hot training of its own."""
+    """others: whether the student has another architecture than its teacher, and thus its own one-hot training."""
     one_hot = f"{accuracy['one_hot']:.3f} one-hot student, " if others else ""
     return f"{accuracy['teacher']:.3f} teacher, {one_hot}{accuracy['distilled']:.3f} distilled"
 
 
 def over_seeds(results):
-    """For each setting that was run with several seeds a line, and one for each recorded layer: means and ranges."""
+    """Lines with means and ranges: one for each setting with several seeds, and one for each recorded layer."""
     lines = []
     for name in dict.fromkeys(result["setting"] for result in results):
         mine = [result for result in results if result["setting"] == name]
@@ -66,11 +65,11 @@ def over_seeds(results):
                 f"test accuracy {_spread([r['accuracy']['test']['teacher'] for r in mine])} teacher and "
                 f"{_spread([r['accuracy']['test']['distilled'] for r in mine])} distilled")
             if silent := [str(result["seed"]) for result in mine if says_nothing(result)]:
-                lines.append(f"  slope, underfit without seed {', '.join(silent)}: teacher or student ended at chance")
+                lines.append(f"  slope and underfit exclude seed {', '.join(silent)}: teacher or student at chance")
             for layer, found in mine[0]["eigenspace"].items():
                 counts = [[result["eigenspace"][layer][name]["exaggerated"] for result in mine]
                           for name in ("weights", "displacement")]
-                lines.append(f"  of {len(found['per_pair'])} pairs of {layer} exaggerated: {_spread(counts[0], 1)} in "
+                lines.append(f"  exaggerated pairs of {layer}, of {len(found['per_pair'])}: {_spread(counts[0], 1)} in "
                              f"weights, {_spread(counts[1], 1)} in displacement")
     return lines
 

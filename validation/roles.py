@@ -1,4 +1,4 @@
-"""The networks that a run trains, each with all that belongs to it: its recipe, its random numbers, its flag."""
+"""The networks that a run trains, each with its recipe, its stream of random numbers, and its flag."""
 
 from dataclasses import dataclass, replace
 
@@ -12,27 +12,27 @@ class Role:
     """One network of a run."""
 
     name: str
-    """"teacher", "one_hot" or "student": in results and files."""
+    """"teacher", "one_hot" or "student", as in results and files."""
     flag: str
-    """What the command line calls its recipe."""
+    """The command-line flag of its recipe."""
     stream: str
-    """Whose random numbers its batches and augmentations are drawn from."""
+    """The stream of random numbers for its batches and augmentations."""
     model: Network
     recipe: Training
     fraction: float = 1.0
-    """Of the training examples that it is trained on."""
+    """The fraction of the training examples that it is trained on."""
 
     @property
     def is_student(self):
-        """Whether it is trained on a teacher's answers."""
+        """Whether it is trained on a teacher's outputs."""
         return self.name == "student"
 
 
 def roles(setting):
     """The `Role` of each network, by name, in the order of training.
 
-    The student's own network, where it is another one than the teacher's, is trained on one-hot labels too ("one_hot"),
-    as a teacher of its own kind: with that one a student across architectures is compared.
+    If the student's architecture differs from the teacher's, it is also trained on one-hot labels ("one_hot"), like a
+    teacher; the distilled student is compared with this network.
     """
     teacher = Role("teacher", "--teacher", "teacher", setting.model, setting.teacher, setting.data.teacher_fraction)
     student = Role("student", "--student", "student", setting.student_model or setting.model, setting.student)

@@ -1,4 +1,4 @@
-"""The learning rate at each step of a training, and how it and the weights of a loss change, in words. Table 1."""
+"""The learning rate at each training step, and text that describes learning rates and loss weights. Table 1."""
 
 import math
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Literal
 
 
 def steps_per_epoch(examples, recipe):
-    """How many batches an epoch has: the last one, where it is smaller, is dropped if the recipe says so."""
+    """The number of batches per epoch; a smaller last batch is dropped if the recipe says so."""
     return examples // recipe.batch_size if recipe.drop_last else math.ceil(examples / recipe.batch_size)
 
 
 def learning_rate(recipe, step, per_epoch):
-    """The learning rate of the step after `step` steps of a training with `per_epoch` steps an epoch.
+    """The learning rate of the step after `step` steps, with `per_epoch` steps per epoch.
 
-    Over the first W = warmup_epochs * per_epoch steps it rises linearly, (step + 1) / W of the peak; then it is
+    Over the first W = warmup_epochs * per_epoch steps it increases linearly as (step + 1) / W of the peak. Then it is
     the peak times
 
         constant    1
-        steps       decay_factor ^ (how many of decay_epochs have passed)
+        steps       decay_factor ^ (number of decay_epochs that have passed)
         cosine      (1 + cos(pi (step - W) / (epochs * per_epoch - W))) / 2
     """
     warmup = recipe.warmup_epochs * per_epoch
@@ -35,7 +35,7 @@ def learning_rate(recipe, step, per_epoch):
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a training, from epoch `first` to epoch `last`, in which a value goes from `start` to `end`."""
+    """A part of a training, from epoch `first` to `last`, in which a value changes from `start` to `end`."""
 
     first: float
     last: float
@@ -56,7 +56,7 @@ def learning_rate_pieces(recipe):
 
 
 def weight_pieces(terms, epochs, per_epoch):
-    """The weight of each term of a loss over a training of so many epochs: its name -> a list of `Piece`."""
+    """Name of a loss term -> list of `Piece` that describes its weight over a training of `epochs` epochs."""
     marks = [0.0, epochs]
     for switch in terms.switches:
         start, window = (each.steps(per_epoch, epochs) / per_epoch for each in (switch.start, switch.window))
@@ -64,7 +64,7 @@ def weight_pieces(terms, epochs, per_epoch):
     marks = sorted({min(mark, epochs) for mark in marks})
     found = {name: [] for name in terms.names}
     for first, last in pairwise(marks):
-        inside = 1e-9 * (last - first)  # at a jump the weight is that after it
+        inside = 1e-9 * (last - first)  # at an abrupt switch, take the weight after it
         begin, end = (terms.weights(at * per_epoch, per_epoch, epochs) for at in (first + inside, last - inside))
         for name, pieces in found.items():
             start, stop = (round(weights[name], 6) for weights in (begin, end))
@@ -73,7 +73,7 @@ def weight_pieces(terms, epochs, per_epoch):
 
 
 def in_words(pieces):
-    """Pieces as a line such as "rises from 0 to 1 by epoch 15, 1 to epoch 200, 0.1 to epoch 450"."""
+    """Pieces as text, such as "rises from 0 to 1 by epoch 15, 1 until epoch 200, 0.1 until epoch 450"."""
     if [piece.shape for piece in pieces] == ["constant"]:
         return f"{pieces[0].start:.4g} throughout"
     return ", ".join(_words(piece) for piece in pieces)
@@ -81,7 +81,7 @@ def in_words(pieces):
 
 def _words(piece):
     if piece.shape == "constant":
-        return f"{piece.start:.4g} to epoch {piece.last:.5g}"
+        return f"{piece.start:.4g} until epoch {piece.last:.5g}"
     goes, how = "rises" if piece.end > piece.start else "falls", " along a cosine" if piece.shape == "cosine" else ""
     return f"{goes}{how} from {piece.start:.4g} to {piece.end:.4g} by epoch {piece.last:.5g}"
 

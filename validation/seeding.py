@@ -1,4 +1,4 @@
-"""Randomness with an owner: every draw has its own stream, so that none shifts when another is added."""
+"""Random numbers: every purpose has its own stream, so adding a draw does not change the others."""
 
 import hashlib
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import torch
 
 
 def number(seed, *purpose):
-    """A 63-bit integer that depends on the seed and the purpose alone, the same on every machine."""
+    """A 63-bit integer that depends only on the seed and the purpose, and is the same on every machine."""
     digest = hashlib.sha256("/".join(map(str, (seed, *purpose))).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -19,10 +19,10 @@ def generator(seed, *purpose):
 
 @contextmanager
 def local_default(seed, *purpose, device=None):
-    """Within the block PyTorch's default generators start from this purpose's seed; outside it they are as they were.
+    """Seeds PyTorch's default generators for this purpose within the block, and restores their state afterwards.
 
-    For code that takes no generator, such as the default initialisation of torch.nn.Linear. device: a torch.device
-    whose generator is meant too; without one that of the CPU alone, where networks are built.
+    It is for code that accepts no generator, such as the default initialisation of torch.nn.Linear. device: a
+    torch.device whose generator is seeded as well as that of the CPU, where networks are built.
     """
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

@@ -1,14 +1,14 @@
-"""What a smoke run has of a setting: one epoch of each training, on a few examples that are made up."""
+"""The smoke run of a setting: one epoch of each training on a few synthetic examples."""
 
 from dataclasses import replace
 
 from validation.settings.scaling import stretched
 
-PIXELS = 2**14  # of each channel, at most, in the images that a smoke run trains on
+PIXELS = 2**14  # the largest number of pixels per channel in all training images of a smoke run
 
 
 def smoke_examples(setting):
-    """How many training and test examples a smoke run has at most."""
+    """The largest numbers of training and test examples of a smoke run."""
     if setting.data.view.name != "images":
         return 256, 256
     _, height, width = setting.data.set.shape
@@ -17,8 +17,8 @@ def smoke_examples(setting):
 
 
 def shortened(setting):
-    """The setting as a smoke run has it: one epoch each, on a few examples, in a few steps, with the learning rate and
-    the switches of the loss in proportion."""
+    """The setting shortened to a smoke run: one epoch each, few examples, few steps, and scaled schedules of the
+    learning rate and the loss."""
     examples = min(128, smoke_examples(setting)[0], setting.data.train_examples or 128)
     data = replace(setting.data, train_examples=examples)
     if data.teacher_fraction < 1:

@@ -1,9 +1,9 @@
-"""python -m validation.sweep NAME [NAME ...] --seeds 0 1 2 --cluster slurm: a job for each setting and seed.
+"""python -m validation.sweep NAME [NAME ...] --seeds 0 1 2 --cluster slurm: one job per setting and seed.
 
-Jobs do not depend on each other; one that needs a teacher which another is training waits for it. What is finished is
-skipped, what was begun is resumed, so that the same command again does what is left. A job that Slurm ends for its time
-limit is queued again. Jobs are submitit's, which hands each its arguments in a pickle under OUT/.sweep and takes the
-exit code back in another: sweep into folders that none but you can write to.
+Jobs are independent; a job whose teacher is being trained by another job waits for it. Finished runs are skipped and
+unfinished runs are resumed, so repeating the command runs what is left. A job that reaches Slurm's time limit is queued
+again. Jobs use submitit, which stores arguments and exit codes as pickles in OUT/.sweep: use an output folder that only
+you can write to.
 """
 
 import shutil
@@ -27,52 +27,52 @@ SECONDS_BETWEEN_LOOKS = 0.2
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """Run settings x seeds as jobs of their own. All other flags are those of python -m validation.run."""
+    """Run each setting and seed as a separate job. All other flags are those of python -m validation.run."""
 
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME")] = ()
-    """Settings to run, one or more."""
+    """One or more settings to run."""
     seeds: tuple[int, ...] = (0,)
     """One job for each seed of each setting."""
     cluster: Literal["slurm", "local", "debug"] = "local"
-    """Slurm; processes on this machine; or one after another in this very process."""
+    """Slurm; separate processes on this machine; or one after another in this process."""
     out: Path = Path("runs")
-    """Run folders go where python -m validation.run puts them, what jobs print to OUT/.sweep."""
+    """Folder of the runs, as in python -m validation.run; the output of jobs is saved in OUT/.sweep."""
     at_once: int = 1
-    """Jobs at the same time."""
+    """Number of jobs that run at the same time."""
     minutes: int = 24 * 60
-    """Slurm: a job's time limit."""
+    """Slurm: time limit of a job."""
     gpus: int = 1
-    """Slurm: GPUs a job."""
+    """Slurm: GPUs per job."""
     cpus: int = 8
-    """Slurm: CPU cores a job."""
+    """Slurm: CPU cores per job."""
     partition: str | None = None
-    """Slurm: where."""
+    """Slurm: partition."""
     wait: Annotated[bool, FlagCreatePairsOff] = False
-    """Slurm: stay until all jobs are over."""
+    """Slurm: wait until all jobs have finished."""
 
 
 class Job:
-    """python -m validation.run with these arguments; the object and they are all that is handed to a job."""
+    """Calls python -m validation.run with the given arguments; a job receives only this object and the arguments."""
 
     def __call__(self, arguments):
         return run.main(arguments)
 
     def checkpoint(self, arguments):
-        """What is queued again at the time limit: the same, which resumes from its checkpoint."""
+        """Queues the same job again at the time limit; it resumes from its checkpoint."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, arguments)
 
 
 def executor(options):
-    """submitit's executor for the chosen cluster. Raises UsageError where it is not there."""
+    """submitit's executor for the chosen cluster. Raises UsageError if it is not available."""
     try:
         import submitit
     except ModuleNotFoundError as error:
         raise UsageError(f"--cluster: expected the package submitit, got none ({error}); install eigenkd[sweep]") \
             from error
     if options.cluster == "slurm" and shutil.which("srun") is None:
-        raise UsageError("--cluster: expected Slurm's commands on this machine, got no srun; give the command on a "
+        raise UsageError("--cluster: expected Slurm's commands on this machine, got no srun; run the command on a "
                          "login node, or pass --cluster local")
     made = submitit.AutoExecutor(folder=options.out / ".sweep" / "%j", cluster=options.cluster)
     made.update_parameters(name="eigenkd", timeout_min=options.minutes)
@@ -86,11 +86,11 @@ def executor(options):
 def planned(options, forwarded):
     """(plan, arguments of validation.run) for each setting and seed, in the order of the seeds."""
     if options.at_once < 1:
-        raise UsageError(f"--at-once: expected at least 1, got {options.at_once}; leave it out for 1")
+        raise UsageError(f"--at-once: expected at least 1, got {options.at_once}; omit it for 1")
     if not options.names:
         raise UsageError("NAME: expected one or more settings, got none; python -m validation.run --list shows them")
     if asked := [flag for flag in ("--list", "--dry-run") if flag in forwarded]:
-        raise UsageError(f"{asked[0]}: expected of python -m validation.run, got it of a sweep; give it there")
+        raise UsageError(f"{asked[0]}: expected with python -m validation.run, got it with a sweep; use it there")
     pairs = []
     for seed in dict.fromkeys(options.seeds):
         for name in dict.fromkeys(options.names):
@@ -103,7 +103,7 @@ def planned(options, forwarded):
 
 
 def submit(pairs, options, progress, jobs):
-    """Submits a job for each pair, at most `at_once` of them at work, and adds (plan, job) of each to `jobs`."""
+    """Submits one job per pair, at most `at_once` at a time, and appends (plan, job) to `jobs`."""
     made = executor(options)
     if options.cluster == "slurm":
         with made.batch():
@@ -119,7 +119,7 @@ def submit(pairs, options, progress, jobs):
 
 
 def main(arguments=None):
-    """Returns the exit code: 0, 1 where a run did not come to its end, 2 for what the user can fix, 130 and 143."""
+    """Returns the exit code: 0, 1 if a run did not finish, 2 for what the user can fix, 130 or 143 for a signal."""
     progress, jobs = Progress(), []
     try:
         with listening():
@@ -135,7 +135,8 @@ def main(arguments=None):
 
 
 def _carry_out(arguments, progress, jobs):
-    """Submits what is not finished, into `jobs` too; the exit code once they are over, or submitted to Slurm."""
+    """Submits unfinished runs and appends them to `jobs`. Returns the exit code once they finish, or are submitted to
+    Slurm."""
     options, forwarded = tyro.cli(SweepOptions, prog="python -m validation.sweep", args=arguments,
                                   return_unknown_args=True)
     pairs = planned(options, forwarded)
@@ -144,7 +145,7 @@ def _carry_out(arguments, progress, jobs):
             progress.note(f"{_name(plan)}: already finished in {plan.folder.path}, skipped")
     submit([(plan, given) for plan, given in pairs if plan.state != "show"], options, progress, jobs)
     if options.cluster == "slurm" and not options.wait:
-        progress.note(f"{len(jobs)} jobs submitted; the same command tells what is finished")
+        progress.note(f"{len(jobs)} jobs submitted; the same command reports which are finished")
         return 0
     while not all(job.done() for _, job in jobs):
         time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -166,6 +167,6 @@ def _name(plan):
 
 
 if __name__ == "__main__":
-    from validation import sweep  # so that a job knows `Job` by this module's name, not as __main__'s
+    from validation import sweep  # a job must find `Job` under this module's name, not in __main__
 
     sys.exit(sweep.main())

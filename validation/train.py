@@ -1,4 +1,4 @@
-"""The only training loop: a teacher on its labels, a student on its teacher."""
+"""The training loop of all networks: teachers on labels, students on their teachers."""
 
 import math
 from contextlib import nullcontext
@@ -17,17 +17,18 @@ def train(network, examples, role, *, seed, teacher=None, state=None, forward=No
           on_step=lambda step: None, on_epoch=lambda epoch, step, loss: None):
     """Trains `network` in place by minibatch steps and returns the number of steps.
 
-    examples: a split of validation.inputs, on the network's device. role: a `validation.roles.Role`, whose recipe it
-    is. teacher: (inputs, indices) -> logits (batch, classes), called in the steps whose loss needs it. state: a
-    `TrainingState` to resume from. forward: what computes the network's logits, such as a compiled form. precision:
-    makes the context in which networks compute; losses are float32 or better. group: the processes that share the work.
+    examples: a split of validation.inputs, on the network's device. role: the `validation.roles.Role` with the recipe.
+    teacher: (inputs, indices) -> logits (batch, classes), called in the steps whose loss needs it. state: a
+    `TrainingState` to resume from. forward: computes the network's logits, for example a compiled network. precision:
+    creates the context in which networks compute; losses are float32 or better. group: the processes that share the
+    work.
 
-    The order of the batches depends on (seed, the role's stream, epoch) alone, an example's augmentation on (seed,
-    stream, epoch, its index). The last batch of an epoch may be smaller, or is dropped where the recipe says so.
-    on_step(step) is called before the first step, with 0, and after each; on_epoch(epoch, step, loss) after each epoch,
+    The order of batches depends only on (seed, the role's stream, epoch), and the augmentation of an example only on
+    (seed, stream, epoch, index). A smaller last batch of an epoch is dropped if the recipe says so. on_step(step) is
+    called with 0 before the first step and after each step; on_epoch(epoch, step, loss) is called after each epoch,
     counted from 1, with the mean loss over its examples.
 
-    Raises UsageError where the loss is no longer finite.
+    Raises UsageError if the loss is no longer finite.
     """
     recipe, terms = role.recipe, role.recipe.loss.schedule
     state, forward = state or TrainingState(network, recipe), forward or network
@@ -67,7 +68,7 @@ def train(network, examples, role, *, seed, teacher=None, state=None, forward=No
 def predict(network, examples, indices=None, *, precision=nullcontext, group=SINGLE, check=lambda: None):
     """The logits (n, classes) of the network on `examples` without augmentation, in evaluation mode.
 
-    indices: which examples, all without; check() is called before each batch, and may raise to end the work.
+    indices: the examples, all by default; check() is called before each batch and may raise to stop.
     """
     network.eval()
     if indices is None:
@@ -81,5 +82,5 @@ def predict(network, examples, indices=None, *, precision=nullcontext, group=SIN
 
 
 def _exact(logits):
-    """float32, or what is better than that."""
+    """The logits in float32 or better."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

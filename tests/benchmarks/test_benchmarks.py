@@ -1,4 +1,4 @@
-"""The measuring of times, without measuring any: candidates in turn, ratios in pairs, records that JSON takes."""
+"""The timing code, without judging any time: candidates in turn, paired ratios, records that JSON can store."""
 
 import json
 import subprocess
@@ -20,8 +20,8 @@ def test_candidates_take_turns_after_a_warm_up():
     assert all(s["least"] <= s["median"] <= s["greatest"] for s in seconds.values())
 
 
-def test_ratios_are_taken_round_by_round(monkeypatch):
-    """A machine that becomes ten times slower half way changes no ratio."""
+def test_ratios_are_computed_per_round(monkeypatch):
+    """A machine that becomes ten times slower halfway changes no ratio."""
     clock = iter([0, 1, 10, 12, 20, 30, 40, 60])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     seconds = timing.side_by_side({"a": lambda: None, "b": lambda: None}, rounds=2)
@@ -29,7 +29,7 @@ def test_ratios_are_taken_round_by_round(monkeypatch):
     assert seconds["a"] == {"median": 5.5, "least": 1, "greatest": 10, "over_first": 1, "rounds": 2}
 
 
-def test_long_candidates_may_sit_out_and_the_warm_up_is_seen():
+def test_slow_candidates_run_in_fewer_rounds_and_the_warm_up_result_is_passed_on():
     calls, seen = [], {}
     candidates = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b") or "answer"}
     seconds = timing.side_by_side(candidates, rounds=3, fewer={"b": 1}, seen=seen.__setitem__)
@@ -38,7 +38,7 @@ def test_long_candidates_may_sit_out_and_the_warm_up_is_seen():
     assert seconds["b"]["rounds"] == 1 and seconds["a"]["rounds"] == 3
 
 
-def test_a_record_is_written_and_a_table_printed(tmp_path, monkeypatch, capsys):
+def test_a_record_is_saved_and_a_table_is_printed(tmp_path, monkeypatch, capsys):
     class Fake:
         """What takes longer?"""
 
@@ -58,7 +58,7 @@ def test_a_record_is_written_and_a_table_printed(tmp_path, monkeypatch, capsys):
     assert any(line.split() == ["this", "1.0000", "0.5000", "to", "2.0000", "1.00"] for line in said.splitlines())
 
 
-def test_every_benchmark_says_what_it_asks_without_being_loaded():
+def test_the_question_of_every_benchmark_is_read_without_importing_it():
     for name in BENCHMARKS:
         assert load(name).__doc__.strip() == question(name) and callable(load(name).run)
 
@@ -81,7 +81,7 @@ def closed_form_record():
     return closed_form.run(n=20, p=60, targets=3, count=30, rounds=1, tangents=nowhere)
 
 
-def test_every_candidate_of_the_closed_form_gives_the_same_answer(closed_form_record):
+def test_all_candidates_of_closed_form_agree(closed_form_record):
     for name, one in closed_form_record["seconds"].items():
         if name.startswith("ill-conditioned"):
             bound = 1e-11 if "svd, 30" in name else 1e-9 if "gram" not in name else np.inf
@@ -101,7 +101,7 @@ def test_a_record_without_neural_tangents_says_so(closed_form_record):
     assert closed_form_record["neural_tangents"].startswith("not measured: OSError")
 
 
-def test_large_problems_have_one_answer_and_certified_errors():
+def test_methods_for_large_problems_agree_and_have_certified_errors():
     record = large.run(n=300, p=20, targets=2, count=4, rounds=1)
     assert len(record["seconds"]) > 6 and record["dense"].keys() == {"short", "long"}
     for name, one in record["seconds"].items():
@@ -124,19 +124,19 @@ for number, _ in enumerate(sys.stdin):
 """
 
 
-def test_a_process_beside_us_predicts_when_asked(tmp_path, monkeypatch):
+def test_the_worker_process_predicts_on_request(tmp_path, monkeypatch):
     (tmp_path / "worker.py").write_text(WORKER)
     monkeypatch.setattr(nt_process, "WORKER", tmp_path / "worker.py")
     monkeypatch.setattr(nt_process, "environment", lambda: sys.executable)
     worker = nt_process.Worker(2 * np.eye(2), np.ones((2, 1)), np.ones(1))
     assert worker.versions == {"jax": "0"}
     np.testing.assert_array_equal(worker(), [[2], [2]])
-    with pytest.raises(ChildProcessError, match=r"ended with status 3; run worker\.py"):
+    with pytest.raises(ChildProcessError, match=r"exited with status 3; run worker\.py"):
         worker()
     worker.close()
 
 
-def test_an_environment_is_made_once_and_again_for_other_requirements(tmp_path, monkeypatch):
+def test_an_environment_is_created_once_and_again_for_other_requirements(tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(nt_process, "ENVIRONMENT", tmp_path)
     monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))

@@ -1,4 +1,4 @@
-"""The GPU's benchmark, on a CPU and on little: what is pending, what is done once, what a time limit leaves."""
+"""The GPU benchmark, on a CPU with small tasks: what is pending, what runs once, what a time limit leaves."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from validation.settings import SETTINGS
 
 @pytest.fixture
 def little(monkeypatch, tmp_path):
-    """main(minutes) on a CPU, with two steps of throughput and one setting that takes seconds."""
+    """main(minutes) on a CPU, with fake throughputs and one setting that takes seconds."""
     monkeypatch.setattr(gpu, "NETWORKS", {"ResNet-8": SETTINGS["resnet8_digits"]})
     monkeypatch.setattr(gpu, "BATCHES", (4,))
     monkeypatch.setattr(gpu, "TRAINED", (("mlp_mnist", 3),))
@@ -23,22 +23,22 @@ def little(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
-def test_throughput_is_that_of_training_steps(role):
+def test_throughput_is_measured_on_training_steps(role):
     setting = replace(SETTINGS["resnet8_digits"], precision="fp32")
     rates = gpu.throughput(setting, role, 8, False, "cpu", warm=1, measured=10)
     assert len(rates) == 5 and min(rates) > 0
 
 
-def test_a_step_of_resnet_56_moves_17_megabytes_an_image():
+def test_a_step_of_resnet_56_moves_17_megabytes_per_image():
     assert gpu.bytes_per_image(gpu.NETWORKS["ResNet-56"]) == pytest.approx(17e6, rel=0.03)
     assert gpu.bytes_per_image(gpu.NETWORKS["ResNet-20"]) < 0.4 * gpu.bytes_per_image(gpu.NETWORKS["ResNet-56"])
 
 
-def test_a_copy_moves_each_byte_twice():
+def test_bandwidth_is_positive():
     assert gpu.bandwidth("cpu", size=2**20) > 0
 
 
-def test_everything_without_a_record_is_done_once(little, tmp_path, capsys):
+def test_every_task_without_a_record_runs_once(little, tmp_path, capsys):
     assert little(minutes=5) == 0
     assert "pending  ResNet-8, teacher, batch 4, eager" in capsys.readouterr().out
     record = json.loads((tmp_path / "results" / "gpu.json").read_text())
@@ -55,12 +55,12 @@ def test_everything_without_a_record_is_done_once(little, tmp_path, capsys):
 
 def test_a_time_limit_leaves_the_rest_for_the_next_call(little, tmp_path, capsys):
     assert little(minutes=0) == 1
-    assert "left for the same command again: ResNet-8, teacher" in capsys.readouterr().out
+    assert "left, run the same command again: ResNet-8, teacher" in capsys.readouterr().out
     gpu._train("mlp_mnist", 3, tmp_path / "records", tmp_path / "runs", "cpu", seconds=0.1)
     assert not (tmp_path / "records").exists()
 
 
-def test_without_a_gpu_what_is_pending_is_listed_and_nothing_is_done(monkeypatch, tmp_path, capsys):
+def test_without_a_gpu_pending_tasks_are_only_listed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert __main__.main(["gpu", "--out", str(tmp_path)]) == 1
     printed = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""The linear probe: what its networks and probes may see, flips at their rate, and differences in pairs."""
+"""The linear probe: which examples networks and probes see, the rate of flips, and paired differences."""
 
 import json
 
@@ -10,7 +10,7 @@ from eigenkd import risk
 
 
 @pytest.mark.parametrize("task, network_sees, classes", [("transfer", range(5), 5), ("same classes", range(10), 10)])
-def test_probes_are_trained_and_tested_on_digits_that_nothing_else_has_seen(task, network_sees, classes, monkeypatch):
+def test_probes_use_only_digits_that_the_network_has_not_seen(task, network_sees, classes, monkeypatch):
     seen = {}
 
     def frozen_features(images, labels, seed):
@@ -30,7 +30,7 @@ def test_probes_are_trained_and_tested_on_digits_that_nothing_else_has_seen(task
     assert not np.array_equal(linear_probe.probe_data(task, 4)[0][0], parts[0][0])
 
 
-def test_features_are_of_the_seed_and_the_digits_alone():
+def test_features_depend_only_on_the_seed_and_the_digits():
     rng = np.random.default_rng(0)
     images, labels = rng.random((60, 1, 28, 28), dtype=np.float32), rng.integers(5, size=60)
     first, again, other = (linear_probe.frozen_features(images, labels, seed)(images) for seed in (0, 0, 1))
@@ -40,7 +40,7 @@ def test_features_are_of_the_seed_and_the_digits_alone():
     assert not np.array_equal(first, other)
 
 
-def test_labels_flip_at_their_rate_and_to_every_other_class():
+def test_labels_flip_at_the_given_rate_to_every_other_class():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 20_000)
     flipped = linear_probe.flipped(labels, 0.3, 4, rng)
@@ -57,7 +57,7 @@ def rows():
                    "squared error": 1 - accuracy, "parameters": {"time": 1.0, "teacher_time": [np.inf, 2.0][seed % 2]}}
 
 
-def test_differences_are_taken_seed_by_seed():
+def test_differences_are_computed_per_seed():
     teacher, student = linear_probe.summary(rows())
     assert teacher["accuracy, less the teacher's"] == {"mean": 0, "standard_error": 0}
     assert student["accuracy"]["mean"] == pytest.approx(0.7)
@@ -84,7 +84,7 @@ def small(tmp_path_factory):
     return rows, folder
 
 
-def test_oracles_order_the_families_and_nothing_chosen_beats_its_oracle(small):
+def test_larger_families_have_better_oracles_and_no_criterion_beats_its_oracle(small):
     found = {(row["criterion"], row["family"]): row for row in small[0][0]}
     for family in linear_probe.FAMILIES:
         for criterion in ("validation", "gcv", "loo"):
@@ -96,7 +96,7 @@ def test_oracles_order_the_families_and_nothing_chosen_beats_its_oracle(small):
     assert best["student"] >= max(best["chain"], best["mixture"]) * (1 - 1e-9)
 
 
-def test_the_record_holds_a_row_a_family_and_prints(small):
+def test_the_record_has_one_row_per_criterion_and_family_and_a_table(small):
     assert "linear_probe" in BENCHMARKS and load("linear_probe") is linear_probe
     rows, folder = small
     record = json.loads((folder / "linear_probe.json").read_text())

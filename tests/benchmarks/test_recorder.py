@@ -1,4 +1,4 @@
-"""The benchmarks of the recorder and of the tangent kernel add up; no time is judged."""
+"""The benchmarks of the recorder and the tangent kernel measure what they should; no time is judged."""
 
 from types import SimpleNamespace
 
@@ -14,8 +14,8 @@ from validation.models.tangent_mlp import TangentMLP
 
 
 @pytest.mark.parametrize("name", ["rf_noisy_mnist", "mlp_mnist"])
-def test_what_the_recorder_takes_is_the_records_and_not_the_steps(name, monkeypatch):
-    """By a clock on which a record takes 3 s and a step 2 s."""
+def test_the_time_of_a_record_is_separated_from_the_time_of_a_step(name, monkeypatch):
+    """On a fake clock a record takes 3 s and a step 2 s."""
     clock = SimpleNamespace(now=0, perf_counter=lambda: clock.now)
 
     def taking(seconds, work):
@@ -36,7 +36,7 @@ def test_what_the_recorder_takes_is_the_records_and_not_the_steps(name, monkeypa
     assert label == f"{name}, 16" and least == str(found["least_every"])
 
 
-def test_the_usual_way_to_a_tangent_kernel_is_measured_on_the_same_kernel():
+def test_both_ways_compute_the_same_tangent_kernel():
     torch.manual_seed(0)
     _, network = TangentMLP(hidden=7).build((1, 3, 3), 4)
     inputs = torch.rand(5, 9)

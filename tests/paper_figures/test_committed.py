@@ -1,4 +1,4 @@
-"""The records that come with a checkout: all that the pages tell of, of settings as they are, of trained students."""
+"""The committed records: every result that the docs report, of unchanged settings, with trained students."""
 
 import warnings
 from collections import Counter
@@ -27,13 +27,13 @@ def committed(monkeypatch):
 
 @pytest.fixture
 def found():
-    """Every record: each has this version's schema and can be read."""
+    """All records; each must have the current schema and be readable."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", LeftOut)
         return [run for name in validation.runs.REGISTERED for run in find(name, ANY, out="nowhere")]
 
 
-def test_every_record_is_found_and_lies_at_its_address(found):
+def test_every_record_is_found_in_the_folder_of_its_configuration(found):
     assert sorted(run.folder for run in found) == sorted(COMMITTED.glob("*/seed*"))
     assert Counter(run.value("setting") for run in found) == RUNS | {"function_space": 5 * len(STUDIES)}
     for run in found:
@@ -44,8 +44,8 @@ def test_every_record_is_found_and_lies_at_its_address(found):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_runs_are_of_settings_as_they_are_and_their_students_have_learned(name):
-    """A student that ends at chance measures nothing of the theory."""
+def test_records_are_of_unchanged_settings_and_their_students_have_learned(name):
+    """A student at chance measures nothing of the theory."""
     seeds = find(name, out="nowhere")
     assert len(seeds) == RUNS[name]
     for run in seeds:
@@ -55,7 +55,7 @@ def test_runs_are_of_settings_as_they_are_and_their_students_have_learned(name):
             assert len(run.arrays("outputs.npz", "student_test")[0]) == run.field("deviation", "test", "points")
 
 
-def test_studies_of_function_space_are_what_their_folders_say():
+def test_function_space_records_match_their_folder_names():
     studies = find("function_space", ANY, out="nowhere")
     assert len(studies) == 5 * len(STUDIES) == 75
     for run in studies:
@@ -65,7 +65,7 @@ def test_studies_of_function_space_are_what_their_folders_say():
 
 
 def test_students_in_function_space_have_learned():
-    """Most of what their teacher has learned of the targets' square."""
+    """Each student has learned more than 60 % of the squared targets that its teacher has learned."""
     seen = find("function_space", ANY, seeds=0, out="nowhere")
     assert len(seen) == len(STUDIES)
     for run in seen:
@@ -74,7 +74,7 @@ def test_students_in_function_space_have_learned():
         assert size**2 @ student > 0.6 * (size**2 @ teacher), run.folder
 
 
-def test_what_is_committed_is_enough_to_draw_all_that_has_been_run(tmp_path, monkeypatch, capsys):
+def test_the_committed_records_suffice_for_all_their_figures(tmp_path, monkeypatch, capsys):
     drawn = []
     monkeypatch.setattr(command, "save", lambda made, name, out: drawn.append(name))
     names = ["rf_noisy_mnist", "mlp_mnist", "mlp_mnist_two", "mlp_mnist_deeper", "cnn_fashion_mnist", "exaggeration",

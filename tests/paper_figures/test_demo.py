@@ -1,4 +1,4 @@
-"""The demo from end to end: both settings in full on the offline digits, and the outcome that the paper reports."""
+"""The demo from end to end: both settings in full on the offline digits, and the paper's outcome."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def test_the_demo_draws_its_figures_and_ends_with_a_table(shown):
     for name in demo.NAMES:
         space = next(iter(result(folder, name)["eigenspace"].values()))["weights"]
         assert f"{space['exaggerated']} of 15" in rows[name]
-    assert said.splitlines()[-1] == "Theorem 4.1 holds on the digits' spectrum. Pictures: figures/"
+    assert said.splitlines()[-1] == "Theorem 4.1 holds on the digits' spectrum. Figures: figures/"
 
 
 def test_a_second_demo_trains_nothing(shown, monkeypatch, capsys):
@@ -46,7 +46,7 @@ def test_a_second_demo_trains_nothing(shown, monkeypatch, capsys):
     assert capsys.readouterr().err.count("already finished") == 2
 
 
-def test_a_demo_whose_run_fails_says_so(tmp_path, monkeypatch, capsys):
+def test_the_demo_reports_a_failed_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("a file")
     assert demo.main([]) == 2

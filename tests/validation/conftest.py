@@ -1,4 +1,4 @@
-"""Small MNIST archives in the true idx format, and the command line run in this process."""
+"""Small MNIST archives in the idx format, and the command line in this process."""
 
 import json
 import struct
@@ -18,7 +18,7 @@ def write_idx(path, array):
 
 @pytest.fixture
 def archive(tmp_path):
-    """A data folder with torchvision's four MNIST files, 200 and 50 random digits, and the arrays in them."""
+    """A data folder with torchvision's four MNIST files, 200 and 50 random digits, and their arrays."""
     folder, rng = tmp_path / "data", np.random.default_rng(3)
     raw = folder / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -44,7 +44,7 @@ def command(tmp_path, capsys):
 
 @pytest.fixture
 def result_of(command):
-    """result_of(*arguments) -> the one result of a run that has to succeed."""
+    """result_of(*arguments) -> the result of a single run that must succeed."""
 
     def call(*arguments):
         code, out, err = command(*arguments, "--json")

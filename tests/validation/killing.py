@@ -1,8 +1,8 @@
 """python -m tests.validation.killing OUT KILLS ARGUMENT...: kills runs of a setting with SIGKILL and resumes them.
 
-Every second kill comes at a random time. The others come at a random operation on a file, inside a save and outside of
-one in turn. Prints a JSON mapping: how many kills there were of each kind, and the files in which a run that was killed
-differs from one that was not. Forks for each run, so that PyTorch is loaded once.
+Every second kill happens at a random time. The others happen at a random file operation, alternately inside and outside
+a save. Prints a JSON mapping: the number of kills of each kind, and the files that differ between killed and
+uninterrupted runs. Forks for each run, so PyTorch is loaded once.
 """
 
 import json
@@ -25,8 +25,9 @@ KINDS = ("timer", "inside a save", "timer", "outside a save")
 
 
 class Operations:
-    """Counts what is done to files inside a save and outside of one, and dies at `fatal`, a place and a number there;
-    `report` is told the counts, at the end or at death."""
+    """Counts file operations inside and outside a save, and kills the process at `fatal` (inside or outside, number).
+
+    `report` receives the counts at the end or before the kill."""
 
     def __init__(self, report, fatal):
         self.counts, self.fatal = {"inside a save": 0, "outside a save": 0}, fatal
@@ -39,7 +40,7 @@ class Operations:
         def put(path, content):
             self.pass_by()
             whole(path, bytes(content)[: len(content) // 2])
-            self.pass_by()  # half of it is on the disk
+            self.pass_by()  # half of the file is on disk
             whole(path, content)
             self.pass_by()
 
@@ -71,7 +72,7 @@ class Operations:
 
 
 def leg(arguments, out, *, fatal=None, seconds=None, log="log"):
-    """Runs the setting in its own process until its end, an operation or a time: (whether killed, what it told)."""
+    """Runs the setting in a child process until it ends or is killed; returns (whether killed, its report)."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -100,10 +101,10 @@ def leg(arguments, out, *, fatal=None, seconds=None, log="log"):
 
 def main(out, kills, *arguments):
     out, kills, chance = Path(out), int(kills), random.Random(0)
-    experiment.shortened = lambda setting: setting  # smoke runs on generated data, as long as they are told to be
+    experiment.shortened = lambda setting: setting  # smoke runs with synthetic data, but of full length
     out.mkdir(parents=True)
     with (out / "log").open("w") as log, redirect_stdout(log), redirect_stderr(log):
-        run.main([*arguments, "--out", str(out / "first")])  # loads and prepares what each run would for itself
+        run.main([*arguments, "--out", str(out / "first")])  # loads and prepares everything once, before the forks
     started = time.monotonic()
     _, operations = leg(arguments, out / "whole")
     whole, seconds = contents(out / "whole"), time.monotonic() - started

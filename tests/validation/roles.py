@@ -1,8 +1,8 @@
-"""Roles for trainings that no setting describes."""
+"""Roles for training without a setting."""
 
 from validation.roles import Role
 
 
 def role(recipe, name="teacher"):
-    """A role of that recipe, with the random numbers and the flag of its name."""
+    """A role with that recipe, and the stream and the flag of its name."""
     return Role(name, f"--{name}", name, None, recipe)

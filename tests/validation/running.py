@@ -1,4 +1,4 @@
-"""Runs in processes of their own, as a user starts them."""
+"""Runs in separate processes, as a user starts them."""
 
 import hashlib
 import json
@@ -13,34 +13,33 @@ from validation.sealed import SEAL
 
 ROOT = Path(__file__).parents[2]
 SIGNALLED = ("-m", "tests.validation.signalled")
-# Batch normalisation, augmentation, Nesterov's momentum; a layer seen from the start and one seen at the end.
+# Batch normalisation, augmentation, Nesterov momentum; a layer with fixed inputs and a deeper one.
 QUICK = ("resnet8_digits", "--analysis.layers", "stem", "classifier.linear",
          *(f"--{role}.{value}" for role in ("teacher", "student")
            for value in ("schedule=constant", "warmup-epochs=0", "decay-epochs")))
 
 
 def address(*arguments):
-    """Where the one run of these arguments of validation.run lies, inside of its run folders."""
+    """The address of the single run that these arguments of validation.run describe."""
     (plan,) = make_plans(*run.parse([*map(str, arguments)]))
     return plan.folder.name
 
 
 def start(out, *arguments, before=(sys.executable, "-m", "validation.run")):
-    """The process of a command with run folders in `out`."""
+    """Starts a command with run folders in `out` and returns its process."""
     return subprocess.Popen([*before, *map(str, arguments), "--out", str(out)], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
 
 
 def finish(process, seconds=240):
-    """Its exit code and what it said on standard error."""
+    """Waits for a process and returns its exit code and standard error."""
     _, err = process.communicate(timeout=seconds)
     return process.returncode, err
 
 
 def contents(out):
-    """A digest of each file that finished runs leave, by its path, but for the seconds that they took and the commit
-    that they ran at, which may change next to them."""
+    """Path -> digest for each file of finished runs, without their seconds and their commit, which may differ."""
     found = {}
     for path in sorted(Path(out).rglob("*")):
         if path.is_dir() or ".locks" in path.parts:
@@ -54,6 +53,6 @@ def contents(out):
 
 
 def same_files(one, other):
-    """The paths of the files that are not the same in both, or are in one only."""
+    """The paths of the files that differ, or exist in only one of the two."""
     one, other = contents(one), contents(other)
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))

@@ -1,7 +1,7 @@
-"""python -m tests.validation.signalled SIGNAL STEP ARGUMENT...: validation.run, which sends itself a signal once.
+"""python -m tests.validation.signalled SIGNAL STEP ARGUMENT...: runs validation.run and sends itself a signal once.
 
-It does so after that step of the teacher's training. Of the processes of torchrun it is the second one, when it is
-started for the first time.
+The signal comes after that step of the teacher's training. Under torchrun, only the second process sends it, and only
+before the first restart.
 """
 
 import os

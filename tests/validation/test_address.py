@@ -1,4 +1,4 @@
-"""A run's address: readable, short, safe on any file system, and never that of another configuration."""
+"""Addresses of runs are readable, short, safe on any file system, and unique to a configuration."""
 
 import re
 from dataclasses import replace
@@ -29,18 +29,18 @@ REGISTERED = {"setting": "s", "rate": 0.5, "steps": None, "on": False, "ends": [
     ({"student": {"name": "cnn", "depth": 3}}, "s@student.depth=3,student.name=cnn/seed3"),
     ({"model": None}, "s@model=none/seed3"),
 ])
-def test_an_address_names_what_differs(changed, expected):
+def test_an_address_lists_the_changes(changed, expected):
     assert address("s", REGISTERED | changed, REGISTERED, 3) == expected
 
 
 @pytest.mark.parametrize(("changed", "beginning"), [
     ({"rate": "a/b: c"}, "s@rate=a_b__c~"),           # unsafe characters
-    ({"rate": "none"}, "s@rate=none~"),               # a word that stands for a value
+    ({"rate": "none"}, "s@rate=none~"),               # a string that reads like another value
     ({"ends": [-1, 2]}, "s@ends=-1-2~"),              # the separator within a value
     ({"layers": "stem"}, "s@layers=stem~"),           # not a list of one
-    ({"model": {"name": "cnn"}}, "s@model.name=cnn~"),  # another kind of part, with other values
+    ({"model": {"name": "cnn"}}, "s@model.name=cnn~"),  # a part of another kind, with other fields
 ])
-def test_what_could_be_read_in_two_ways_ends_in_a_hash(changed, beginning):
+def test_an_ambiguous_address_ends_in_a_hash(changed, beginning):
     found = address("s", REGISTERED | changed, REGISTERED, 0)
     assert re.fullmatch(re.escape(beginning) + "[0-9a-f]{10}/seed0", found)
 
@@ -54,7 +54,7 @@ def test_a_long_address_is_cut_between_two_values():
     assert len(found) <= LONGEST + len("s@/seed0") and found != other and other.startswith(text) and len(rest) == 16
 
 
-def test_a_changed_setting_has_an_address_that_reads_like_its_flags():
+def test_the_address_of_a_changed_setting_reads_like_its_flags():
     setting = SETTINGS["mlp_mnist"]
 
     def of(changed):
@@ -69,12 +69,12 @@ def test_a_changed_setting_has_an_address_that_reads_like_its_flags():
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a@b", ".hidden", "teachers", "ä"])
-def test_a_name_that_no_folder_can_have_is_refused(name):
+def test_an_invalid_folder_name_raises(name):
     with pytest.raises(UsageError, match="NAME: expected a setting's name of letters, digits"):
         address(name, REGISTERED, REGISTERED, 0)
 
 
-def test_changes_are_told_by_dotted_names():
+def test_changes_are_reported_by_dotted_names():
     new = REGISTERED | {"model": {"name": "mlp"}, "rate": 0.25, "fresh": [1]}
     assert told(new, REGISTERED) == ["fresh: absent registered, [1] here", "model.hidden: 8 registered, absent here",
                                      "rate: 0.5 registered, 0.25 here"]
@@ -91,7 +91,7 @@ CONFIGURATIONS = st.dictionaries(KEYS, PARTS, max_size=3)
 
 
 @given(CONFIGURATIONS, CONFIGURATIONS, CONFIGURATIONS)
-def test_two_configurations_have_one_address_only_where_they_are_the_same(registered, one, other):
+def test_two_configurations_share_an_address_only_if_they_are_equal(registered, one, other):
     first, second = (address("s", configuration, registered, 0) for configuration in (one, other))
     assert (first == second) == (not changes(one, other))
     assert (first == "s/seed0") == (not changes(one, registered))

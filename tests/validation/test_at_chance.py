@@ -1,4 +1,4 @@
-"""A training that ended at chance is said to have, in the result, the summary and the lines over seeds."""
+"""Networks at chance are reported in the result, the summary and the lines over seeds."""
 
 from math import comb
 
@@ -10,7 +10,7 @@ from validation.findings import AT_CHANCE
 from validation.findings import is_at_chance as of_arrays
 from validation.report import over_seeds, summary
 
-# A student that stays where it started, next to a teacher that learns.
+# A student that does not learn, and a teacher that does.
 RUN = ("mlp_mnist", "--model.hidden", 100, "--teacher.epochs", 5, "--teacher.learning-rate", 1e-3,
        "--student.epochs", 1, "--student.learning-rate", 1e-12)
 
@@ -23,7 +23,7 @@ def logits_of(classes, predicted):
     return torch.nn.functional.one_hot(torch.as_tensor(predicted), classes).double()
 
 
-def test_one_class_for_all_is_at_chance_however_many_are_right():
+def test_a_constant_prediction_is_at_chance_at_any_accuracy():
     labels = torch.tensor([0] * 90 + [1] * 10)
     assert is_at_chance(logits_of(2, [0] * 100), labels) and is_at_chance(logits_of(2, [1] * 100), labels)
     assert is_at_chance(torch.full((100, 2), torch.nan), labels)
@@ -32,15 +32,15 @@ def test_one_class_for_all_is_at_chance_however_many_are_right():
 
 
 @pytest.mark.parametrize("right", [0, 10, 20, 30])
-def test_chance_ends_where_a_binomial_seldom_comes(right):
-    """Ten classes, ten labels and ten predictions of each: a guess is right with probability 0.1."""
+def test_the_limit_of_chance_follows_the_binomial_distribution(right):
+    """Ten classes with ten labels and ten predictions each: a guess is right with probability 0.1."""
     labels = torch.arange(100) % 10
     predicted = torch.where(torch.arange(100) < right, labels, (labels + 1) % 10)
     seldom = sum(comb(100, k) * 0.1**k * 0.9 ** (100 - k) for k in range(right, 101))
     assert is_at_chance(logits_of(10, predicted), labels) == (seldom > AT_CHANCE) == (right <= 20)
 
 
-def test_guesses_are_at_chance_and_what_is_a_little_better_on_many_examples_is_not():
+def test_guesses_are_at_chance_and_slightly_better_predictions_on_many_examples_are_not():
     rng = np.random.default_rng(0)
     labels = torch.from_numpy(rng.choice(5, 20_000, p=[0.6, 0.1, 0.1, 0.1, 0.1]))
     guesses = torch.from_numpy(rng.permutation(labels.numpy()))
@@ -49,18 +49,18 @@ def test_guesses_are_at_chance_and_what_is_a_little_better_on_many_examples_is_n
     assert not is_at_chance(logits_of(5, better), labels)
 
 
-def test_a_student_that_learns_nothing_is_said_to_be_at_chance(command, result_of):
+def test_a_student_that_learns_nothing_is_reported_as_at_chance(command, result_of):
     result = result_of(*RUN)
     assert result["at_chance"] == {"train": ["distilled"], "test": ["distilled"]}
     text = summary(result)
-    assert "  at chance           the distilled student on the training set: cannot be told from guessing" in text
+    assert "  at chance           the distilled student on the training set: no better than guessing" in text
     assert "  at chance           the distilled student on the test set" in text and "slope" not in text
     assert "at chance" not in summary(result | {"smoke": True})  # numbers of a smoke run mean nothing
     _, out, _ = command(*RUN)
-    assert "at chance" in out  # of a run that is shown again, too
+    assert "at chance" in out  # also for a reused run
 
 
-def test_slopes_over_seeds_leave_out_what_ended_at_chance(result_of):
+def test_slopes_over_seeds_exclude_runs_at_chance(result_of):
     result = result_of("rf_noisy_mnist", "--smoke")
     low = {"value": -4e21, "low": None, "high": None}
 
@@ -74,8 +74,8 @@ def test_slopes_over_seeds_leave_out_what_ended_at_chance(result_of):
     lost = seed(1, {"train": ["distilled"], "test": []}, -4e21)
     first, second, *_ = over_seeds([learned[0], lost, learned[1]])
     assert "over 3 seeds" in first and "low slope 1.50 (1.50 to 1.50)" in first
-    assert second == "  slope, underfit without seed 1: teacher or student ended at chance"
+    assert second == "  slope and underfit exclude seed 1: teacher or student at chance"
     assert not any("without seed" in line for line in over_seeds(learned))
-    assert summary(learned[0]).count("at chance") == 1  # the teacher alone: the one-hot student is the teacher
+    assert summary(learned[0]).count("at chance") == 1  # only the teacher: the one-hot student is the teacher
     old = {key: value for key, value in learned[0].items() if key != "at_chance"}
     assert "at chance" not in summary(old) and "low slope           1.50" in summary(old)

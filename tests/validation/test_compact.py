@@ -22,7 +22,7 @@ def write(runs, seed, **changes):
 
 @pytest.fixture
 def runs(tmp_path):
-    """Three finished runs, one unfinished, two changed ones, a smoke run, and a record of before."""
+    """Three finished runs, one unfinished, two changed ones, a smoke run, and an old record."""
     for seed in (0, 10, 2, 3):
         folder = write(tmp_path / "runs", seed)
     (folder / "result.json").unlink()
@@ -47,7 +47,7 @@ def test_arrays_of_the_lowest_seed_and_results_of_all_are_kept(runs, tmp_path, c
     assert [path.name for path in (tmp_path / "records").iterdir()] == ["mlp_mnist"]
 
 
-def test_a_pattern_takes_changed_runs_and_no_smoke_runs(runs, tmp_path, capsys):
+def test_a_pattern_matches_changed_runs_but_no_smoke_runs(runs, tmp_path, capsys):
     broken = write(runs, 9, precision="bf16")
     (broken / "result.json").write_text("{")
     assert main(["mlp_mnist@*", "--runs", str(runs), "--out", str(tmp_path / "records")]) == 0
@@ -63,7 +63,7 @@ def test_a_pattern_takes_changed_runs_and_no_smoke_runs(runs, tmp_path, capsys):
     ("mlp_mnist@precision=fp16", "NAME: expected a folder of finished runs in"),
     ("mlp", "setting: expected a name"),
 ])
-def test_runs_that_are_not_there_are_named(runs, tmp_path, capsys, name, message):
+def test_missing_runs_raise(runs, tmp_path, capsys, name, message):
     assert main([name, "--runs", str(runs), "--out", str(tmp_path / "records")]) == 2
     assert message in capsys.readouterr().err
     assert (tmp_path / "records/mlp_mnist/seed7").is_dir()

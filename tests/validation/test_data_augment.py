@@ -36,7 +36,7 @@ def drawn(indices, seed, epoch, purpose="crop"):
 
 
 def one_by_one(images, indices, *, padding=4, crop=None, flip=True, **normalisation):
-    """The same crops and flips, a picture at a time, as torchvision makes them."""
+    """The same crops and flips with torchvision, one image at a time."""
     from torchvision.transforms import functional
 
     made = []
@@ -53,20 +53,20 @@ def one_by_one(images, indices, *, padding=4, crop=None, flip=True, **normalisat
 @pytest.mark.parametrize(("shape", "padding", "crop", "flip"), [
     ((12, 12), 4, None, True), ((12, 12), 4, None, False), ((9, 14), 2, None, True), ((20, 20), 0, 13, True),
     ((12, 12), 0, None, True), ((10, 16), 3, 11, True)])
-def test_a_batch_is_what_its_pictures_are_one_by_one(shape, padding, crop, flip):
+def test_a_batch_equals_its_images_augmented_one_by_one(shape, padding, crop, flip):
     images, indices = pictures(40, height=shape[0], width=shape[1]), torch.arange(100, 140)
     made = augment(images, indices, padding=padding, crop=crop, flip=flip, **KEYS)
     expected = one_by_one(images, indices, padding=padding, crop=crop, flip=flip)
     assert made.dtype == torch.float32 and torch.equal(made, expected)
 
 
-def test_grey_pictures():
+def test_grey_images():
     images, indices, grey = pictures(5, channels=1), torch.arange(5), {"mean": (0.4,), "std": (0.3,)}
     assert torch.equal(augment(images, indices, seed=3, epoch=7, **grey), one_by_one(images, indices, **grey))
 
 
 @pytest.mark.parametrize("make", [augment, lambda *a, **k: resized_crop(*a, size=9, **k)], ids=["crop", "resized"])
-def test_an_example_is_the_same_in_every_batch_and_order(make):
+def test_augmentation_does_not_depend_on_batch_and_order(make):
     images, indices = pictures(), torch.randperm(50_000, generator=torch.Generator().manual_seed(1))[:N]
     whole = make(images, indices, **KEYS)
     order = torch.randperm(N, generator=torch.Generator().manual_seed(2))
@@ -75,17 +75,17 @@ def test_an_example_is_the_same_in_every_batch_and_order(make):
         parts = [make(i, j, **KEYS) for i, j in zip(images.split(size), indices.split(size))]
         assert torch.equal(torch.cat(parts), whole)
     assert torch.equal(make(images, indices.to(torch.int32), **KEYS), whole)
-    assert torch.equal(make(images[::2], indices[::2], **KEYS), whole[::2])  # as one process of two has them
+    assert torch.equal(make(images[::2], indices[::2], **KEYS), whole[::2])  # the batch of one of two processes
 
 
-def test_draws_do_not_touch_the_global_generator():
+def test_augmentation_does_not_change_the_global_generator():
     before = torch.random.get_rng_state()
     augment(pictures(), torch.arange(N), **KEYS)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("changed", [{"seed": 4}, {"epoch": 8}])
-def test_another_seed_or_epoch_gives_other_crops(changed):
+def test_another_seed_or_epoch_gives_different_crops(changed):
     images, indices = pictures(), torch.arange(N)
     first, second = (augment(images, indices, **(KEYS | keys)) for keys in ({}, changed))
     same = (first == second).flatten(1).all(dim=1).sum().item()
@@ -93,13 +93,13 @@ def test_another_seed_or_epoch_gives_other_crops(changed):
 
 
 def mixed(x):
-    """The mixing permutation in Python's own integers."""
+    """The mixing permutation with Python's integers."""
     for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
         x = (x ^ x >> shift) * factor % 2**32
     return x ^ x >> 15
 
 
-def test_draws_are_those_they_always_were():
+def test_draws_do_not_change_between_versions():
     key = int(hashlib.sha256(b"0/augmentation/1/crop").hexdigest()[:16], 16) // 2
     indices = [0, 1, 2, 49_999, 2**32 - 1]
     expected = [mixed((mixed((i + key) % 2**32) + key // 2**32) % 2**32) for i in indices]
@@ -108,7 +108,7 @@ def test_draws_are_those_they_always_were():
 
 
 def crops(seed, epoch, n=40_000, first=0):
-    """(top, left, flipped) of examples first to first + n - 1, for images padded by 4 on each side."""
+    """(top, left, flipped) of examples first to first + n - 1, with images padded by 4 on each side."""
     return torch.stack(list(digits(drawn(torch.arange(first, first + n), seed, epoch), 9, 9, 2)))
 
 
@@ -127,7 +127,7 @@ def test_crops_and_flips_are_uniform_and_independent(seed):
 
 
 @pytest.mark.parametrize("pair", ["neighbours", "epochs", "seeds", "distant", "purposes"])
-def test_one_draw_tells_nothing_of_another(pair):
+def test_draws_are_pairwise_independent(pair):
     one = crops(0, 5)
     two = {"neighbours": crops(0, 5, first=1), "epochs": crops(0, 6), "seeds": crops(1, 5),
            "distant": crops(0, 5, first=2**16), "purposes": torch.stack(list(
@@ -138,7 +138,7 @@ def test_one_draw_tells_nothing_of_another(pair):
         assert p > 0.0005, (pair, a, b, p)
 
 
-def test_each_bit_of_a_word_is_fair_and_moved_by_each_bit_of_the_index():
+def test_each_bit_of_a_word_is_fair_and_depends_on_each_bit_of_the_index():
     indices = torch.arange(4096)
     bits = (drawn(indices, 0, 0)[:, None] >> torch.arange(32)) & 1
     assert (abs(bits.double().mean(dim=0) - 0.5) < 5 * 0.5 / 64).all()  # five standard deviations
@@ -153,7 +153,7 @@ def test_words_are_distinct_and_32_bits_wide():
     assert len(made.unique()) == 40_000 and made.min() >= 0 and 0.999 * WORD < made.max() <= WORD
 
 
-def test_digits_are_those_of_the_mixed_radix():
+def test_digits_follow_the_mixed_radix():
     word = torch.tensor([0, WORD, 2**31, 123_456_789])
     for counts in ((9, 9, 2), (33, 1, 2)):
         whole = [int(w) * np.prod(counts, dtype=object) >> 32 for w in word]
@@ -169,19 +169,19 @@ def test_the_padding_is_black_before_normalisation():
     assert torch.equal(made.unique(), white_and_black.unique())
 
 
-def test_normalise_for_evaluation():
+def test_normalise_with_and_without_a_central_crop():
     images = pictures(6, height=9, width=11)
     assert torch.equal(normalise(images, mean=MEAN, std=STD), torch.stack([normal(image) for image in images]))
     middle = normalise(images, mean=torch.tensor(MEAN), std=torch.tensor(STD), crop=5)
     assert torch.equal(middle, torch.stack([normal(image[:, 2:7, 3:8]) for image in images]))
     floats = images.float()
     normalise(floats, mean=MEAN, std=STD)
-    assert torch.equal(floats, images.float())  # its argument stays as it was
+    assert torch.equal(floats, images.float())  # the argument is not changed
 
 
 @pytest.mark.parametrize("make", [augment, lambda *a, **k: resized_crop(*a, size=8, **k),
                                   lambda i, _, seed, epoch, **k: normalise(i, **k)], ids=["crop", "resized", "plain"])
-def test_memory_format_and_precision_change_no_value(make):
+def test_memory_format_and_precision_do_not_change_values(make):
     images, indices = pictures(10), torch.arange(10)
     plain = make(images, indices, **KEYS)
     last = make(images, indices, channels_last=True, **KEYS)
@@ -191,7 +191,7 @@ def test_memory_format_and_precision_change_no_value(make):
     assert half.is_contiguous(memory_format=torch.channels_last) and torch.equal(half, plain.to(torch.bfloat16))
 
 
-def test_windows_by_hand():
+def test_windows_on_a_small_example():
     image = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3).expand(2, 1, 3, 3)
     made = windows(image, torch.tensor([0, 2]), torch.tensor([1, 2]), torch.tensor([False, True]), 1, 3, 3)
     assert made[0, 0].tolist() == [[0, 0, 0], [1, 2, 3], [4, 5, 6]]
@@ -199,7 +199,7 @@ def test_windows_by_hand():
 
 
 class Box:
-    """Records the sizes that `resized_crop` takes, from pictures whose pixels say where they are."""
+    """The sizes of the parts that `resized_crop` takes, from images whose pixels encode their position."""
 
     def __init__(self, n, height=40, width=40, **arguments):
         down = torch.arange(height, dtype=torch.uint8)[:, None].expand(height, width)
@@ -207,7 +207,7 @@ class Box:
         images = torch.stack([down, across, torch.zeros_like(down)])[None].expand(n, -1, -1, -1)
         made = resized_crop(images, torch.arange(n), seed=0, epoch=0, mean=(0.0,) * 3, std=(1.0,) * 3, size=2,
                             **arguments) * 255
-        # Two pixels lie a quarter of the part from its edges: half of it apart.
+        # Two pixels lie a quarter of the part from its edges, so their distance is half of the part.
         self.height = 2 * (made[:, 0, 1, 0] - made[:, 0, 0, 0])
         self.width = 2 * (made[:, 1, 0, 1] - made[:, 1, 0, 0])
         self.top = made[:, 0, 0, 0] + 0.5 - self.height / 4
@@ -216,7 +216,7 @@ class Box:
         self.width = self.width.abs()
 
 
-def test_random_parts_have_the_areas_ratios_and_places_asked_for():
+def test_random_parts_have_the_requested_areas_ratios_and_positions():
     box = Box(4000, scale=(0.2, 0.5))
     area, ratio = box.height * box.width / 1600, box.width / box.height
     assert area.min() > 0.17 and area.max() < 0.53 and abs(area.mean() - 0.35) < 0.01
@@ -229,14 +229,14 @@ def test_random_parts_have_the_areas_ratios_and_places_asked_for():
     assert Box(100, flip=True).flipped.any()
 
 
-def test_random_parts_that_never_fit_are_the_largest_that_do():
+def test_if_no_draw_fits_the_largest_part_is_used():
     wide = Box(50, height=20, width=60, scale=(1.0, 1.0))
     torch.testing.assert_close(wide.height, torch.full((50,), 20.0), atol=1e-3, rtol=0)
     torch.testing.assert_close(wide.width, torch.full((50,), 27.0), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("size", [7, 30])
-def test_a_resized_part_is_that_of_interpolation(size, monkeypatch):
+def test_a_resized_part_equals_torchs_interpolation(size, monkeypatch):
     from validation.data import augment as module
 
     images, indices = pictures(20, height=24, width=24), torch.arange(20)
@@ -253,7 +253,7 @@ def test_a_resized_part_is_that_of_interpolation(size, monkeypatch):
 
 
 @pytest.mark.parametrize("make", [augment, lambda *a, **k: resized_crop(*a, size=9, **k)], ids=["crop", "resized"])
-def test_compiled_it_gives_the_same_and_is_not_compiled_for_every_epoch(make, monkeypatch):
+def test_compiled_augmentation_is_equal_and_is_not_recompiled_every_epoch(make, monkeypatch):
     monkeypatch.setattr("validation.data.augment.TRIES", 2)  # less to compile
     images, indices = pictures(8), torch.arange(8)
     graphs = []

@@ -21,7 +21,7 @@ def arrays(kind, split):
 
 
 def contents(kind, version):
-    """The files of a version, made from `arrays` in the published format."""
+    """The files of a version, created from `arrays` in the published format."""
     made = {}
     for split in ("train", "test"):
         names = list(getattr(version, split))
@@ -42,7 +42,7 @@ def digest(content):
 
 
 def pack(folder, files, others=()):
-    """A tar.gz archive of `files` in a folder and, before them, others of any name."""
+    """A tar.gz archive of `files` in a folder, preceded by other members."""
     stream = io.BytesIO()
     members = [(f"{folder}/readme.html", b"<p>"), *((name, b"x") for name in others)]
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
@@ -60,7 +60,7 @@ def kind(request):
 
 @pytest.fixture
 def made(kind, monkeypatch, tmp_path):
-    """made(version) -> the same version with the hashes of small files, these files, and their archive, not on disk."""
+    """made(version) -> the version with the hashes of small files, these files, and their archive; not on disk."""
     known, published = {}, kind.versions
 
     def make(version):
@@ -93,7 +93,7 @@ def check(kind, dataset, place):
 
 @pytest.mark.parametrize("form", ["archive", "folder"])
 @pytest.mark.parametrize("version", ["BINARY", "PYTHON"])
-def test_what_went_in_comes_out(kind, made, version, form, tmp_path):
+def test_load_returns_the_stored_images_and_labels(kind, made, version, form, tmp_path):
     version = kind.versions[("BINARY", "PYTHON").index(version)]
     files, packed = made(version)
     data = tmp_path / "data"
@@ -107,14 +107,14 @@ def test_what_went_in_comes_out(kind, made, version, form, tmp_path):
     check(kind, kind.load(data, False), place)
 
 
-def test_bytes_alone_are_preferred_to_pickles(kind, made, tmp_path):
+def test_the_binary_version_is_preferred_to_the_pickled_one(kind, made, tmp_path):
     for version in (kind.versions[1], kind.versions[0]):
         put(tmp_path / version.folder, made(version)[0])
     assert kind.load(tmp_path, None).source.note.endswith(kind.versions[0].folder)
 
 
 class Trap:
-    """Writes a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -124,7 +124,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("form", ["archive", "folder"])
-def test_what_has_another_hash_is_never_unpickled(kind, made, form, tmp_path):
+def test_a_file_with_another_hash_is_never_unpickled(kind, made, form, tmp_path):
     files, _ = made(kind.versions[1])
     trap = pickle.dumps(Trap(tmp_path / "sprung"))
     files[next(iter(kind.versions[1].train))] = trap
@@ -136,12 +136,12 @@ def test_what_has_another_hash_is_never_unpickled(kind, made, form, tmp_path):
         kind.load(tmp_path, None)
     assert not (tmp_path / "sprung").exists()
     pickle.loads(trap)
-    assert (tmp_path / "sprung").exists()  # it would have
+    assert (tmp_path / "sprung").exists()  # unpickling it creates the file
 
 
 @pytest.mark.parametrize("version", ["BINARY", "PYTHON"])
 @pytest.mark.parametrize("harm", ["truncated", "one bit", "missing"])
-def test_a_corrupt_file_is_named(kind, made, version, harm, tmp_path):
+def test_a_corrupt_file_raises_and_is_named(kind, made, version, harm, tmp_path):
     version = kind.versions[("BINARY", "PYTHON").index(version)]
     files, packed = made(version)
     put(tmp_path / "a" / version.folder, files)
@@ -160,7 +160,7 @@ def test_a_corrupt_file_is_named(kind, made, version, harm, tmp_path):
         kind.load(tmp_path / "b", None)
 
 
-def test_other_members_of_an_archive_are_never_written(kind, made, monkeypatch, tmp_path):
+def test_other_members_of_an_archive_are_never_unpacked(kind, made, monkeypatch, tmp_path):
     files, _ = made(kind.versions[0])
     others = ("../../escaped", str(tmp_path / "escaped"), f"../{kind.versions[0].folder}/{next(iter(files))}")
     packed = pack(kind.versions[0].folder, files, others)
@@ -175,23 +175,23 @@ def test_other_members_of_an_archive_are_never_written(kind, made, monkeypatch, 
 
 
 @pytest.mark.parametrize("download", [True, None])
-def test_what_is_missing_is_fetched_and_kept(kind, made, download, tmp_path, capsys):
+def test_missing_files_are_downloaded_and_kept(kind, made, download, tmp_path, capsys):
     _, packed = made(kind.versions[0])
     mirror, data = tmp_path / "mirror", tmp_path / "data"
     mirror.mkdir()
     (mirror / kind.versions[0].archive.name).write_bytes(packed)
     before = kind.locate(data, download)
-    assert before.megabytes == kind.megabytes and f"{kind.megabytes} MB to be fetched from" in before.note
+    assert before.megabytes == kind.megabytes and f"{kind.megabytes} MB to be downloaded from" in before.note
     assert str(data) in before.note and not before.missing and not data.exists()
     dataset = kind.load(data, download)
-    assert f"fetching {kind.title}, {kind.megabytes} MB" in capsys.readouterr().err
+    assert f"downloading {kind.title}, {kind.megabytes} MB" in capsys.readouterr().err
     assert dataset.source.name == before.name
     check(kind, dataset, data / kind.versions[0].archive.name)
     (mirror / kind.versions[0].archive.name).unlink()
     check(kind, kind.load(data, False), data / kind.versions[0].archive.name)
 
 
-def test_a_download_that_is_forbidden_says_how_to_get_it(kind, tmp_path):
+def test_no_download_raises_and_says_how_to_get_the_files(kind, tmp_path):
     source = kind.locate(tmp_path, False)
     with pytest.raises(UsageError) as raised:
         kind.load(tmp_path, False)
@@ -202,7 +202,7 @@ def test_a_download_that_is_forbidden_says_how_to_get_it(kind, tmp_path):
     assert "\n" not in source.missing and not list(tmp_path.iterdir())
 
 
-def test_published_hashes_are_whole():
+def test_published_hashes_have_full_length():
     for kind in KINDS:
         for version in kind.versions:
             for each in (version.archive.digest, *version.train.values(), *version.test.values()):
@@ -210,7 +210,7 @@ def test_published_hashes_are_whole():
                 assert len(value) == {"md5": 32, "sha256": 64}[name] and int(value, 16)
 
 
-def test_python_versions_have_the_hashes_and_places_of_torchvision():
+def test_python_versions_have_the_hashes_and_folders_of_torchvision():
     from torchvision import datasets
 
     for kind, theirs in zip(KINDS, (datasets.CIFAR10, datasets.CIFAR100)):

@@ -12,7 +12,7 @@ from validation.errors import UsageError
 
 @pytest.fixture
 def clothes(archive, tmp_path, monkeypatch):
-    """A folder with the four packed files, as Debian's package has them, their hashes known, and the arrays in them."""
+    """A folder with the four compressed files as in Debian's package, with known hashes, and their arrays."""
     raw = archive[0] / "MNIST" / "raw"
     packed = tmp_path / "packed"
     packed.mkdir()
@@ -36,7 +36,7 @@ def check(dataset, arrays, place):
     assert (dataset.source.name, dataset.source.note) == ("fashion_mnist", f"Fashion-MNIST {place}")
 
 
-def test_debians_files_are_read_where_they_are(clothes, tmp_path):
+def test_debians_files_are_read_in_place(clothes, tmp_path):
     packed, arrays = clothes
     packed.rename(tmp_path / "debian")
     check(FashionMNIST().load(tmp_path / "nowhere", False), arrays, "of Debian's package dataset-fashion-mnist")
@@ -44,7 +44,7 @@ def test_debians_files_are_read_where_they_are(clothes, tmp_path):
 
 
 @pytest.mark.skipif(not fashion_mnist.DEBIAN.is_dir(), reason="apt-get install dataset-fashion-mnist, 30 MB")
-def test_the_real_ones_are_whole_and_have_the_moments_that_they_are_normalised_with(tmp_path):
+def test_the_real_files_are_complete_and_have_the_mean_and_deviation_used(tmp_path):
     dataset = FashionMNIST().load(tmp_path, False)
     assert dataset.train_inputs.shape == (60_000, 1, 28, 28) and dataset.test_inputs.shape == (10_000, 1, 28, 28)
     assert dataset.train_inputs.mean() / 255 == pytest.approx(FashionMNIST.mean[0], abs=1e-4)
@@ -64,7 +64,7 @@ def test_files_in_the_data_folder_come_first(clothes, archive, tmp_path, form):
 
 
 @pytest.mark.parametrize("download", [True, None])
-def test_what_is_missing_is_fetched(clothes, tmp_path, download):
+def test_missing_files_are_downloaded(clothes, tmp_path, download):
     _, arrays = clothes
     before = FashionMNIST().locate(tmp_path / "data", download)
     assert before.name == "fashion_mnist" and before.megabytes == pytest.approx(0.4) and not before.missing
@@ -72,7 +72,7 @@ def test_what_is_missing_is_fetched(clothes, tmp_path, download):
     check(FashionMNIST().load(tmp_path / "data", download), arrays, f"from {raw}")
 
 
-def test_a_download_that_is_forbidden_says_how_to_get_it(clothes, tmp_path):
+def test_no_download_raises_and_says_how_to_get_the_files(clothes, tmp_path):
     source = FashionMNIST().locate(tmp_path, False)
     for part in ("--no-download: expected Fashion-MNIST", str(tmp_path / "FashionMNIST" / "raw"),
                  "dataset-fashion-mnist", "train-images-idx3-ubyte.gz"):
@@ -82,7 +82,7 @@ def test_a_download_that_is_forbidden_says_how_to_get_it(clothes, tmp_path):
     assert str(raised.value) == source.missing
 
 
-def test_one_of_four_files_missing_is_named_or_fetched(clothes, tmp_path):
+def test_one_missing_file_raises_or_is_downloaded(clothes, tmp_path):
     packed, arrays = clothes
     raw = tmp_path / "data" / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
@@ -90,13 +90,13 @@ def test_one_of_four_files_missing_is_named_or_fetched(clothes, tmp_path):
         (raw / path.name).write_bytes(path.read_bytes())
     (raw / "train-labels-idx1-ubyte.gz").unlink()
     for download in (False, None):
-        with pytest.raises(UsageError, match=r"Fashion-MNIST's four files in .*, got no train-labels-idx1-ubyte; give"):
+        with pytest.raises(UsageError, match=r"Fashion-MNIST's four files in .*, got no train-labels-idx1-ubyte; pass"):
             FashionMNIST().load(tmp_path / "data", download)
     check(FashionMNIST().load(tmp_path / "data", True), arrays, f"from {raw}")
 
 
 @pytest.mark.parametrize("harm", ["another", "truncated", "not packed"])
-def test_a_corrupt_file_is_named(clothes, tmp_path, harm):
+def test_a_corrupt_file_raises_and_is_named(clothes, tmp_path, harm):
     packed, _ = clothes
     path = packed / "t10k-images-idx3-ubyte.gz"
     content = gzip.decompress(path.read_bytes())
@@ -107,7 +107,7 @@ def test_a_corrupt_file_is_named(clothes, tmp_path, harm):
         FashionMNIST().load(tmp_path / "data", None)
 
 
-def test_the_small_digits_are_those_of_scikit_learn():
+def test_the_small_digits_equal_those_of_scikit_learn():
     from sklearn.datasets import load_digits
 
     for download in (True, False, None):

@@ -12,7 +12,7 @@ from .test_data_pictures import CLASSES, decoded, jpeg, write
 
 @pytest.fixture
 def large(monkeypatch):
-    """Two pictures of each of three classes and three others, by name, in the layouts of ImageNet."""
+    """Two images of each of three classes and three others, by name, in the layouts of ImageNet."""
     monkeypatch.setattr(ImageNet, "classes", 3)
     monkeypatch.setattr(imagenet, "COUNTS", {"train": 6, "test": 3})
     train = {f"train/{name}/{name}_{i}.JPEG": jpeg(100 + 50 * i + 20 * c, 300 + 40 * i, 280)
@@ -22,7 +22,7 @@ def large(monkeypatch):
 
 
 def imagenets(train, test, layout):
-    """The files of a layout; the validation pictures are of the third, the first and the first class."""
+    """The files of a layout; the validation images belong to the third, the first and the first class."""
     labels = dict(zip(test, ("n03", "n01", "n01")))
     if layout == "folders":
         return train | {f"val/{labels[name]}/{name}": content for name, content in test.items()}
@@ -32,7 +32,7 @@ def imagenets(train, test, layout):
 
 
 @pytest.mark.parametrize("layout", ["folders", "table"])
-def test_imagenet_in_either_layout(large, tmp_path, layout):
+def test_imagenet_is_read_in_both_layouts(large, tmp_path, layout):
     train, test = large
     write(tmp_path / "imagenet", imagenets(train, test, layout))
     dataset = ImageNet().load(tmp_path, False)
@@ -45,7 +45,7 @@ def test_imagenet_in_either_layout(large, tmp_path, layout):
     assert ImageNet().load(tmp_path, None).digests == dataset.digests
 
 
-def test_imagenet_without_labels_says_what_belongs_there(large, tmp_path):
+def test_imagenet_without_labels_raises_and_names_the_layout(large, tmp_path):
     files = imagenets(*large, "table")
     del files["LOC_val_solution.csv"]
     write(tmp_path / "imagenet", files)
@@ -64,7 +64,7 @@ def test_imagenet_is_never_downloaded(tmp_path, download):
     assert str(raised.value) == source.missing
 
 
-def test_decoding_takes_the_middle_of_the_shorter_side():
+def test_decoding_crops_the_central_square():
     wide = decode(jpeg(240, 300, 150), 50)
     assert wide.shape == (3, 50, 50) and wide.dtype == np.uint8
     assert (abs(wide[:, :, :23].astype(int) - 240) < 8).all() and (wide[:, :, 28:] < 8).all()

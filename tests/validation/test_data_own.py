@@ -1,4 +1,4 @@
-"""Data of a user's own: folders of images, arrays, tables; what is read, what is refused and how."""
+"""A user's own data: folders of images, arrays, tables; what is read, and which data raise."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def picture(path, colour):
 
 @pytest.fixture
 def pets(tmp_path):
-    """A folder with train and test, three classes, four and two pictures of each."""
+    """A folder with train and test, three classes, four and two images of each."""
     for k, name in enumerate(("cat", "dog", "newt")):
         for split, count in (("train", 4), ("test", 2)):
             for i in range(count):
@@ -23,7 +23,7 @@ def pets(tmp_path):
     return tmp_path / "pets"
 
 
-def test_a_folder_of_images_is_decoded_with_its_classes_in_order(pets, tmp_path):
+def test_a_folder_of_images_is_decoded_with_classes_in_alphabetical_order(pets, tmp_path):
     dataset = ImageFolder(path=str(pets), side=8)
     assert dataset.class_names == ("cat", "dog", "newt") and dataset.classes == 3
     assert dataset.shape == (3, 8, 8) and dataset.examples == (12, 6)
@@ -31,10 +31,10 @@ def test_a_folder_of_images_is_decoded_with_its_classes_in_order(pets, tmp_path)
     np.testing.assert_array_equal(splits.train_labels, np.repeat([0, 1, 2], 4))
     np.testing.assert_array_equal(splits.train_inputs[:, 0, 0, 0], np.repeat([0, 60, 120], 4))
     np.testing.assert_array_equal(splits.test_inputs[:, 1, 7, 7], [0, 10] * 3)
-    assert "12 and 6 pictures of 3 classes" in dataset.locate(tmp_path, None).note
+    assert "12 training and 6 test images of 3 classes" in dataset.locate(tmp_path, None).note
 
 
-def test_a_folder_without_a_split_keeps_every_fifth_for_testing(tmp_path):
+def test_without_a_split_every_fifth_image_is_a_test_image(tmp_path):
     for k, name in enumerate("ab"):
         for i in range(5):
             picture(tmp_path / "flat" / name / f"{i}.png", (100 * k, i, 0))
@@ -48,23 +48,23 @@ def test_a_folder_without_a_split_keeps_every_fifth_for_testing(tmp_path):
     (lambda pets: [picture(pets / "test" / "frog" / "0.png", (1, 2, 3))], "got 'frog'"),
     (lambda pets: [path.unlink() for path in (pets / "test").glob("*/*")], "got none for one of the two"),
     (lambda pets: [path.rename(pets / f"{path.parent.name}{path.name}") for path in (pets / "train").glob("*/*")],
-     "expected two or more folders with pictures"),
+     "expected at least two folders with images"),
 ])
-def test_a_folder_that_is_laid_out_otherwise_is_refused_with_the_layout(pets, harm, message):
+def test_a_folder_with_another_layout_raises_and_names_the_layout(pets, harm, message):
     harm(pets)
     with pytest.raises(UsageError, match=r"^--data.set.path: ") as raised:
-        ImageFolder(path=str(pets)).examples  # noqa: B018 (a property that looks)
+        ImageFolder(path=str(pets)).examples  # noqa: B018 (a property that scans the folder)
     assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("path", ["", "nowhere"])
-def test_no_folder_is_refused(path):
-    with pytest.raises(UsageError, match=r"^--data.set.path: expected a folder of pictures, got .*PATH/train/<class>"):
+def test_a_missing_folder_raises(path):
+    with pytest.raises(UsageError, match=r"^--data.set.path: expected a folder of images, got .*PATH/train/<class>"):
         ImageFolder(path=path).classes  # noqa: B018
 
 
 @pytest.mark.parametrize("shape", [(20, 6, 5), (20, 6, 5, 3), (20, 3, 6, 5)])
-def test_arrays_of_images_end_with_channels_first(tmp_path, shape):
+def test_arrays_of_images_are_converted_to_channels_first(tmp_path, shape):
     x, y = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8), np.arange(20) % 2
     np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:6], y_test=y[:6])
     dataset = Arrays(path=str(tmp_path / "a.npz"))
@@ -73,7 +73,7 @@ def test_arrays_of_images_end_with_channels_first(tmp_path, shape):
     assert dataset.shape == wanted.shape[1:] and dataset.examples == (20, 6)
 
 
-def test_arrays_of_rows_with_names_as_labels_are_split(tmp_path):
+def test_arrays_of_features_with_string_labels_are_split(tmp_path):
     x = np.arange(30.0).reshape(10, 3)
     np.savez(tmp_path / "b.npz", x=x, y=np.array(["b", "a"] * 5))
     dataset = Arrays(path=str(tmp_path / "b.npz"))
@@ -89,22 +89,22 @@ X, Y = np.zeros((4, 2)), np.array([0, 1, 0, 1])
 
 
 @pytest.mark.parametrize(("arrays", "message"), [
-    ({"x_train": X, "y_train": Y}, "without x_test; add it"),
-    ({"x": X, "y": Y[:3]}, "got 3 for 4"),
-    ({"x": X, "y": Y * 0}, "labels of two or more classes"),
+    ({"x_train": X, "y_train": Y}, "got x_train, y_train; add x_test"),
+    ({"x": X, "y": Y[:3]}, "got 3 labels for 4 inputs"),
+    ({"x": X, "y": Y * 0}, "labels of at least two classes"),
     ({"x": X * np.nan, "y": Y}, "expected finite numbers in x"),
     ({"x": X[:, 0], "y": Y}, "expected numbers \\(n, ...\\) in x"),
     ({"x": X, "y": Y + 0.5}, "expected labels"),
     ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 5}, "expected the classes of y_train in y_test, got '5'"),
     ({"x_train": X, "y_train": Y, "x_test": X[:, :1], "y_test": Y}, "inputs of one shape"),
 ])
-def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, message):
+def test_invalid_arrays_raise(tmp_path, arrays, message):
     np.savez(tmp_path / "c.npz", **arrays)
     with pytest.raises(UsageError, match=rf"^--data.set.path: .*{message}"):
         Arrays(path=str(tmp_path / "c.npz")).load(None, None)
 
 
-def test_what_is_no_archive_of_arrays_is_refused(tmp_path):
+def test_a_file_that_is_not_an_npz_archive_raises(tmp_path):
     (tmp_path / "d.npz").write_bytes(b"PK\3\4 not really")
     np.save(tmp_path / "e.npz.npy", X)
     for name in ("d.npz", "e.npz.npy", "nothing.npz", ""):
@@ -112,7 +112,7 @@ def test_what_is_no_archive_of_arrays_is_refused(tmp_path):
             Arrays(path=name and str(tmp_path / name)).load(None, None)
 
 
-def test_a_table_is_read_without_its_index(tmp_path):
+def test_a_table_is_read_without_the_index_column(tmp_path):
     lines = [",height,width,kind", *(f"{i},{i}.5,{2 * i},{'ab'[i % 2]}" for i in range(10))]
     (tmp_path / "t.csv").write_text("\n".join(lines))
     dataset = Table(path=str(tmp_path / "t.csv"), label="kind", drop=("width",))
@@ -130,11 +130,11 @@ def test_a_table_is_read_without_its_index(tmp_path):
     ("a,b,label\n1,red,x\n2,blue,y\n", {}, "--data.set.drop: expected numbers in the column 'b'"),
     ("a,label\n1,x\n,y\n", {}, "--data.set.path: expected a finite number in the column 'a'.* in row 3"),
     ("a,label\n1,x\n2,\n", {}, "--data.set.path: expected a class in each row, got none in row 3"),
-    ("a,label\n1,x\n2,x\n", {}, "--data.set.label: expected two or more classes"),
-    ("label\nx\ny\n", {}, "--data.set.path: expected rows with a feature or more"),
+    ("a,label\n1,x\n2,x\n", {}, "--data.set.label: expected at least two classes"),
+    ("label\nx\ny\n", {}, "--data.set.path: expected rows with at least one feature"),
     ("", {}, "--data.set.path: expected a .csv or .tsv file"),
 ])
-def test_a_table_that_does_not_fit_is_refused(tmp_path, text, options, flag):
+def test_an_invalid_table_raises(tmp_path, text, options, flag):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(UsageError, match=f"^{flag}"):
         Table(path=str(tmp_path / "t.csv"), **options).load(None, None)

@@ -19,7 +19,7 @@ CLASSES = ("n01", "n02", "n03")
 
 
 def jpeg(shade, width=64, height=64, mode="RGB"):
-    """The bytes of a picture whose left half is of that shade and whose right half is black."""
+    """The bytes of an image whose left half has that shade and whose right half is black."""
     pixels = np.zeros((height, width), np.uint8)
     pixels[:, : width // 2] = shade
     stream = io.BytesIO()
@@ -41,7 +41,7 @@ def write(folder, files):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Four training pictures of each of three classes and five others, by name, in the layout of Tiny-ImageNet."""
+    """Four training images of each of three classes and five others, by name, in the layout of Tiny-ImageNet."""
     monkeypatch.setattr(TinyImageNet, "classes", 3)
     monkeypatch.setattr(tiny_imagenet, "COUNTS", {"train": 12, "test": 5})
     files = {f"train/{name}/images/{name}_{i}.JPEG": jpeg(60 * i + 10 * c + 20)
@@ -63,7 +63,7 @@ def zipped(files):
 
 @pytest.fixture
 def archived(tiny, tmp_path, monkeypatch):
-    """The same as the bytes of a published archive, whose address is tmp_path/mirror."""
+    """The same files as the bytes of a published archive, whose address is tmp_path/mirror."""
     content = zipped(tiny)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     address = (tmp_path / "mirror").as_uri()
@@ -83,7 +83,7 @@ def check(dataset, files):
 
 @pytest.fixture
 def decodings(monkeypatch):
-    """A list that grows by one for each picture that is decoded."""
+    """A list with one entry for each decoded image."""
     from validation.data import decoded as module
 
     seen, plain = [], module.decode
@@ -95,12 +95,12 @@ def test_a_folder_is_decoded_once(tiny, tmp_path, decodings, capsys):
     write(tmp_path / "tiny-imagenet-200", tiny)
     check(TinyImageNet().load(tmp_path, False), tiny)
     said = capsys.readouterr().err
-    assert "decoding 12 pictures of Tiny-ImageNet (train) once" in said and "12/12" in said
+    assert "decoding 12 images of Tiny-ImageNet (train) once" in said and "12/12" in said
     check(TinyImageNet().load(tmp_path, False), tiny)
     assert len(decodings) == 17 and capsys.readouterr().err == ""
 
 
-def test_an_archive_is_read_without_being_unpacked(tiny, archived, tmp_path):
+def test_an_archive_is_read_without_unpacking_it(tiny, archived, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "tiny-imagenet-200.zip").write_bytes(archived)
     dataset = TinyImageNet().load(tmp_path / "data", False)
@@ -110,15 +110,15 @@ def test_an_archive_is_read_without_being_unpacked(tiny, archived, tmp_path):
 
 
 @pytest.mark.parametrize("download", [True, None])
-def test_the_archive_is_fetched_where_nothing_is_there(tiny, archived, tmp_path, download):
+def test_a_missing_archive_is_downloaded(tiny, archived, tmp_path, download):
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "tiny-imagenet-200.zip").write_bytes(archived)
     before = TinyImageNet().locate(tmp_path / "data", download)
-    assert before.megabytes == 248 and "248 MB to be fetched from" in before.note
+    assert before.megabytes == 248 and "248 MB to be downloaded from" in before.note
     check(TinyImageNet().load(tmp_path / "data", download), tiny)
 
 
-def test_a_download_that_is_forbidden_says_how_to_get_it(tmp_path):
+def test_no_download_raises_and_says_how_to_get_the_files(tmp_path):
     source = TinyImageNet().locate(tmp_path, False)
     for part in ("--no-download: expected Tiny-ImageNet", "248 MB", tiny_imagenet.ARCHIVE.url, str(tmp_path)):
         assert part in source.missing
@@ -128,7 +128,7 @@ def test_a_download_that_is_forbidden_says_how_to_get_it(tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["another", "truncated", "not a zip"])
-def test_another_archive_is_refused(tiny, archived, tmp_path, decodings, harm):
+def test_an_archive_with_another_hash_raises(tiny, archived, tmp_path, decodings, harm):
     (tmp_path / "tiny-imagenet-200.zip").write_bytes({
         "another": zipped(dict(reversed(tiny.items()))), "truncated": archived[:-300], "not a zip": b"<html>"}[harm])
     with pytest.raises(UsageError, match=r"--data-dir: expected the archive of tiny-imagenet-200 as published.*delete"):
@@ -136,7 +136,7 @@ def test_another_archive_is_refused(tiny, archived, tmp_path, decodings, harm):
     assert not decodings
 
 
-def test_decoded_pictures_stand_alone(tiny, tmp_path):
+def test_decoded_images_suffice_without_the_originals(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
     first = TinyImageNet().load(tmp_path, False)
     shutil.rmtree(tmp_path / "tiny-imagenet-200")
@@ -147,7 +147,7 @@ def test_decoded_pictures_stand_alone(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["a picture", "a label", "a name"])
-def test_other_pictures_are_decoded_anew(tiny, tmp_path, decodings, change):
+def test_changed_images_are_decoded_again(tiny, tmp_path, decodings, change):
     folder = tmp_path / "tiny-imagenet-200"
     write(folder, tiny)
     first = TinyImageNet().load(tmp_path, False)
@@ -173,7 +173,7 @@ def test_other_pictures_are_decoded_anew(tiny, tmp_path, decodings, change):
 
 
 @pytest.mark.parametrize("harm", ["manifest gone", "manifest torn", "images cut", "images of another size", "labels"])
-def test_a_cache_that_is_not_whole_is_made_anew(tiny, tmp_path, decodings, harm):
+def test_an_incomplete_cache_is_decoded_again(tiny, tmp_path, decodings, harm):
     write(tmp_path / "tiny-imagenet-200", tiny)
     TinyImageNet().load(tmp_path, False)
     cache = tmp_path / "cache" / "tiny_imagenet-64"
@@ -196,7 +196,7 @@ def test_a_cache_that_is_not_whole_is_made_anew(tiny, tmp_path, decodings, harm)
     assert len(decodings) == 17 + 12
 
 
-def test_an_interrupted_decoding_leaves_nothing_that_is_used(tiny, tmp_path, monkeypatch):
+def test_an_interrupted_decoding_leaves_no_usable_cache(tiny, tmp_path, monkeypatch):
     from validation.data import decoded as module
 
     write(tmp_path / "tiny-imagenet-200", tiny)
@@ -211,7 +211,7 @@ def test_an_interrupted_decoding_leaves_nothing_that_is_used(tiny, tmp_path, mon
     assert not (cache / ".train-images.npy.partial").exists()
 
 
-def test_new_pictures_never_go_with_an_old_manifest(tiny, tmp_path, monkeypatch):
+def test_new_images_are_never_combined_with_an_old_manifest(tiny, tmp_path, monkeypatch):
     folder = tmp_path / "tiny-imagenet-200"
     write(folder, tiny)
     TinyImageNet().load(tmp_path, False)
@@ -220,7 +220,7 @@ def test_new_pictures_never_go_with_an_old_manifest(tiny, tmp_path, monkeypatch)
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eigenkd._atomic.write", stop)  # between the images and what tells of them
+    monkeypatch.setattr("eigenkd._atomic.write", stop)  # after the images and before the manifest
     with pytest.raises(KeyboardInterrupt):
         TinyImageNet().load(tmp_path, False)
     shutil.rmtree(folder)
@@ -228,41 +228,41 @@ def test_new_pictures_never_go_with_an_old_manifest(tiny, tmp_path, monkeypatch)
         TinyImageNet().load(tmp_path, False)
 
 
-def test_a_corrupt_picture_is_named(tiny, tmp_path):
+def test_a_corrupt_image_raises_and_is_named(tiny, tmp_path):
     name = "train/n02/images/n02_3.JPEG"
     write(tmp_path / "tiny-imagenet-200", tiny | {name: tiny[name][:-200]})
-    with pytest.raises(UsageError, match=rf"--data-dir: expected a picture, .*{name} is corrupt .*(?i:truncated)"):
+    with pytest.raises(UsageError, match=rf"--data-dir: expected an image, .*{name} is corrupt .*(?i:truncated)"):
         TinyImageNet().load(tmp_path, False)
 
 
-def test_an_incomplete_copy_is_named(tiny, tmp_path):
+def test_an_incomplete_copy_raises(tiny, tmp_path):
     folder = tmp_path / "tiny-imagenet-200"
     write(folder, tiny)
     shutil.move(folder / "train" / "n03", folder / "train" / "n02" / "more")
-    with pytest.raises(UsageError, match=r"expected 3 folders, one a class, in .*train, got 2; what belongs there"):
+    with pytest.raises(UsageError, match=r"expected 3 folders, one per class, in .*train, got 2; the expected"):
         TinyImageNet().load(tmp_path, False)
     (folder / "train" / "n02" / "more" / "images" / "n03_0.JPEG").unlink()
-    with pytest.raises(UsageError, match=r"expected 12 pictures in .*train, got 11; what belongs there is tiny"):
+    with pytest.raises(UsageError, match=r"expected 12 images in .*train, got 11; the expected layout is tiny"):
         TinyImageNet().load(tmp_path, False)
 
 
-def test_no_room_is_told_before_the_work(tiny, tmp_path, monkeypatch, decodings):
+def test_a_full_disk_raises_before_decoding(tiny, tmp_path, monkeypatch, decodings):
     write(tmp_path / "tiny-imagenet-200", tiny)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("usage", (), {"free": 100_000}))
-    with pytest.raises(UsageError, match=r"--data-dir: expected 0 MB of room for the decoded pictures of Tiny"):
+    with pytest.raises(UsageError, match=r"--data-dir: expected 0 MB of free space for the decoded images of Tiny"):
         TinyImageNet().load(tmp_path, False)
     assert not decodings
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tiny, tmp_path):
+def test_a_read_only_folder_raises(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
     (tmp_path / "cache").write_text("a file in the way")
-    with pytest.raises(UsageError, match=r"--data-dir: expected to write the decoded pictures of Tiny-ImageNet to"):
+    with pytest.raises(UsageError, match=r"--data-dir: expected to save the decoded images of Tiny-ImageNet in"):
         TinyImageNet().load(tmp_path, False)
 
 
-def test_hidden_files_are_no_pictures(tiny, tmp_path, archived):
-    """macOS puts ._x.JPEG next to x.JPEG where a disk or an archive has no room for its attributes."""
+def test_hidden_files_are_skipped(tiny, tmp_path, archived):
+    """macOS puts ._x.JPEG next to x.JPEG if a disk or an archive cannot store file attributes."""
     hidden = {str(PurePosixPath(name).with_name(f"._{PurePosixPath(name).name}")): b"\0\5\x16\7" for name in tiny}
     hidden |= {f"train/.thumbnails/images/{i}.JPEG": b"\0" for i in range(2)} | {"train/.DS_Store": b""}
     write(tmp_path / "tiny-imagenet-200", tiny | hidden)
@@ -283,13 +283,13 @@ def test_two_processes_decode_once(tiny, tmp_path, decodings):
     assert len(decodings) == 17
 
 
-def test_what_is_written_to_the_images_stays_in_the_process(tiny, tmp_path):
+def test_changes_to_the_images_stay_in_the_process(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
     TinyImageNet().load(tmp_path, False).train_inputs[0] = 7
     check(TinyImageNet().load(tmp_path, False), tiny)
 
 
-def test_a_manifest_says_what_was_made(tiny, tmp_path):
+def test_the_manifest_records_images_and_preparation(tiny, tmp_path):
     write(tmp_path / "tiny-imagenet-200", tiny)
     dataset = TinyImageNet().load(tmp_path, False)
     manifest = json.loads((tmp_path / "cache" / "tiny_imagenet-64" / "test-manifest.json").read_text())
@@ -299,7 +299,7 @@ def test_a_manifest_says_what_was_made(tiny, tmp_path):
     assert manifest["sha256"] == dataset.digests["test_inputs"] == digest
 
 
-def test_a_listing_tells_names_sizes_and_labels_apart():
+def test_the_digest_of_a_listing_depends_on_names_sizes_and_labels():
     rows = [(["a", "b"], [1, 2], [0, 1]), (["a", "c"], [1, 2], [0, 1]), (["a", "b"], [1, 3], [0, 1]),
             (["a", "b"], [1, 2], [0, 0])]
     assert len({Listing(names, sizes, np.array(labels)).sha256 for names, sizes, labels in rows}) == 4

@@ -1,4 +1,4 @@
-"""Two processes train what one trains, up to the order of sums; one that is killed costs nothing but time."""
+"""Two processes train the same network as one up to the order of summation; a killed process only costs time."""
 
 import json
 import subprocess
@@ -30,15 +30,15 @@ def trained(tmp_path_factory):
     return json.loads(done.stdout), folder
 
 
-def test_two_processes_train_what_one_trains(trained):
+def test_two_processes_train_the_same_network_as_one(trained):
     differences, _ = trained
     assert differences.keys() >= {"0.weight", "1.running_mean", "1.running_var", "4.running_var", "losses", "logits"}
     assert max(differences.values()) < 1e-12
 
 
-def test_two_processes_train_the_resnet_that_one_trains(trained):
-    """In double precision: in single precision the order of a sum decides on which side of a ReLU's kink an activation
-    is, and small differences grow."""
+def test_two_processes_train_the_same_resnet_as_one(trained):
+    """In double precision: in single precision the order of summation can move an activation across the kink of a ReLU,
+    and small differences grow."""
     _, folder = trained
     one, two = (dict(np.load(folder / name / FP64 / "outputs.npz")) for name in ("one", "fp64"))
     assert one.keys() == two.keys()
@@ -52,15 +52,15 @@ def test_two_processes_train_the_resnet_that_one_trains(trained):
         assert [json.loads(line)["step"] for line in lines] == [20, 5]
 
 
-def test_one_process_has_all_the_work():
+def test_a_single_process_does_all_the_work():
     indices = torch.arange(5)
     assert SINGLE.mine(indices) is indices and SINGLE.scale(5, 5) == 1 and SINGLE.on_first(lambda: 3) == 3
     assert SINGLE.agree(True, 1) and not SINGLE.agree(False, 10)
 
 
 @pytest.mark.parametrize(("values", "first", "second"), [([3, 5], 3, 5), ([3, 5, 7], 15, 0), ([3], 3, 0)])
-def test_a_process_resumes_with_its_own_sum_of_losses(values, first, second):
-    """A sum of all would be rounded otherwise than in a run that was left alone."""
+def test_each_process_resumes_with_its_own_sum_of_losses(values, first, second):
+    """The sum of all would round differently from an uninterrupted run."""
     for rank, expected in enumerate((first, second)):
         group = Group.__new__(Group)
         group.rank, group.size, group.first = rank, 2, rank == 0
@@ -68,7 +68,7 @@ def test_a_process_resumes_with_its_own_sum_of_losses(values, first, second):
     assert float(SINGLE.own(torch.tensor([3.0, 5.0]))) == 8
 
 
-def test_a_killed_process_costs_nothing_once_torchrun_starts_again(trained, tmp_path):
+def test_a_run_with_a_killed_process_resumes_after_torchrun_restarts(trained, tmp_path):
     _, folder = trained
     process = start(tmp_path, *RUN, "--precision", "fp32", before=(*TORCHRUN, *SIGNALLED, "SIGKILL", "15"))
     code, err = finish(process)

@@ -25,19 +25,19 @@ def test_pairs_are_drawn_without_replacement_from_their_ranges():
     (9, 2, range(2), range(3, 9)),
     (2, 1, range(1), range(1, 2)),
 ])
-def test_with_fewer_directions_the_ranges_shrink_in_proportion(directions, count, top, bottom):
+def test_with_fewer_directions_the_ranges_are_scaled_down(directions, count, top, bottom):
     pairs = np.concatenate([draw_pairs(Eigenspace(("stem",)), seed, directions) for seed in range(60)])
     assert len(pairs) == 60 * count
     assert set(pairs[:, 0]) == set(top) and set(pairs[:, 1]) == set(bottom)
 
 
-def test_a_single_direction_has_no_pair():
-    with pytest.raises(UsageError, match=r"--analysis.layers: expected layers with two eigendirections or more"):
+def test_a_single_direction_raises():
+    with pytest.raises(UsageError, match=r"--analysis.layers: expected layers with at least two eigendirections"):
         draw_pairs(Eigenspace(("head",)), 0, 1)
 
 
-def test_a_pair_is_exaggerated_where_the_student_lags_along_the_bottom():
-    # Columns: a top direction, a bottom one on which the student lags, one on which it leads, one that nobody learns.
+def test_a_pair_is_exaggerated_if_the_student_makes_less_progress_along_the_bottom():
+    # Columns: a top direction, bottom ones with less and with more progress of the student, and an unlearned one.
     time = np.linspace(0, 1, 50)
     teacher = np.stack([time, time, time, 0 * time], axis=1)
     student = np.stack([time, time**2, np.sqrt(time), 0 * time], axis=1)
@@ -52,8 +52,8 @@ def test_a_pair_is_exaggerated_where_the_student_lags_along_the_bottom():
     json.dumps(found, allow_nan=False)
 
 
-def test_where_every_example_has_its_own_direction_it_fits_itself():
-    """Orthogonal rows of falling length: the share of a direction is the share of one example's margin."""
+def test_with_orthogonal_examples_each_direction_fits_one_example():
+    """Orthogonal rows of decreasing length: the share of a direction is the share of one example's margin."""
     rows, labels = np.diag([4.0, 3.0, 2.0, 1.0]), np.array([0, 1, 0, 1])
     before, after = np.ones((4, 2)), np.ones((4, 2)) + np.array([[3.0, 0], [0, 1], [1, 0], [0, 5]])
     found = fit_shares(rows, np.array([False, False, True, True]), labels, {"teacher": (before, after)})

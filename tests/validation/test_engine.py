@@ -1,4 +1,4 @@
-"""Devices and precisions, where a whole run does not show them."""
+"""Devices and precisions that whole runs do not test."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from validation.errors import UsageError
 from validation.settings import find
 
 
-def test_bfloat16_answers_are_close_to_float32_ones():
+def test_bfloat16_logits_are_close_to_float32_logits():
     engine, images = Engine(choose("cpu")), torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     network = build(find("resnet8_digits"), 0)[1]["teacher"].eval()
     with torch.no_grad():
@@ -21,7 +21,7 @@ def test_bfloat16_answers_are_close_to_float32_ones():
     torch.testing.assert_close(rounded.float(), exact, rtol=0.05, atol=0.05 * float(exact.abs().max()))
 
 
-def test_a_device_without_float64_is_named():
+def test_fp64_on_a_device_without_float64_raises():
     engine = Engine(torch.device("mps"))
     assert engine.dtype("auto") == engine.dtype("fp32") == engine.dtype("bf16") == torch.float32
     with pytest.raises(UsageError, match=r"--precision: expected auto, fp32 or bf16 on mps, .* got fp64; pass one of"):

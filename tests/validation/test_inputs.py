@@ -1,4 +1,4 @@
-"""What networks are fed: normalised, augmented by (seed, stream, epoch, index) alone, and which of it is kept."""
+"""Inputs of networks: normalisation, augmentation by (seed, stream, epoch, index) alone, and saved examples."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def inputs(name="resnet_cifar100", examples=20, seed=0, **changes):
     return drawn, Inputs(drawn, setting, nn.Identity(), CPU, seed=seed)
 
 
-def test_evaluation_sees_normalised_images_in_their_order():
+def test_evaluation_uses_normalised_images_in_order():
     drawn, made = inputs()
     kind = CIFAR100()
     mean, std = (np.array(values).reshape(1, 3, 1, 1) for values in (kind.mean, kind.std))
@@ -33,7 +33,7 @@ def test_evaluation_sees_normalised_images_in_their_order():
     np.testing.assert_array_equal(made.train.labels.numpy(), drawn.train_labels)
 
 
-def test_a_view_depends_on_seed_stream_epoch_and_index_alone():
+def test_a_view_depends_only_on_seed_stream_epoch_and_index():
     _, made = inputs()
     where = {"seed": 0, "stream": "teacher", "epoch": 1}
     whole = made.train.view(torch.arange(20), **where)
@@ -43,7 +43,7 @@ def test_a_view_depends_on_seed_stream_epoch_and_index_alone():
     assert made.train.augmented and not torch.equal(whole, made.train.plain(torch.arange(20)))
 
 
-def test_a_view_is_a_crop_of_the_padded_image_mirrored_or_not():
+def test_a_view_is_a_crop_of_the_padded_image_flipped_or_not():
     drawn, made = inputs("resnet8_digits", view=Images(padding=1, flip=True))
     view = made.train.view(torch.arange(20), seed=0, stream="teacher", epoch=1).numpy()
     kind = Digits()
@@ -57,14 +57,14 @@ def test_a_view_is_a_crop_of_the_padded_image_mirrored_or_not():
     assert len({(i, j) for i, j, _ in seen}) >= 4 and {m for *_, m in seen} == {1, -1}
 
 
-def test_without_augmentation_training_sees_what_evaluation_sees():
+def test_without_augmentation_training_and_evaluation_inputs_are_equal():
     _, made = inputs(view=Images())
     indices = torch.arange(20)
     assert not made.train.augmented
     assert torch.equal(made.train.view(indices, seed=0, stream="teacher", epoch=1), made.train.plain(indices))
 
 
-def test_a_resized_crop_is_seen_at_the_size_of_the_network():
+def test_a_resized_crop_has_the_size_of_the_networks_inputs():
     kind, data = ImageNet(), find("resnet_imagenet").data
     images = np.random.default_rng(0).integers(0, 256, (3, 3, 256, 256)).astype(np.uint8)
     split = Pictures(images, torch.zeros(3), kind.shape, (kind.mean, kind.std), data.view, nn.Identity(), CPU,
@@ -76,7 +76,7 @@ def test_a_resized_crop_is_seen_at_the_size_of_the_network():
     np.testing.assert_allclose(plain.numpy(), middle, rtol=1e-5, atol=1e-5)
 
 
-def test_images_mapped_from_the_disk_are_read_where_they_lie(tmp_path, monkeypatch):
+def test_large_memory_mapped_images_are_read_from_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("validation.inputs.BYTES_ON_DEVICE", 100)
     array = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (6, 1, 8, 8))
     array[:] = np.random.default_rng(0).integers(0, 256, array.shape)
@@ -90,7 +90,7 @@ def test_images_mapped_from_the_disk_are_read_where_they_lie(tmp_path, monkeypat
     assert torch.equal(mapped.view(indices, **where), held.view(indices, **where))
 
 
-def test_a_teacher_of_a_part_sees_its_examples_as_the_whole_does():
+def test_a_part_has_the_same_views_as_the_whole_split():
     _, made = inputs(teacher_fraction=0.25)
     where = {"seed": 0, "stream": "teacher", "epoch": 2}
     assert len(made.taught) == made.taught_mask.sum() == 5

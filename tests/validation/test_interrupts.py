@@ -1,4 +1,4 @@
-"""Signals: at once outside a training, at the next safe point within one; a real run is stopped and resumed."""
+"""Signals stop immediately outside training and at the next safe point within it; a real run stops and resumes."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def send(number):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_raises_at_once_outside_and_at_the_check_inside(number, code):
+def test_a_signal_raises_immediately_outside_and_at_the_check_inside_the_block(number, code):
     with listening(), pytest.raises(Stopped) as raised:
         send(number)
     assert raised.value.code == code
@@ -32,12 +32,12 @@ def test_a_signal_raises_at_once_outside_and_at_the_check_inside(number, code):
         assert went_on and raised.value.code == code
 
 
-def test_a_signal_that_nothing_checked_for_counts_at_the_end_of_the_block():
+def test_an_unchecked_signal_raises_at_the_end_of_the_block():
     with listening() as interrupts, pytest.raises(Stopped), interrupts.deferred():
         send(signal.SIGTERM)
 
 
-def test_a_second_ctrl_c_does_not_wait_a_second_sigterm_does():
+def test_a_second_ctrl_c_raises_immediately_and_a_second_sigterm_does_not():
     with listening() as interrupts, pytest.raises(Stopped), interrupts.deferred():
         send(signal.SIGINT)
         send(signal.SIGINT)
@@ -51,14 +51,14 @@ def test_a_second_ctrl_c_does_not_wait_a_second_sigterm_does():
         assert reached
 
 
-def test_the_handlers_that_were_there_come_back():
+def test_the_previous_handlers_are_restored():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with listening():
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] != before
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_outside_the_main_thread_none_is_set():
+def test_outside_the_main_thread_no_handler_is_set():
     before, inside = signal.getsignal(signal.SIGTERM), []
 
     def work():
@@ -71,19 +71,19 @@ def test_outside_the_main_thread_none_is_set():
     assert inside == [(before, None)]
 
 
-RUN = (*QUICK, "--teacher.epochs", "4", "--student.epochs", "2", "--data.train-examples", "400")  # of 3 steps each
+RUN = (*QUICK, "--teacher.epochs", "4", "--student.epochs", "2", "--data.train-examples", "400")  # 3 steps per epoch
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """The run folders of `RUN`, left alone."""
+    """The run folders of an uninterrupted `RUN`."""
     out = tmp_path_factory.mktemp("undisturbed")
     assert run.main([*RUN, "--out", str(out)]) == 0
     return out
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_stopped_run_has_a_checkpoint_and_resumes_to_the_same_bits(tmp_path, undisturbed, capsys, name, code):
+def test_a_stopped_run_has_a_checkpoint_and_its_resumed_run_is_bit_identical(tmp_path, undisturbed, capsys, name, code):
     ended, err = finish(start(tmp_path, *RUN, before=(sys.executable, *SIGNALLED, name, "7")))
     assert ended == code and "Traceback" not in err
     assert err.splitlines()[-1] == ("interrupted: what was trained so far is kept; the same command resumes from there")

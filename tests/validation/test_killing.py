@@ -1,4 +1,4 @@
-"""kill -9 at any moment: the run that is resumed ends in the same bits as one that was left alone."""
+"""kill -9 at any moment: the resumed run is bit-identical to an uninterrupted one."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from .running import QUICK, ROOT
 
 EPOCHS = ("--teacher.epochs", "2", "--student.epochs", "2", "--scale-schedule")
 SETTINGS = {
-    # Batch normalisation, Nesterov's momentum, augmentation, a switch of losses; and Adam, recorded paths.
+    # Batch normalisation, Nesterov momentum, augmentation and a loss switch; and Adam with recorded paths.
     "resnet8_digits": ("--data.train-examples", "48", "--teacher.batch-size", "8", "--student.batch-size", "8",
                        "--student.loss.terms", "distilled to one_hot at step 4", *QUICK[1:]),
     "mlp_mnist": ("--data.train-examples", "64", "--model.hidden", "20"),
@@ -18,8 +18,8 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_killed_run_ends_as_one_that_was_left_alone(tmp_path, name):
-    """25 kills of each of two settings."""
+def test_a_killed_and_resumed_run_is_bit_identical(tmp_path, name):
+    """25 kills for each of two settings."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.validation.killing", str(tmp_path / "runs"), "25", name, "--smoke", *EPOCHS,
          *SETTINGS[name], "--checkpoint-every", "2"], cwd=ROOT, capture_output=True, text=True, timeout=600)

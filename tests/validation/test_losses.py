@@ -1,4 +1,4 @@
-"""Each term of a loss against what is worked out by hand, its gradients, and its limits."""
+"""Each term of a loss compared with a computation by hand, its gradients, and its limits."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def softmax(z):
 
 
 def value(loss, weights):
-    """The objective and its gradient by the logits."""
+    """The objective and its gradient in the logits."""
     logits = torch.tensor(LOGITS, requires_grad=True)
     found = objective(loss, weights, logits, torch.from_numpy(LABELS), torch.from_numpy(TEACHER))
     return found.item(), torch.autograd.grad(found, logits)[0].numpy()
@@ -46,13 +46,13 @@ def test_distillation_is_the_forward_divergence_and_its_gradient_that_of_eq_2(te
     np.testing.assert_allclose(gradient, temperature * (q - p) / 5, rtol=1e-9)
 
 
-def test_the_reverse_divergence_has_student_and_teacher_change_places():
+def test_the_reverse_divergence_swaps_student_and_teacher():
     p, q = softmax(TEACHER / 2), softmax(LOGITS / 2)
     found, _ = value(Loss("distilled", temperature=2.0, divergence="reverse"), {"distilled": 1.0})
     assert found == pytest.approx(4 * kl(q, p).mean(), rel=1e-12)
 
 
-def test_squared_errors_are_half_the_squared_distance():
+def test_squared_terms_are_half_the_squared_distance():
     found, gradient = value(Loss("squared"), {"squared": 1.0})
     assert found == pytest.approx(0.5 * ((LOGITS - Y) ** 2).sum(axis=1).mean(), rel=1e-12)
     np.testing.assert_allclose(gradient, (LOGITS - Y) / 5, rtol=1e-12)
@@ -60,7 +60,7 @@ def test_squared_errors_are_half_the_squared_distance():
     assert found == pytest.approx(0.5 * ((LOGITS - TEACHER) ** 2).sum(axis=1).mean(), rel=1e-12)
 
 
-def test_powers_of_the_teachers_confidence_weigh_and_cool_each_example():
+def test_powers_of_the_teachers_confidence_change_weight_and_temperature_of_each_example():
     confidence = softmax(TEACHER).max(axis=1)
     temperature = 2.0 * confidence**-0.5
     p, q = (softmax(f / temperature[:, None]) for f in (TEACHER, LOGITS))
@@ -78,7 +78,7 @@ def test_a_mixture_is_the_weighted_sum_of_its_terms():
     np.testing.assert_allclose(gradient, sum(weight * parts[name][1] for name, weight in weights.items()), rtol=1e-9)
 
 
-def test_a_teacher_is_asked_only_where_a_weight_is_not_zero():
+def test_the_teacher_is_evaluated_only_if_its_weight_is_not_zero():
     assert needs_teacher({"distilled": 0.1, "one_hot": 0.0}) and needs_teacher({"squared_distilled": 1.0})
     assert not needs_teacher({"distilled": 0.0, "one_hot": 1.0, "squared": 2.0})
 
@@ -87,7 +87,7 @@ def test_a_teacher_is_asked_only_where_a_weight_is_not_zero():
     "one_hot", "0.9 one_hot + 0.1 distilled", "distilled to one_hot at epoch 45",
     "distilled to one_hot at step 15000 over 1000 steps", "squared to squared_distilled at 12.5% over 0.5 epochs",
     "one_hot to distilled at 25% to one_hot at 75% over 10%"])
-def test_what_terms_write_they_read(text):
+def test_terms_parse_what_they_write(text):
     assert str(Terms.parse(text)) == text and Loss(text).terms == text
 
 
@@ -95,7 +95,7 @@ def test_what_terms_write_they_read(text):
     ("distilled+one_hot", "one_hot + distilled"), ("  .5 * distilled ", "0.5 distilled"),
     ("1 distilled + 0 one_hot", "distilled"), ("distilled to one_hot at epoch 2.0 over 1 epoch",
                                               "distilled to one_hot at epoch 2 over 1 epochs")])
-def test_there_is_one_way_to_write_each(written, canonical):
+def test_terms_have_a_canonical_form(written, canonical):
     assert Loss(written).terms == canonical
 
 
@@ -103,6 +103,6 @@ def test_there_is_one_way_to_write_each(written, canonical):
     "", "distill", "distilled + distilled", "0 distilled", "-1 distilled", "distilled to one_hot",
     "distilled at epoch 4", "distilled to one_hot at 4", "distilled to one_hot at epoch x", "distilled to at 5%",
     "distilled to one_hot at 5% over", "distilled to one_hot at 5% over 3 days"])
-def test_what_is_no_sentence_is_refused_with_examples(text):
+def test_invalid_terms_raise_with_examples(text):
     with pytest.raises(UsageError, match=r"^--student.loss.terms: expected a mixture of .*such as 'distilled'"):
         Loss(text)

@@ -13,7 +13,7 @@ def test_registry_names_match():
     assert all(model().title for model in MODELS.values())
 
 
-def test_the_cnn_has_the_layers_that_it_says():
+def test_the_cnn_has_the_documented_layers():
     _, network = CNN(channels=(4, 6, 8), kernel=3, pool=2).build((3, 17, 12), 5)
     assert [name for name, module in network.named_children() if hasattr(module, "weight")] == [
         "conv1", "conv2", "conv3", "linear"]
@@ -23,10 +23,10 @@ def test_the_cnn_has_the_layers_that_it_says():
 
 @pytest.mark.parametrize("values, words", [
     ({"kernel": 4}, "--model.kernel: expected an odd size, got 4"),
-    ({"channels": ()}, "--model.channels: expected one positive number a convolution"),
-    ({"channels": (4,) * 6}, "--model.pool: expected max-pools that leave something of 28 x 28 pixels, got 6 of"),
+    ({"channels": ()}, "--model.channels: expected one positive number per convolution"),
+    ({"channels": (4,) * 6}, "--model.pool: expected max-pools that leave at least one of 28 x 28 pixels, got 6"),
 ])
-def test_a_cnn_that_cannot_be_is_refused(values, words):
+def test_an_impossible_cnn_raises(values, words):
     with pytest.raises(UsageError, match=words):
         CNN(**values).build((1, 28, 28), 10)
 
@@ -54,7 +54,7 @@ def test_mlp_layers():
 
 
 @pytest.mark.parametrize("model", [MLP, RandomFeatures])
-def test_bias_is_a_choice(model):
+def test_bias_is_optional(model):
     counts = {}
     for bias in (True, False):
         embed, network = model(bias=bias).build((1, 28, 28), 10)

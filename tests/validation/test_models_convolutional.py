@@ -33,15 +33,15 @@ def built(model, shape=CIFAR, classes=10, seed=0):
 
 
 def sizes(model, shape, classes):
-    """The number of parameters, and the shape of two examples' logits, without memory or work."""
+    """The number of parameters and the shape of two examples' logits, on the meta device."""
     with torch.device("meta"):
         network = built(model, shape, classes).eval()
         return sum(p.numel() for p in network.parameters()), tuple(network(torch.empty(2, *shape)).shape)
 
 
 # Million parameters as published: He et al. (2016) for 10 classes of CIFAR, with shortcuts without parameters; the
-# paper for 100 classes; timm (resnetv2_50) and torchvision for ImageNet. For other images or fewer classes the numbers
-# are those less what stem and last layer lack.
+# paper for 100 classes; timm (resnetv2_50) and torchvision for ImageNet. For other images or fewer classes, the
+# parameters that the stem and the last layer lack are subtracted.
 @pytest.mark.parametrize(("model", "shape", "classes", "published", "exactly"), [
     (ResNet(depth=20, shortcut="padding"), CIFAR, 10, 0.27, 269_722),
     (ResNet(depth=56, shortcut="padding"), CIFAR, 10, 0.85, 853_018),
@@ -57,7 +57,7 @@ def sizes(model, shape, classes):
     (MobileNetV2(), CIFAR, 100, 2.35, 3_504_872 - 900 * 1281),
     (TorchvisionResNet18(), IMAGENET, 1000, 11.69, 11_689_512),
 ])
-def test_parameters_are_as_many_as_published(model, shape, classes, published, exactly):
+def test_parameter_counts_match_the_published_ones(model, shape, classes, published, exactly):
     count, logits = sizes(model, shape, classes)
     assert count == exactly and round(count / 1e6, 2) == published
     assert logits == (2, classes)
@@ -65,7 +65,7 @@ def test_parameters_are_as_many_as_published(model, shape, classes, published, e
 
 @pytest.mark.parametrize("model", SMALL, ids=NAMES)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 65, 63)])
-def test_any_channels_and_any_size(model, shape):
+def test_networks_accept_any_channels_and_image_size(model, shape):
     network = built(model, shape, 7).eval()
     images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     logits = network(images)
@@ -78,7 +78,7 @@ def test_any_channels_and_any_size(model, shape):
     (ResNet(depth=50, widths=LARGE), TINY, [(256, 64), (512, 32), (1024, 16), (2048, 8)]),
     (ResNet(depth=50, widths=LARGE, stem="7x7"), IMAGENET, [(256, 56), (512, 28), (1024, 14), (2048, 7)]),
 ])
-def test_stages_have_the_widths_and_sizes_of_the_paper(model, shape, expected):
+def test_stages_have_the_papers_widths_and_sizes(model, shape, expected):
     seen = []
     with torch.device("meta"):
         network = built(model, shape).eval()
@@ -92,13 +92,13 @@ def test_stages_have_the_widths_and_sizes_of_the_paper(model, shape, expected):
 @pytest.mark.parametrize(("strides", "shape", "side"), [
     ((2, 1, 2, 2, 2, 1, 2, 1), IMAGENET, 7), ((2, 1, 2, 2, 2, 1, 2, 1), CIFAR, 1),
     ((1, 1, 1, 2, 2, 1, 2, 1), CIFAR, 4), ((1, 1, 1, 1, 1, 1, 1, 1), CIFAR, 32)])
-def test_strides_of_mobilenet(strides, shape, side):
+def test_mobilenet_divides_the_image_by_its_strides(strides, shape, side):
     with torch.device("meta"):
         network = built(MobileNetV2(strides=strides), shape).eval()
         assert network.features(torch.empty(1, *shape)).shape == (1, 1280, side, side)
 
 
-def test_unmodified_networks_are_torchvisions():
+def test_unmodified_networks_equal_torchvisions():
     from torchvision.models import mobilenet_v2, resnet18
 
     for model, make in ((MobileNetV2(), mobilenet_v2), (TorchvisionResNet18(), resnet18)):
@@ -113,7 +113,7 @@ def norm(x, layer):
 
 
 def step(x, block, stride, layers, padding):
-    """A block by the formula: norm, relu, convolution for each layer, a shortcut from behind the first relu."""
+    """A block by the formula: norm, relu, convolution for each layer; the shortcut starts after the first relu."""
     first = branch = norm(x, block.norm1).relu()
     for i in range(1, layers + 1):
         convolution = getattr(block, f"conv{i}")
@@ -132,7 +132,7 @@ def step(x, block, stride, layers, padding):
 
 
 @pytest.mark.parametrize("model", SMALL[:4], ids=NAMES[:4])
-def test_a_residual_network_is_that_of_the_formula(model):
+def test_a_residual_network_follows_the_formula(model):
     network = built(model).eval().double()
     random = torch.Generator().manual_seed(1)
     for module in network.modules():
@@ -152,7 +152,7 @@ def test_a_residual_network_is_that_of_the_formula(model):
     torch.testing.assert_close(network(images), logits + network.classifier.linear.bias)
 
 
-def test_depth_counts_the_layers_with_weights_but_those_of_shortcuts():
+def test_depth_counts_layers_with_weights_except_shortcuts():
     for model in (ResNet(depth=8), ResNet(depth=56), ResNet(depth=34, widths=LARGE), ResNet(depth=101, widths=LARGE)):
         with torch.device("meta"):
             names = [name for name, module in built(model).named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
@@ -161,7 +161,7 @@ def test_depth_counts_the_layers_with_weights_but_those_of_shortcuts():
 
 @pytest.mark.parametrize("model", [ResNet(depth=20), MobileNetV2(), TorchvisionResNet18()])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_weights_begin_as_he_et_al_have_them(model, channels):
+def test_initial_weights_have_the_variance_of_he_et_al(model, channels):
     network = built(model, (channels, 32, 32))
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -177,7 +177,7 @@ def test_weights_begin_as_he_et_al_have_them(model, channels):
 
 
 @pytest.mark.parametrize("model", SMALL, ids=NAMES)
-def test_a_seed_gives_the_same_network_and_nothing_in_it_is_random(model):
+def test_a_seed_determines_the_network_and_its_outputs(model):
     one, two, other = (built(model, seed=seed).train() for seed in (0, 0, 1))
     images = torch.randn(4, *CIFAR, generator=torch.Generator().manual_seed(0))
     first = one(images)
@@ -186,7 +186,7 @@ def test_a_seed_gives_the_same_network_and_nothing_in_it_is_random(model):
 
 
 @pytest.mark.parametrize("model", SMALL, ids=NAMES)
-def test_functional_transforms_give_a_gradient_for_each_example(model):
+def test_functional_transforms_compute_per_example_gradients(model):
     network = built(model).eval().double()
     random = torch.Generator().manual_seed(0)
     images, labels = torch.randn(3, *CIFAR, generator=random, dtype=torch.float64), torch.tensor([0, 3, 9])
@@ -203,7 +203,7 @@ def test_functional_transforms_give_a_gradient_for_each_example(model):
 
 
 @pytest.mark.parametrize("model", SMALL, ids=NAMES)
-def test_memory_format_changes_the_logits_by_rounding_alone(model):
+def test_memory_format_changes_logits_only_by_rounding(model):
     network = built(model).double().train()
     images = torch.randn(4, *CIFAR, generator=torch.Generator().manual_seed(0)).double()
     plain = network(images)
@@ -234,6 +234,6 @@ def test_it_compiles_to_one_graph(model):
     (lambda: MobileNetV2(strides=(2, 1, 2)), r"--model.strides: expected eight strides of 1 or 2, got \(2, 1, 2\)"),
     (lambda: MobileNetV2(strides=(2, 1, 2, 2, 2, 1, 4, 1)), "--model.strides: expected eight"),
 ])
-def test_what_no_network_can_have_is_refused(make, message):
+def test_impossible_values_of_a_network_raise(make, message):
     with pytest.raises(UsageError, match=message):
         make()

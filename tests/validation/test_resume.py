@@ -1,4 +1,4 @@
-"""Runs that were stopped, found a full disk, or find another's work: what is kept, what is refused, what is said."""
+"""Runs that were stopped, met a full disk, or share a folder: what is kept, what raises, and which messages."""
 
 import json
 import signal
@@ -31,7 +31,7 @@ def runs(tmp_path, capsys):
 
 @pytest.fixture
 def stop_at(monkeypatch):
-    """stop_at(role, step): SIGTERM comes in after that step of that role's training, or never again."""
+    """stop_at(role, step): sends SIGTERM after that step of that role's training, or never."""
     after_step, when = Trainer._after_step, {}
 
     def patched(self, step):
@@ -48,7 +48,7 @@ def log(folder):
 
 
 @pytest.mark.parametrize(("role", "step"), [("teacher", 1), ("teacher", 4), ("student", 2), ("student", 6)])
-def test_a_stopped_run_goes_on_to_the_same_bits(runs, stop_at, tmp_path, role, step):
+def test_a_resumed_run_is_bit_identical(runs, stop_at, tmp_path, role, step):
     assert runs("whole", "--checkpoint-every", 1)[0] == 0
     stop_at(role, step)
     code, err = runs("stopped")
@@ -62,7 +62,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(runs, stop_at, tmp_path, role, s
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
-def test_a_torn_line_and_one_too_many_are_gone_after_going_on(runs, stop_at, tmp_path):
+def test_incomplete_and_extra_lines_of_the_log_are_removed_when_resuming(runs, stop_at, tmp_path):
     stop_at("student", 4)
     runs("runs")
     folder = tmp_path / "runs" / ADDRESS
@@ -75,7 +75,7 @@ def test_a_torn_line_and_one_too_many_are_gone_after_going_on(runs, stop_at, tmp
 
 
 @pytest.mark.parametrize("harm", ["flipped", "truncated"])
-def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, stop_at, tmp_path, harm):
+def test_a_corrupt_checkpoint_is_reported_and_the_previous_one_is_used(runs, stop_at, tmp_path, harm):
     runs("whole")
     stop_at("student", 4)
     runs("harmed", "--checkpoint-every", 1)
@@ -89,7 +89,7 @@ def test_a_harmed_checkpoint_is_said_to_be_and_the_one_before_it_serves(runs, st
     assert contents(tmp_path / "harmed") == contents(tmp_path / "whole")
 
 
-def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, monkeypatch, tmp_path):
+def test_a_full_disk_is_a_one_line_error_and_keeps_the_checkpoints(runs, monkeypatch, tmp_path):
     runs("whole")
     put, save, saves = atomic.put, Checkpoints.save, []
 
@@ -104,14 +104,14 @@ def test_a_full_disk_ends_the_run_in_a_sentence_and_costs_no_checkpoint(runs, mo
     code, err = runs("full", "--checkpoint-every", 1)
     assert code == 2 and "No space left on device; what was trained up to the last checkpoint is kept" in err
     kept = sorted(path.name for path in (tmp_path / "full" / ADDRESS).glob("checkpoints/*/*"))
-    assert kept == ["000001", "000002"]  # the third of the student's, after the teacher's four, was the one
+    assert kept == ["000001", "000002"]  # the student's third checkpoint, after the teacher's four, failed
     monkeypatch.undo()
     code, err = runs("full")
     assert code == 0 and "student: resumes after step 2 " in err
     assert contents(tmp_path / "full") == contents(tmp_path / "whole")
 
 
-def test_the_second_of_two_runs_in_one_folder_says_who_holds_it(runs, tmp_path):
+def test_a_second_run_in_the_same_folder_names_the_process_that_locks_it(runs, tmp_path):
     with lock(tmp_path / "runs", ADDRESS):
         code, err = runs("runs")
     assert code == 2 and err.splitlines()[-1].startswith("error: --out: expected a run that no one is at work on")
@@ -119,8 +119,8 @@ def test_the_second_of_two_runs_in_one_folder_says_who_holds_it(runs, tmp_path):
     assert runs("runs")[0] == 0
 
 
-def test_an_unfinished_run_of_other_values_is_in_no_ones_way(runs, stop_at, tmp_path):
-    """It stays where it is, is resumed when it is asked for again, and its teacher serves both."""
+def test_an_unfinished_run_with_other_values_does_not_conflict(runs, stop_at, tmp_path):
+    """It is kept, can be resumed, and its teacher is reused."""
     runs("whole")
     stop_at("student", 2)
     runs("runs")
@@ -132,7 +132,7 @@ def test_an_unfinished_run_of_other_values_is_in_no_ones_way(runs, stop_at, tmp_
     assert contents(tmp_path / "runs" / ADDRESS) == contents(tmp_path / "whole" / ADDRESS)
 
 
-def test_an_unfinished_run_of_another_version_is_set_aside_aloud(runs, stop_at, tmp_path):
+def test_an_unfinished_run_of_another_version_is_moved_aside_with_a_message(runs, stop_at, tmp_path):
     """Its checkpoints are those of another configuration."""
     stop_at("student", 2)
     runs("runs")
@@ -165,7 +165,7 @@ def test_a_damaged_configuration_costs_no_checkpoint(runs, stop_at, tmp_path, ro
     assert contents(tmp_path / "runs") == contents(tmp_path / "whole")
 
 
-def test_no_resume_sets_an_unfinished_run_aside(runs, stop_at, tmp_path):
+def test_no_resume_moves_an_unfinished_run_aside(runs, stop_at, tmp_path):
     stop_at("student", 2)
     runs("runs")
     stop_at()
@@ -175,7 +175,7 @@ def test_no_resume_sets_an_unfinished_run_aside(runs, stop_at, tmp_path):
     assert list(folder.with_name("previous-seed0").glob("checkpoints/*/000001/state.json"))
 
 
-def test_a_run_that_kept_nothing_is_in_no_ones_way(runs, tmp_path):
+def test_a_run_without_a_checkpoint_does_not_conflict(runs, tmp_path):
     folder = tmp_path / "runs" / ADDRESS
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"smoke": false, "seed": 0}')

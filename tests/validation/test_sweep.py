@@ -1,4 +1,4 @@
-"""Sweeps: a job a run, finished ones skipped, mistakes found before anything is submitted."""
+"""Sweeps: one job per run, finished runs are skipped, mistakes are found before anything is submitted."""
 
 import json
 
@@ -30,7 +30,7 @@ def finished(tmp_path):
     return sorted(str(path.parent.relative_to(runs)) for path in runs.glob("*_*/seed*/result.json"))
 
 
-def test_settings_times_seeds_in_processes_of_their_own(swept, tmp_path):
+def test_each_setting_and_seed_runs_in_its_own_process(swept, tmp_path):
     code, err = swept("mlp_mnist", "resnet8_digits", "--at-once", 2, *SMOKE)
     assert code == 0, err
     assert finished(tmp_path) == [f"{MLP}/seed0", f"{RESNET}/seed0"]
@@ -41,7 +41,7 @@ def test_settings_times_seeds_in_processes_of_their_own(swept, tmp_path):
     assert contents(tmp_path / "runs") == before
 
 
-def test_only_what_is_left_is_run_and_forwarded_flags_arrive(swept, tmp_path):
+def test_only_unfinished_runs_are_submitted_and_flags_are_forwarded(swept, tmp_path):
     swept("resnet8_digits", "--cluster", "debug", *SMOKE)
     code, err = swept("resnet8_digits", "--cluster", "debug", "--seeds", 0, 1, *SMOKE)
     assert code == 0 and "seed 0: already finished" in err and "1 of 1 jobs finished" in err
@@ -50,7 +50,7 @@ def test_only_what_is_left_is_run_and_forwarded_flags_arrive(swept, tmp_path):
     assert configuration["data"]["train_examples"] == 48 and configuration["smoke"] is True
 
 
-def test_a_run_that_fails_is_named(swept, tmp_path):
+def test_a_failed_run_is_named(swept, tmp_path):
     code, err = swept("resnet8_digits", "--cluster", "debug", *SMOKE, "--device", "abacus")
     assert code == 1 and "resnet8_digits seed 0: NOT FINISHED" in err and "0 of 1 jobs finished" in err
 
@@ -58,7 +58,7 @@ def test_a_run_that_fails_is_named(swept, tmp_path):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["resnet8_digit"], "did you mean resnet8_digits, "),
     ([], "NAME: expected one or more settings, got none"),
-    (["resnet8_digits", "--dry-run"], "--dry-run: expected of python -m validation.run"),
+    (["resnet8_digits", "--dry-run"], "--dry-run: expected with python -m validation.run"),
     (["resnet_cifar100", "--no-download"], "--no-download: expected CIFAR-100 in"),
     (["resnet8_digits", "--teacher.epochs", "0"], "--teacher.epochs: expected at least 1"),
     (["resnet8_digits", "--at-once", "0"], "--at-once: expected at least 1"),
@@ -71,7 +71,7 @@ def test_a_mistake_is_found_before_a_job_is_submitted(swept, tmp_path, monkeypat
 
 
 def test_slurm_gets_one_array_of_independent_jobs(tmp_path, monkeypatch, capsys):
-    """With a stand-in for sbatch that notes the script it is given."""
+    """With a replacement for sbatch that saves its script."""
     commands = tmp_path / "bin"
     commands.mkdir()
     for name, text in (("sbatch", f'cp "$1" {tmp_path}/script; echo Submitted batch job 7'), ("srun", "true")):

@@ -47,7 +47,7 @@ def problem():
     return rng.normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2]), rng.normal(size=(3, 4)), rng.normal(size=(6, 3))
 
 
-def test_teacher_steps_by_hand(problem):
+def test_teacher_steps_match_a_computation_by_hand(problem):
     x, y, weight, _ = problem
     network = linear(weight)
     steps = train(network, examples(x, y), role(Training(5, 6, 0.1)), seed=0)
@@ -56,7 +56,7 @@ def test_teacher_steps_by_hand(problem):
     np.testing.assert_allclose(network.weight.detach().numpy(), expected, rtol=1e-10)
 
 
-def test_student_steps_by_hand(problem):
+def test_student_steps_match_a_computation_by_hand(problem):
     x, y, weight, teacher = problem
     tau, alpha = 3.0, 0.7
     network = linear(weight)
@@ -74,8 +74,8 @@ def test_student_steps_by_hand(problem):
     np.testing.assert_allclose(network.weight.detach().numpy(), expected, rtol=1e-10)
 
 
-def test_distillation_loss_value_by_hand():
-    # Two classes, temperature 2: teacher logits (log 9, 0) soften to (3/4, 1/4), the student's (0, 0) to (1/2, 1/2).
+def test_the_distillation_loss_matches_a_computation_by_hand():
+    # Two classes, temperature 2: teacher logits (log 9, 0) give (3/4, 1/4), the student's (0, 0) give (1/2, 1/2).
     teacher, student = torch.tensor([[math.log(9), 0]], dtype=torch.float64), torch.zeros(1, 2, dtype=torch.float64)
     kl = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
     loss = objective(Loss(temperature=2.0), {"distilled": 0.4, "one_hot": 0.6}, student, torch.tensor([1]), teacher)
@@ -89,14 +89,14 @@ def test_loss_limits(problem):
     distilled = {"distilled": 1.0}
     assert objective(Loss(), {"one_hot": 1.0, "distilled": 0.0}, student, y).item() == pytest.approx(math.log(3))
     assert objective(Loss(temperature=4.0), distilled, teacher, y, teacher).item() == pytest.approx(0, abs=1e-15)
-    # Hot, and scaled by its square, distillation matches centred logits: KL -> mean square difference / 2.
+    # At high temperature T, T^2 KL is half the mean squared difference of centred logits.
     centred = teacher - teacher.mean(dim=1, keepdim=True)
     expected = ((centred**2).mean(dim=1) / 2).mean().item()
     assert objective(Loss(temperature=1e4), distilled, student, y, teacher).item() == pytest.approx(expected, rel=1e-3)
 
 
 class Spy(nn.Module):
-    """Notes the examples, one number each, of every batch that is trained on."""
+    """Records the examples, one number each, of every training batch."""
 
     def __init__(self):
         super().__init__()
@@ -114,26 +114,26 @@ def batches(seed=0, stream="teacher", epochs=2, n=10, size=4, drop_last=False):
     return spy.batches
 
 
-def test_every_epoch_sees_each_example_once_in_its_own_order():
+def test_every_epoch_uses_each_example_once_in_a_new_order():
     seen = batches()
     assert [len(batch) for batch in seen] == [4, 4, 2] * 2
     first, second = list(chain(*seen[:3])), list(chain(*seen[3:]))
     assert sorted(first) == sorted(second) == list(range(10)) and first != second
 
 
-def test_a_smaller_last_batch_is_dropped_where_the_recipe_says_so():
+def test_drop_last_drops_a_smaller_last_batch():
     assert [len(batch) for batch in batches(drop_last=True)] == [4, 4] * 2
     assert batches(drop_last=True)[:2] == batches()[:2]
 
 
-def test_the_order_depends_on_seed_role_and_epoch_alone():
+def test_the_order_depends_only_on_seed_role_and_epoch():
     assert batches() == batches()
     torch.rand(7)
     assert batches(epochs=1) == batches(epochs=3)[:3]
     assert batches() != batches(seed=1) and batches() != batches(stream="student")
 
 
-def test_callbacks_see_every_step_and_the_mean_loss(problem):
+def test_callbacks_receive_every_step_and_the_mean_loss(problem):
     x, y, weight, _ = problem
     steps, epochs = [], []
     network = linear(weight)
@@ -145,14 +145,14 @@ def test_callbacks_see_every_step_and_the_mean_loss(problem):
     assert [value for *_, value in epochs] == pytest.approx([loss, loss], rel=1e-6)
 
 
-def test_a_loss_that_is_not_finite_names_the_learning_rate():
+def test_a_non_finite_loss_raises_and_names_the_learning_rate():
     x = torch.full((4, 1), 1e30)
     network = nn.Linear(1, 2, bias=False)
     with pytest.raises(UsageError, match=r"--student.learning-rate: expected a finite loss"):
         train(network, Fixed(x, torch.tensor([0, 1, 0, 1])), role(Training(3, 4, 1e30), "student"), seed=0)
 
 
-def test_predict_is_in_evaluation_mode_and_in_order():
+def test_predict_uses_evaluation_mode_and_keeps_the_order():
     network = nn.Sequential(nn.Dropout(0.9), nn.Linear(3, 2))
     x = torch.arange(30.0).reshape(10, 3)
     split = Fixed(x, torch.zeros(10))

@@ -1,8 +1,8 @@
-"""python -m tests.validation.two_processes FOLDER ARGUMENT...: what two processes train, and what one trains.
+"""python -m tests.validation.two_processes FOLDER ARGUMENT...: trains with two processes and with one.
 
-FOLDER/small: one training of a small network in double precision; prints a JSON mapping, the largest difference of
-weights, statistics, losses and logits between the two ways. FOLDER/fp32, FOLDER/fp64 and FOLDER/one: the run folders of
-`validation.run ARGUMENT...` by two processes in either precision, and by one in double precision. Forks, so that
+FOLDER/small: a small network in double precision; prints a JSON mapping of the largest differences in weights,
+statistics, losses and logits between one and two processes. FOLDER/fp32, FOLDER/fp64 and FOLDER/one: the run folders of
+`validation.run ARGUMENT...` with two processes in either precision, and with one process in double precision. Forks, so
 PyTorch is loaded once.
 """
 
@@ -33,7 +33,7 @@ RECIPE = Training(epochs=3, batch_size=8, learning_rate=0.2, optimiser="sgd", mo
 
 
 def trained(group):
-    """Weights, losses and logits of a small convolutional student, trained by the group."""
+    """Weights, losses and logits of a small convolutional student that the group trains."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3),
                             nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 3)).double()
@@ -58,14 +58,14 @@ def small(folder, rank):
 
 
 def started_by_torchrun(arguments, port, rank):
-    """validation.run as one of two processes that meet in the store at `port`."""
+    """validation.run as one of two processes that connect through the store at `port`."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     assert run.main(arguments) == 0
 
 
 def twice(work):
-    """work(rank) in two processes."""
+    """Runs work(rank) in two processes."""
     children = []
     for rank in range(2):
         children.append(os.fork())

@@ -1,4 +1,4 @@
-"""The registry of data sets: a new one is a file here, with a class that extends `Dataset`, and a line below."""
+"""The registry of data sets. To add one, write a class that extends `Dataset` in a file here, and add a line below."""
 
 from validation.data.arrays import Arrays
 from validation.data.cifar10 import CIFAR10

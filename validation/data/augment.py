@@ -1,8 +1,8 @@
-"""Random crops and flips of a batch, on the device that it is on, and normalisation.
+"""Random crops and flips of a batch, on its own device, and normalisation.
 
-What is drawn for an example depends on (seed, epoch, its index) alone: not on the batch that it is in, the order, the
-device, the number of processes or what was drawn before. Each number comes from a counter-based generator, so that a
-run that is resumed, or divided over more processes, sees the same images.
+The random numbers of an example depend only on (seed, epoch, index), not on the batch, the order, the device, the
+number of processes or earlier draws. They come from a counter-based generator, so a run that is resumed or distributed
+over more processes sees the same images.
 """
 
 import math
@@ -12,16 +12,16 @@ import torch.nn.functional as F
 
 from validation.seeding import number
 
-WORD = 0xFFFFFFFF  # 32 bits, held in int64: products of a word and a constant below 2^31 do not overflow
-TRIES = 10  # torchvision's
+WORD = 0xFFFFFFFF  # 32 bits, stored in int64: products of a word and a constant below 2^31 do not overflow
+TRIES = 10  # as in torchvision
 
 
 def augment(images, indices, *, seed, epoch, mean, std, padding=4, crop=None, flip=True, dtype=torch.float32,
             channels_last=False):
-    """A random crop of each image after padding it with black, a horizontal flip of every second one, `normalise`.
+    """Pads each image with black, crops it at random, flips it horizontally with probability 1/2, and normalises it.
 
-    images: (b, c, h, w) uint8; indices: (b,) whole numbers on the same device, an example's place in its data set;
-    padding: pixels on each side; crop: pixels a side of the result, None for as many as before. Returns
+    images: (b, c, h, w) uint8; indices: (b,) whole numbers on the same device, the indices of the examples in the data
+    set; padding: pixels on each side; crop: side of the result in pixels, None for the size of the image. Returns
     (b, c, crop, crop) of `dtype`, or (b, c, h, w). The padding is zero before normalisation.
     """
     height, width = (crop, crop) if crop else images.shape[2:]
@@ -34,11 +34,11 @@ def augment(images, indices, *, seed, epoch, mean, std, padding=4, crop=None, fl
 
 def resized_crop(images, indices, *, seed, epoch, mean, std, size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), flip=True,
                  dtype=torch.float32, channels_last=False):
-    """A random part of each image, resized to `size` x `size`, a horizontal flip of every second one, `normalise`.
+    """Resizes a random part of each image to `size` x `size`, flips it with probability 1/2, and normalises it.
 
-    As torchvision's RandomResizedCrop: the part has an area of uniform share in `scale` and a width to height of
-    log-uniform `ratio`, drawn up to ten times until it fits, else it is the most that fits; bilinear, without
-    antialiasing, not rounded to bytes. Arguments else as of `augment`.
+    As in torchvision's RandomResizedCrop, the area of the part is a uniform share in `scale`, and its width over its
+    height is log-uniform in `ratio`. It is drawn up to ten times until it fits; otherwise it is the largest part that
+    fits. Resizing is bilinear, without antialiasing, and not rounded to bytes. Other arguments: see `augment`.
     """
     key, *keys = streams(seed, epoch, "crop", *(f"{what} {i}" for what in ("area", "aspect") for i in range(TRIES)))
     height, width = _sides(indices, keys, *images.shape[2:], scale, ratio)
@@ -54,10 +54,10 @@ def resized_crop(images, indices, *, seed, epoch, mean, std, size, scale=(0.08, 
 
 
 def normalise(images, *, mean, std, crop=None, dtype=torch.float32, channels_last=False):
-    """(images / 255 - mean) / std for each channel, computed in float32, then as `dtype`.
+    """(images / 255 - mean) / std for each channel, computed in float32, then converted to `dtype`.
 
     images: (b, c, h, w) with values from 0 to 255; mean, std: c numbers each, of pixels in [0, 1], or tensors on the
-    device, which saves a copy a batch; crop: pixels a side of the middle that is taken, None for all.
+    device, which saves one copy per batch; crop: side of the central crop in pixels, None for the whole image.
     """
     if crop:
         top, left = (images.shape[2] - crop) // 2, (images.shape[3] - crop) // 2
@@ -72,7 +72,7 @@ def normalise(images, *, mean, std, crop=None, dtype=torch.float32, channels_las
 def windows(images, top, left, flipped, padding, height, width):
     """The height x width part of each image at (top, left) after padding with zeros, mirrored where `flipped`.
 
-    images: (b, c, h, w); top, left: (b,) whole numbers; flipped: (b,) booleans. One gather for all of them.
+    images: (b, c, h, w); top, left: (b,) whole numbers; flipped: (b,) booleans. Uses one gather for all images.
     """
     padded = F.pad(images, (padding,) * 4)
     down, across = (torch.arange(n, device=images.device) for n in (height, width))
@@ -83,21 +83,21 @@ def windows(images, top, left, flipped, padding, height, width):
     return picked.unflatten(2, (height, width))
 
 
-@torch.compiler.disable  # hashing is not for a compiler: this is a constant of the epoch
+@torch.compiler.disable  # a compiler cannot trace hashing, and the key is constant within an epoch
 def streams(seed, epoch, *purposes):
     """The key of `words` for each purpose."""
     return [number(seed, "augmentation", epoch, purpose) for purpose in purposes]
 
 
 def words(indices, key):
-    """(b,) int64, uniform on 0 to 2^32 - 1: each index through two rounds of a mixing permutation with a 63-bit key."""
+    """(b,) int64, uniform on 0 to 2^32 - 1: two rounds of a mixing permutation with a 63-bit key on each index."""
     return _mixed((_mixed((indices.to(torch.int64) + (key & WORD)) & WORD) + (key >> 32)) & WORD)
 
 
 def digits(word, *counts):
-    """Whole numbers (b,), uniform on 0 to count - 1 for each count, a number or (b,), and independent of each other.
+    """For each count (a number or (b,)), independent whole numbers (b,) that are uniform on 0 to count - 1.
 
-    They are the digits of word / 2^32 in this mixed radix; a chance is off by at most 1 in 2^32 / product of counts.
+    They are the digits of word / 2^32 in this mixed radix. Probabilities are accurate to (product of counts) / 2^32.
     """
     for count in counts:
         product = word * count
@@ -106,9 +106,9 @@ def digits(word, *counts):
 
 
 def _mixed(x):
-    """A permutation of 32-bit words in which a bit of x moves each bit of the result by half a chance.
+    """A permutation of 32-bit words in which each bit of x flips each bit of the result with probability 1/2.
 
-    Xor-shifts and multiplications as found by C. Wellons' search for such functions, with constants below 2^31.
+    The xor-shifts and multiplications come from C. Wellons' search for such functions, with constants below 2^31.
     """
     x = ((x ^ (x >> 16)) * 0x21F0AAAD) & WORD
     x = ((x ^ (x >> 15)) * 0x735A2D97) & WORD
@@ -116,15 +116,15 @@ def _mixed(x):
 
 
 def _sides(indices, keys, height, width, scale, ratio):
-    """Height and width (b,) of a random part: the first that fits, else the largest of an allowed ratio.
+    """Height and width (b,) of a random part: the first draw that fits, else the largest part of an allowed ratio.
 
-    keys: of `words`, TRIES for the areas and as many for the ratios.
+    keys: keys of `words`, TRIES for the areas and TRIES for the ratios.
     """
     aspect = min(max(width / height, ratio[0]), ratio[1])
     sides = [torch.full_like(indices, min(whole, round(most)), dtype=torch.int64)
              for whole, most in ((height, width / aspect), (width, height * aspect))]
     uniform = [words(indices, key).to(torch.float32) / 2**32 for key in keys]
-    for share, place in reversed(list(zip(uniform[:TRIES], uniform[TRIES:]))):  # the first that fits is put there last
+    for share, place in reversed(list(zip(uniform[:TRIES], uniform[TRIES:]))):  # the first draw that fits is kept
         area = height * width * (scale[0] + (scale[1] - scale[0]) * share)
         aspect = torch.exp(math.log(ratio[0]) + math.log(ratio[1] / ratio[0]) * place)
         drawn = [(area / aspect).sqrt().round().long(), (area * aspect).sqrt().round().long()]
@@ -134,9 +134,9 @@ def _sides(indices, keys, height, width, scale, ratio):
 
 
 def _centres(first, length, positions, whole):
-    """Where the pixels at `positions` (b, size) of a result lie on an axis of `whole` pixels, from -1 to 1.
+    """Coordinates from -1 to 1, on an axis of `whole` pixels, of the pixels at `positions` (b, size) of a result.
 
-    The result is made of the `length` pixels from `first` on, each (b,), and of no others.
+    The result uses only the `length` (b,) pixels from `first` (b,) on.
     """
     begin, length = first[:, None], length[:, None]
     centres = (positions + 0.5) * (length / positions.shape[1])

@@ -1,7 +1,7 @@
-"""CIFAR-10 and CIFAR-100 from their files: the binary version, which holds bytes only, or the Python one, pickled.
+"""CIFAR-10 and CIFAR-100 from their files: the binary version, which has only bytes, or the pickled Python version.
 
-Files are read from a folder or straight from an archive, into memory, and nothing is unpacked on the disk. Each is
-checked by its published hash before it is read, and so before anything is unpickled.
+Files are read into memory from a folder or directly from an archive; nothing is unpacked on disk. The published hash of
+each file is checked before the file is parsed, and therefore before anything is unpickled.
 """
 
 import io
@@ -25,10 +25,10 @@ ADDRESS = "https://www.cs.toronto.edu/~kriz"
 
 @dataclass(frozen=True)
 class Version:
-    """One of the two versions of a data set: its archive, the folder inside it, its files and their hashes in order.
+    """One of the two versions of a data set: its archive, the folder inside it, its files in order with their hashes.
 
-    label: in the binary version the number of the byte, before the 3072 of the image, that is the label; in the pickled
-    one the name of the labels.
+    label: in the binary version, the index of the label among the bytes before the 3072 bytes of the image; in the
+    pickled version, the key of the labels.
     """
 
     archive: Published
@@ -38,14 +38,14 @@ class Version:
     label: int | str
 
     def place(self, data_dir):
-        """The folder or the archive that is there, or None; the folder is in torchvision's own place."""
+        """The folder or the archive, whichever exists, or None; the folder is where torchvision puts it."""
         paths = (check_data_dir(data_dir) / self.folder, Path(data_dir) / self.archive.name)
         return next((path for path in paths if path.exists()), None)
 
 
 @dataclass(frozen=True)
 class CIFAR(Dataset):
-    """What CIFAR-10 and CIFAR-100 share: the first of their versions that is on disk, else the first, to be fetched."""
+    """Base of CIFAR-10 and CIFAR-100. Uses the first version found on disk, else downloads the first one."""
 
     licence: ClassVar = "none given; for research, cite Krizhevsky (2009)"
     shape: ClassVar = SHAPE
@@ -84,11 +84,11 @@ def _in_folder(version, place, title):
                 for file, digest in (version.train | version.test).items()}
     except OSError as error:
         raise UsageError(f"--data-dir: expected {title}'s files in {place}, got: {error}; delete that folder and "
-                         "fetch it again") from error
+                         "download it again") from error
 
 
 def _in_archive(version, place, title):
-    """Members are matched by their whole name: what else an archive holds is never looked at."""
+    """Members are matched by their full name; other members of the archive are never read."""
     wanted = {f"{version.folder}/{file}": file for file in version.train | version.test}
     packed = io.BytesIO(checked(place, version.archive.digest, f"{title}'s archive"))
     with tarfile.open(fileobj=packed, mode="r:gz") as archive:
@@ -97,12 +97,12 @@ def _in_archive(version, place, title):
 
 
 def _binary(content, label):
-    """Images (n, 3, 32, 32) and labels (n,) of records: one or two bytes of labels, then the image."""
+    """Images (n, 3, 32, 32) and labels (n,) of records; each record has one or two label bytes, then the image."""
     pixels = int(np.prod(SHAPE))
     records = np.frombuffer(content, np.uint8).reshape(-1, label + 1 + pixels)
     return records[:, -pixels:].reshape(-1, *SHAPE), records[:, label].astype(np.int64)
 
 
 def _pickled(content, label):
-    batch = pickle.loads(content, encoding="latin1")  # its hash has been found to be the published one
+    batch = pickle.loads(content, encoding="latin1")  # safe: its hash matches the published one
     return np.asarray(batch["data"], np.uint8).reshape(-1, *SHAPE), np.asarray(batch[label], np.int64)

@@ -1,4 +1,4 @@
-"""CIFAR-10: 50,000 and 10,000 images of 10 classes."""
+"""CIFAR-10: 50,000 training and 10,000 test images of 10 classes."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -37,7 +37,7 @@ PYTHON = cifar.Version(
 
 @dataclass(frozen=True)
 class CIFAR10(cifar.CIFAR):
-    """The binary version or the pickled one."""
+    """The binary or the pickled version of CIFAR-10."""
 
     name: Literal["cifar10"] = "cifar10"
     title: ClassVar = "CIFAR-10"

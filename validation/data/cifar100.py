@@ -1,4 +1,4 @@
-"""CIFAR-100: 50,000 and 10,000 images of 100 classes, the fine labels."""
+"""CIFAR-100: 50,000 training and 10,000 test images of 100 classes, with the fine labels."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -12,7 +12,7 @@ BINARY = cifar.Version(
     folder="cifar-100-binary",
     train={"train.bin": "sha256:f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"},
     test={"test.bin": "sha256:d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"},
-    label=1,  # the byte before it is the coarse label
+    label=1,  # byte 0 is the coarse label
 )
 PYTHON = cifar.Version(
     archive=Published("cifar-100-python.tar.gz", cifar.ADDRESS, "md5:eb9058c3a382ffc7106e4002c42a8d85", 169),
@@ -25,7 +25,7 @@ PYTHON = cifar.Version(
 
 @dataclass(frozen=True)
 class CIFAR100(cifar.CIFAR):
-    """The binary version or the pickled one."""
+    """The binary or the pickled version of CIFAR-100."""
 
     name: Literal["cifar100"] = "cifar100"
     title: ClassVar = "CIFAR-100"

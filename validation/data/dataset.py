@@ -1,4 +1,4 @@
-"""What a data set is: a class to extend; the arrays that it loads; and where they come from."""
+"""The base class of data sets, the arrays that they load, and the source of the arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,24 +12,24 @@ from validation.errors import UsageError
 
 @dataclass(frozen=True)
 class Source:
-    """Where the arrays of a data set come from: a short name that a run is identified by, and a sentence for people."""
+    """The source of a data set's arrays: a short name that identifies a run, and a note for people."""
 
     name: str
     note: str
     megabytes: float = 0.0
-    """What loading it would fetch from the network first."""
+    """The size of the download that loading needs."""
     examples: int | None = None
-    """To train on, where that is known and not as many as the data set's `examples` say."""
+    """The number of training examples, if it is known and differs from the data set's `examples`."""
     missing: str = ""
-    """Why it cannot be loaded, and what to do: the message of the `UsageError` that `load` raises. Empty otherwise."""
+    """Why the data cannot be loaded and what to do, the message of the `UsageError` of `load`; empty if they can."""
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """Inputs (n, ...) and labels (n,) int64: a pool to train on and a test set.
+    """Inputs (n, ...) and labels (n,) int64 of a training pool and a test set.
 
-    Inputs are images (n, channels, height, width) of bytes, or rows of numbers. They may be memory-mapped: nothing here
-    reads them. digests: a digest of an array's content by its name, where it is known beforehand.
+    Inputs are uint8 images (n, channels, height, width), or rows of numbers. They may be memory-mapped; nothing here
+    reads them. digests: array name -> digest of its content, if it is known in advance.
     """
 
     train_inputs: np.ndarray
@@ -53,55 +53,57 @@ class Splits:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set. Extend it: a frozen dataclass with a literal `name`, the facts below, `locate` and `load`.
+    """A data set. To add one, write a frozen dataclass that extends it with a literal `name`, the attributes below,
+    `locate` and `load`.
 
-    Fields, such as a path, are flags of the command line (--data.set.path). The facts are class attributes where they
-    are known, or properties that look at the files.
+    Fields, such as a path, become command-line flags (--data.set.path). The attributes are class attributes, or
+    properties that look at the files.
     """
 
     name: str
     title: ClassVar[str]
-    """What people call it."""
+    """The name shown to people."""
     licence: ClassVar[str]
-    """Under which terms the data may be used."""
+    """The licence of the data."""
     shape: ClassVar[tuple[int, ...]]
-    """Of one example as a network sees it: (channels, height, width), or (features,)."""
+    """The shape of one example as a network sees it: (channels, height, width), or (features,)."""
     classes: ClassVar[int]
     examples: ClassVar[tuple[int, int]]
-    """How many there are to train on and to test on; where less is there without a download, that."""
+    """The numbers of training and test examples, those available without a download if they are fewer."""
     megabytes: ClassVar[float] = 0.0
-    """Of the files that it is published as."""
+    """The size of the published files."""
     on_first_use: ClassVar[bool] = False
-    """Whether `load` fetches it where nobody said otherwise."""
+    """Whether `load` downloads missing files by default."""
     mean: ClassVar[tuple[float, ...] | None] = None
-    """Of each channel of the pixels in [0, 1], as is `std`; None: computed from the training pool."""
+    """The mean of each channel, for pixels in [0, 1]; None: computed from the training pool."""
     std: ClassVar[tuple[float, ...] | None] = None
+    """The standard deviation of each channel, like `mean`."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes in the order of their numbers; empty where they have none."""
+        """The names of the classes in the order of their numbers; empty if they have none."""
         return ()
 
     def locate(self, data_dir, download) -> Source:
-        """The `Source` that `load` would read; reads and fetches nothing.
+        """The `Source` that `load` would use; reads and downloads nothing.
 
-        data_dir: the folder of --data-dir; download: True (fetch what is not on disk), False (never), or None (as
+        data_dir: the folder of --data-dir; download: True (download missing files), False (never), or None (as
         `on_first_use` says).
         """
         raise NotImplementedError(f"{type(self).__name__}.locate(data_dir, download) -> Source")
 
     def load(self, data_dir, download) -> Splits:
-        """The arrays. Raises UsageError for missing or corrupt files and for a download that fails."""
+        """The arrays. Raises UsageError for missing or corrupt files and for a failed download."""
         raise NotImplementedError(f"{type(self).__name__}.load(data_dir, download) -> Splits")
 
 
 class InFile(Dataset):
-    """A data set whose facts are read from a file of the user's own: extend it with `read`."""
+    """A data set whose attributes are read from a file of the user; subclasses define `read`."""
 
     licence: ClassVar = "your own"
 
     def read(self) -> tuple[Splits, tuple[str, ...]]:
-        """The arrays and the names of the classes; kept between calls."""
+        """The arrays and the names of the classes; cached between calls."""
         raise NotImplementedError(f"{type(self).__name__}.read() -> (Splits, names)")
 
     @property
@@ -133,7 +135,7 @@ class InFile(Dataset):
 
 
 def check_data_dir(data_dir):
-    """The folder as a Path; UsageError where it is something else."""
+    """The folder as a Path. Raises UsageError if it is not a folder."""
     path = Path(data_dir)
     if path.exists() and not path.is_dir():
         raise UsageError(f"--data-dir: expected a folder, got the file {path}; name the folder with the data sets")
@@ -141,13 +143,13 @@ def check_data_dir(data_dir):
 
 
 def every_fifth(labels):
-    """(n,) booleans: the test set of data without a split of its own, every fifth example in the order of classes."""
+    """(n,) booleans, the test set of data without a split: every fifth example, in the order of classes."""
     test = np.zeros(len(labels), dtype=bool)
     test[np.argsort(labels, kind="stable")[4::5]] = True
     return test
 
 
 def split(inputs, labels, classes, source, test=None):
-    """The `Splits` of arrays in one piece: the examples where `test` (n,) is true test, else `every_fifth`."""
+    """The `Splits` of unsplit arrays; `test` (n,) marks the test examples, `every_fifth` by default."""
     test = every_fifth(labels) if test is None else test
     return Splits(inputs[~test], labels[~test], inputs[test], labels[test], classes, source)

@@ -1,4 +1,4 @@
-"""Pictures decoded once to a memory-mapped file of bytes: all of one size, read at the speed of the disk."""
+"""Images decoded once into a memory-mapped file of bytes: they have one size and are read at the speed of the disk."""
 
 import hashlib
 import io
@@ -20,12 +20,12 @@ from validation.data.dataset import Splits
 from validation.data.published import need_room
 from validation.errors import UsageError
 
-CHUNK = 64  # pictures of one task of a thread
+CHUNK = 64  # images per task of a thread
 PREPARATION = "RGB, shorter side to {size} pixels (bilinear, antialiased) where it is another, middle {size} x {size}"
 
 
 def decode(content, size):
-    """The picture of a file's bytes, prepared as PREPARATION says: (3, size, size) uint8."""
+    """The image of a file's bytes, prepared as PREPARATION says: (3, size, size) uint8."""
     from PIL import Image
     from torchvision.transforms.functional import center_crop, resize
 
@@ -34,23 +34,23 @@ def decode(content, size):
 
 
 class Cache:
-    """The decoded pictures of one data set: for each split images.npy, labels.npy, and a manifest that is written last.
+    """The decoded images of one data set: images.npy and labels.npy of each split, and a manifest that is saved last.
 
-    The manifest says what they were made from and how; where it is missing or says something else, they are made anew.
+    The manifest records the source images and their preparation. If it is missing or differs, images are decoded again.
     """
 
     def __init__(self, folder, size):
         self.folder, self.size = Path(folder), size
 
     def complete(self):
-        """Whether both splits can be opened, whatever they were made from."""
+        """Whether both splits can be opened, regardless of their source images."""
         return all(self._open(split) is not None for split in ("train", "test"))
 
     def splits(self, title, classes, source, place=None, listings=None):
-        """The `Splits`, their images memory-mapped and private: what is written to them stays in this process.
+        """The `Splits`, with private memory-mapped images: changes to them stay in this process.
 
-        What is not there yet, or was made from other pictures than those of `listings`, is decoded from `place` first.
-        Without these what is there is taken.
+        Splits that are missing, or were decoded from images other than those of `listings`, are decoded from `place`
+        first. Without `listings`, the existing splits are used.
         """
         parts, digests = {}, {}
         for split in ("train", "test"):
@@ -70,7 +70,7 @@ class Cache:
                 "preparation": PREPARATION.format(size=self.size)}
 
     def _open(self, split, listing=None):
-        """(images, labels, digest of the images), or None where they are not there whole, or not of that listing."""
+        """(images, labels, digest of the images), or None if they are incomplete or do not match the listing."""
         try:
             manifest = json.loads(self._path(split, "manifest.json").read_text())
             images = np.load(self._path(split, "images.npy"), mmap_mode="c", allow_pickle=False)
@@ -85,10 +85,10 @@ class Cache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / f".{split}.lock"):
-                if self._open(split, listing) is None:  # another process may have made it in the meantime
+                if self._open(split, listing) is None:  # another process may have decoded it in the meantime
                     self._decode_all(title, split, place, listing)
         except OSError as error:
-            raise UsageError(f"--data-dir: expected to write the decoded pictures of {title} to {self.folder}, got: "
+            raise UsageError(f"--data-dir: expected to save the decoded images of {title} in {self.folder}, got: "
                              f"{error}; make it writable, or name another folder and link the data set into it") \
                 from error
 
@@ -96,8 +96,8 @@ class Cache:
         place.verify()
         shape = (len(listing.names), 3, self.size, self.size)
         megabytes = math.prod(shape) / 1e6
-        need_room(self.folder, megabytes, f"the decoded pictures of {title}")
-        tqdm.write(f"decoding {shape[0]:,} pictures of {title} ({split}) once: {megabytes:,.0f} MB to {self.folder}",
+        need_room(self.folder, megabytes, f"the decoded images of {title}")
+        tqdm.write(f"decoding {shape[0]:,} images of {title} ({split}) once: {megabytes:,.0f} MB in {self.folder}",
                    file=sys.stderr)
         self._path(split, "manifest.json").unlink(missing_ok=True)
         partial = self.folder / f".{split}-images.npy.partial"
@@ -115,7 +115,7 @@ class Cache:
         atomic.write(self._path(split, "manifest.json"), json.dumps(manifest, indent=1).encode())
 
     def _fill(self, images, place, listing):
-        """Decodes into `images`, in threads; the SHA-256 of each, in order."""
+        """Decodes into `images`, in threads. Returns the SHA-256 of each image, in order."""
         digests = [b""] * len(images)
 
         def chunk(first):
@@ -125,12 +125,12 @@ class Cache:
                 try:
                     images[i] = decode(place.read(name), self.size)
                 except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-                    raise UsageError(f"--data-dir: expected a picture, {place.where(name)} is corrupt ({error}); "
-                                     "copy it there again") from error
+                    raise UsageError(f"--data-dir: expected an image, {place.where(name)} is corrupt ({error}); "
+                                     "copy it again") from error
                 digests[i] = hashlib.sha256(images[i]).digest()
             return last - first
 
-        bar = tqdm(total=len(images), unit="picture", file=sys.stderr, mininterval=1 if sys.stderr.isatty() else 30)
+        bar = tqdm(total=len(images), unit="image", file=sys.stderr, mininterval=1 if sys.stderr.isatty() else 30)
         with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
             for count in pool.map(chunk, range(0, len(images), CHUNK)):
                 bar.update(count)

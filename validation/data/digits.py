@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 of 8 x 8 pixels, always there and small enough for a test."""
+"""scikit-learn's digits: 1,797 images of 8 x 8 pixels, always available and small enough for tests."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ SHIPPED = Source("scikit-learn", "the 1,797 real 8 x 8 digits that scikit-learn 
 
 @dataclass(frozen=True)
 class Digits(Dataset):
-    """Greys from 0 to 16, as bytes from 0 to 255."""
+    """scikit-learn's digits, with grey levels from 0 to 16 scaled to bytes from 0 to 255."""
 
     name: Literal["digits"] = "digits"
     title: ClassVar = "scikit-learn's digits"

@@ -1,4 +1,4 @@
-"""The examples of one run: what its seed draws from the pool, and which labels it flips."""
+"""The examples of one run: those that its seed draws from the pool, and the labels that it flips."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from validation.seeding import generator
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Arrays as in `Splits`. train_labels are those trained on; mislabelled (n,): where they are not the true ones.
+    """Arrays as in `Splits`. train_labels are the training labels; mislabelled (n,) marks those that are wrong.
 
-    train_indices (n,) int64: the examples' places in the pool. digests: as of `Splits`, of arrays taken as they are.
+    train_indices (n,) int64: indices of the examples in the pool. digests: those of `Splits`, for unchanged arrays.
     """
 
     train_inputs: np.ndarray
@@ -31,7 +31,7 @@ class Examples:
         return self.train_labels != self.train_true_labels
 
     def sha256(self):
-        """A digest of every array, shapes and types included; one whose digest is known is not read."""
+        """A digest of all arrays with their shapes and types; an array whose digest is known is not read."""
         total = hashlib.sha256()
         for name in sorted(self.__dataclass_fields__.keys() - {"digests"}):
             array = getattr(self, name)
@@ -41,17 +41,17 @@ class Examples:
 
 
 def draw(splits, data, seed):
-    """Draws `data.train_examples` of the pool without replacement and flips labels; the test set stays whole.
+    """Draws `data.train_examples` from the pool without replacement and flips labels; the test set is not changed.
 
-    The whole pool is taken as it is, memory-mapped where it is; a part of it is copied.
+    The whole pool is used without a copy (it may be memory-mapped); a part of it is copied.
 
-    Raises UsageError where the pool is smaller than that.
+    Raises UsageError if the pool is smaller than that.
     """
     pool = len(splits.train_labels)
     n = pool if data.train_examples is None else data.train_examples
     if n > pool:
         raise UsageError(f"--data.train-examples: expected at most {pool}, the training pool of {splits.source.name}, "
-                         f"got {n}; take fewer or other data")
+                         f"got {n}; pass fewer, or use other data")
     chosen, inputs, digests = np.arange(pool), splits.train_inputs, dict(splits.digests)
     if n < pool:
         chosen = torch.randperm(pool, generator=generator(seed, "subset"))[:n].numpy()
@@ -63,11 +63,11 @@ def draw(splits, data, seed):
 
 
 def flip(labels, share, classes, flip_to, random):
-    """Uniform label noise: round(share n) labels, drawn without replacement, are drawn anew.
+    """Uniform label noise: round(share n) labels, chosen without replacement, are redrawn.
 
-    flip_to: "other": uniformly from the other classes, so that a flipped label never equals the true one and exactly
-    this share is wrong; "any": uniformly from all classes, so that it equals the true one once in `classes` times.
-    labels: (n,) whole numbers; random: a torch.Generator. Returns a new array.
+    flip_to: "other" draws uniformly from the other classes, so a flipped label never equals the true one and exactly
+    this share is wrong; "any" draws uniformly from all classes, so it equals the true one with probability 1 /
+    `classes`. labels: (n,) whole numbers; random: a torch.Generator. Returns a new array.
     """
     labels = labels.copy()
     where = _drawn(len(labels), share, random)
@@ -82,7 +82,7 @@ def flip(labels, share, classes, flip_to, random):
 def mask(n, share, random):
     """(n,) booleans, round(share n) of them true, drawn without replacement.
 
-    A teacher that is trained where it is true interpolates there and not elsewhere, the paper's controlled experiment.
+    In the paper's controlled experiment, a teacher trained on the true ones interpolates these examples and no others.
     """
     chosen = np.zeros(n, dtype=bool)
     chosen[_drawn(n, share, random)] = True

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: torchvision's files, those of Debian's package dataset-fashion-mnist, or a download."""
+"""Fashion-MNIST from torchvision's files, from Debian's package dataset-fashion-mnist, or from a download."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ PUBLISHED = tuple(Published(f"{name}.gz", ADDRESS, digest, megabytes) for name, 
     ("t10k-images-idx3-ubyte", "md5:bef4ecab320f06d8554ea6380940ec79", 4.4),
     ("t10k-labels-idx1-ubyte", "md5:bb300cfdad3c16e7a12a480ee83cd310", 0.01),
 ))
-UNPACKED = {  # of the content of those files, as Debian packs them anew
+UNPACKED = {  # hashes of the unpacked files, because Debian compresses them again
     ("train", "images"): "sha256:c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     ("train", "labels"): "sha256:bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     ("test", "images"): "sha256:5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
@@ -27,7 +27,7 @@ UNPACKED = {  # of the content of those files, as Debian packs them anew
 
 @dataclass(frozen=True)
 class FashionMNIST(Dataset):
-    """Files under data_dir/FashionMNIST/raw, else Debian's, else those to be fetched to the former place."""
+    """Files in data_dir/FashionMNIST/raw, else Debian's files, else a download to data_dir/FashionMNIST/raw."""
 
     name: Literal["fashion_mnist"] = "fashion_mnist"
     title: ClassVar = "Fashion-MNIST"
@@ -69,4 +69,4 @@ def _folder(data_dir):
 
 
 def _raw(data_dir):
-    return check_data_dir(data_dir) / "FashionMNIST" / "raw"  # torchvision's own places
+    return check_data_dir(data_dir) / "FashionMNIST" / "raw"  # as in torchvision

@@ -1,4 +1,4 @@
-"""Data sets that are folders of pictures, or an archive of them: which pictures, and of which class."""
+"""Data sets stored as folders or an archive of images: lists the images and their classes."""
 
 import hashlib
 import os
@@ -21,13 +21,13 @@ def is_hidden(name):
 
 
 class Folder:
-    """Files below a folder, links followed, without hidden ones, such as macOS's ._x.JPEG next to x.JPEG."""
+    """Files below a folder. Follows links and skips hidden files, such as macOS's ._x.JPEG next to x.JPEG."""
 
     def __init__(self, path):
         self.path = Path(path)
 
     def files(self, part):
-        """(name, bytes) of each picture below `part`, sorted; names have forward slashes and begin with `part`."""
+        """(name, size in bytes) of each image below `part`, sorted; names use forward slashes and start with `part`."""
         return sorted(self._below(self.path / part, part))
 
     def _below(self, folder, name):
@@ -43,23 +43,22 @@ class Folder:
                     yield f"{name}/{entry.name}", entry.stat().st_size
 
     def read(self, name):
-        """The bytes of a file; empty where there is none."""
+        """The bytes of a file; empty if it does not exist."""
         path = self.path / name
         return path.read_bytes() if path.exists() else b""
 
     def where(self, name):
-        """For a message."""
+        """The path of a file, for messages."""
         return str(self.path / name)
 
     def verify(self):
-        """Nothing is published of files one by one."""
+        """Does nothing: no hashes of single files are published."""
 
 
 class Zip:
-    """Files in a published zip archive, below the folder `inside`, without hidden ones; read straight from it, never
-    unpacked on the disk.
+    """Files in a published zip archive, below the folder `inside`. Skips hidden files, and unpacks nothing on disk.
 
-    Raises UsageError for a file that is not a whole zip archive.
+    Raises UsageError for a file that is not a complete zip archive.
     """
 
     def __init__(self, path, inside, digest):
@@ -96,7 +95,7 @@ class Zip:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The pictures of one split: names (n,), their sizes in bytes (n,) and labels (n,)."""
+    """The images of one split: names (n,), sizes in bytes (n,) and labels (n,)."""
 
     names: list[str]
     sizes: list[int]
@@ -104,7 +103,7 @@ class Listing:
 
     @cached_property
     def sha256(self):
-        """A digest of names, sizes and labels: it changes where a picture is added, removed, renamed or relabelled."""
+        """A digest of names, sizes and labels: it changes if an image is added, removed, renamed or relabelled."""
         digest = hashlib.sha256()
         for row in zip(self.names, self.sizes, self.labels):
             digest.update("{}\t{}\t{}\n".format(*row).encode())
@@ -114,19 +113,19 @@ class Listing:
 def listings(place, counts, classes, parts, annotations, layout):
     """The `Listing` of each split of a `Folder` or a `Zip`: {"train": ..., "test": ...}.
 
-    A picture's class is what `annotations` says of its name, else the folder below the part that it is in; classes are
-    numbered in the order of their names. counts: how many pictures a split has to have, by its name; classes: how many
-    classes; parts: the folder of each split; layout: what is expected, for a message.
+    The class of an image is given by `annotations` (file name -> class), else by its folder below the split's folder.
+    Classes are numbered in alphabetical order. counts: split -> required number of images; classes: number of classes;
+    parts: split -> folder; layout: the expected layout, for messages.
 
-    Raises UsageError where pictures are missing or too many, or one has no known class.
+    Raises UsageError if images are missing or too many, or if one has an unknown class.
     """
     files = {split: place.files(part) for split, part in parts.items()}
     for split, part in parts.items():
         if len(files[split]) != counts[split]:
-            raise _unexpected(f"{counts[split]:,} pictures", place.where(part), f"{len(files[split]):,}", layout)
+            raise _unexpected(f"{counts[split]:,} images", place.where(part), f"{len(files[split]):,}", layout)
     names = sorted({PurePosixPath(name).parts[1] for name, _ in files["train"]})
     if len(names) != classes:
-        raise _unexpected(f"{classes} folders, one a class,", place.where(parts["train"]), len(names), layout)
+        raise _unexpected(f"{classes} folders, one per class,", place.where(parts["train"]), len(names), layout)
     number = {name: i for i, name in enumerate(names)}
 
     def label(name):
@@ -141,4 +140,4 @@ def listings(place, counts, classes, parts, annotations, layout):
 
 
 def _unexpected(expected, where, got, layout):
-    return UsageError(f"--data-dir: expected {expected} in {where}, got {got}; what belongs there is {layout}")
+    return UsageError(f"--data-dir: expected {expected} in {where}, got {got}; the expected layout is {layout}")

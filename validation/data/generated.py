@@ -1,15 +1,15 @@
-"""Examples made up for smoke runs: noisy prototypes, one a class, of any shape."""
+"""Synthetic examples for smoke runs: one noisy prototype per class, of any shape."""
 
 import numpy as np
 
 from validation.data.dataset import Source, Splits
 
-SOURCE = Source("generated", "made up for a smoke run: not data, its numbers mean nothing")
+SOURCE = Source("generated", "synthetic data for a smoke run: its numbers mean nothing")
 
 
 def load(shape, classes, train=256, test=256):
-    """The `Splits` of `train` and `test` examples of `shape` in `classes` classes: bytes of images (channels, height,
-    width), float32 of any other shape."""
+    """The `Splits` of `train` and `test` examples of `shape` in `classes` classes: uint8 for images (channels, height,
+    width), float32 for other shapes."""
     rng = np.random.default_rng(0)
     labels = np.arange(train + test) % classes
     prototypes = rng.integers(0, 128, (labels.max() + 1, *shape), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The idx files that MNIST and its likes come in: four of them, packed by gzip or not."""
+"""The four idx files of MNIST and similar data sets, with or without gzip."""
 
 import gzip
 import struct
@@ -16,21 +16,21 @@ FILES = {(split, kind): f"{prefix}-{kind}-idx{ndim}-ubyte"
 
 
 def found(folder):
-    """The path of each of the four files that is in the folder, by its key in FILES, as it is or packed."""
+    """Key in FILES -> path, for each of the four files that the folder has, compressed or not."""
     candidates = {key: (folder / name, folder / f"{name}.gz") for key, name in FILES.items()}
     return {key: next(path for path in paths if path.exists())
             for key, paths in candidates.items() if any(path.exists() for path in paths)}
 
 
 def complete(folder, files, title, download):
-    """The paths of the four files, once those that the folder lacks have been fetched from the published `files`.
+    """The paths of the four files; downloads those that are missing from the published `files`.
 
-    Raises UsageError where one is missing and may not be fetched, or fetching fails.
+    Raises UsageError if a file is missing and must not be downloaded, or if the download fails.
     """
     missing = [name for key, name in FILES.items() if key not in found(folder)]
     if missing and not download:
         raise UsageError(f"--data-dir: expected {title}'s four files in {folder}, got no {', '.join(missing)}; "
-                         "give --download, or name a folder without these for what else there is")
+                         "pass --download, or name a folder without any of them to use another source")
     if missing:
         fetch([file for file in files if file.name.removesuffix(".gz") in missing], folder, title)
     return found(folder)
@@ -39,7 +39,7 @@ def complete(folder, files, title, download):
 def load(paths, classes, source, digests=None):
     """The `Splits` of the four files of `complete`.
 
-    digests: the published hash of each file's unpacked content, by its key, where that is to be checked.
+    digests: key -> published hash of the unpacked file, to be checked.
 
     Raises UsageError for a file that is corrupt.
     """
@@ -72,18 +72,18 @@ def _parse(content, path, kind):
     ndim = 3 if kind == "images" else 1
     header = 4 + 4 * ndim
     if len(content) < header or content[:4] != bytes((0, 0, 8, ndim)):
-        raise _broken(path, kind, "it does not begin like one")
+        raise _broken(path, kind, "its header is not that of an idx file")
     shape = struct.unpack(f">{ndim}I", content[4:header])
     if shape[1:] != (SIDE, SIDE)[: ndim - 1]:
-        raise _broken(path, kind, f"its pictures are {' x '.join(map(str, shape[1:]))}")
+        raise _broken(path, kind, f"its images are {' x '.join(map(str, shape[1:]))}")
     values = np.frombuffer(content, np.uint8, offset=header)
     if values.size != np.prod(shape, dtype=np.int64):
-        raise _broken(path, kind, f"{values.size} values for the shape {shape}")
+        raise _broken(path, kind, f"it has {values.size} values for the shape {shape}")
     return values.reshape(-1, 1, SIDE, SIDE) if kind == "images" else values.astype(np.int64)
 
 
 def _broken(path, kind, reason):
-    values = "28 x 28 bytes each" if kind == "images" else "a byte each"
+    values = "28 x 28 bytes each" if kind == "images" else "one byte each"
     return UsageError(f"--data-dir: expected an idx file of {kind}, {values}, {path} is corrupt "
-                      f"({' '.join(str(reason).split())[:100]}); delete it and fetch it again, for example with "
+                      f"({' '.join(str(reason).split())[:100]}); delete it and download it again, for example with "
                       "--download")

@@ -1,4 +1,4 @@
-"""Any folder of pictures with a folder for each class, as torchvision's ImageFolder reads it."""
+"""A folder of images with one folder per class, as torchvision's ImageFolder reads it."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -19,17 +19,17 @@ LAYOUT = f"PATH/train/<class>/* and PATH/test/<class>/* (or {', '.join(TESTS[1:]
 
 @dataclass(frozen=True)
 class ImageFolder(Dataset):
-    """Pictures in PATH/train/<class> and PATH/test/<class>, or in PATH/<class>, of which every fifth tests.
+    """Images in PATH/train/<class> and PATH/test/<class>, or in PATH/<class>, where every fifth is a test image.
 
-    They are decoded once into DATA_DIR/cache: RGB, the shorter side resized to `side` pixels, the middle square.
-    Classes are numbered in the order of their names.
+    They are decoded once into DATA_DIR/cache: RGB, the shorter side resized to `side` pixels, central square. Classes
+    are numbered in alphabetical order.
     """
 
     name: Literal["image_folder"] = "image_folder"
     path: str = ""
     """The folder."""
     side: int = 64
-    """Pixels a side of the square that a network sees."""
+    """Side of the square images that a network sees, in pixels."""
     licence: ClassVar = "your own"
 
     def __post_init__(self):
@@ -58,7 +58,8 @@ class ImageFolder(Dataset):
 
     def locate(self, data_dir, download):
         train, test = self.examples
-        return Source(self.name, f"{train:,} and {test:,} pictures of {self.classes} classes in {self.path}")
+        return Source(self.name, f"{train:,} training and {test:,} test images of {self.classes} classes in "
+                                 f"{self.path}")
 
     def load(self, data_dir, download):
         names, listings = _scan(self.path)
@@ -73,18 +74,18 @@ def _scan(path):
     """(names of the classes, {"train": Listing, "test": Listing}) of the folder."""
     folder = Folder(Path(path).expanduser())
     if not path or not folder.path.is_dir():
-        raise UsageError(f"--data.set.path: expected a folder of pictures, got {path or 'none'}; lay them out as "
+        raise UsageError(f"--data.set.path: expected a folder of images, got {path or 'none'}; arrange them as "
                          f"{LAYOUT}")
     found = next((name for name in TESTS if (folder.path / name).is_dir()), None)
     if (folder.path / "train").is_dir() != (found is not None):
-        raise UsageError(f"--data.set.path: expected folders train and test in {path}, got one of the two; lay the "
-                         f"pictures out as {LAYOUT}")
+        raise UsageError(f"--data.set.path: expected folders train and test in {path}, got only one of them; arrange "
+                         f"the images as {LAYOUT}")
     parts = {"train": "train", "test": found} if found else {"train": "."}
     files = {split: _by_class(folder, part) for split, part in parts.items()}
     names = sorted({name for name, _, _ in files["train"]})
     if len(names) < 2:
-        raise UsageError(f"--data.set.path: expected two or more folders with pictures ({', '.join(PICTURES)}) in "
-                         f"{folder.path / parts['train']}, one a class, got {len(names)}; lay them out as {LAYOUT}")
+        raise UsageError(f"--data.set.path: expected at least two folders with images ({', '.join(PICTURES)}) in "
+                         f"{folder.path / parts['train']}, one per class, got {len(names)}; arrange them as {LAYOUT}")
     if strangers := sorted({name for name, _, _ in files.get("test", ())} - set(names)):
         raise UsageError(f"--data.set.path: expected the classes of train in {folder.path / found}, got "
                          f"{strangers[0]!r}; add it to train, or remove it")
@@ -96,13 +97,13 @@ def _scan(path):
         test = every_fifth(listings["train"].labels)
         listings = {"train": _part(listings["train"], ~test), "test": _part(listings["train"], test)}
     if any(not listing.names for listing in listings.values()):
-        raise UsageError(f"--data.set.path: expected pictures to train on and to test on in {path}, got none for one "
-                         f"of the two; lay them out as {LAYOUT}")
+        raise UsageError(f"--data.set.path: expected training and test images in {path}, got none for one of the two; "
+                         f"arrange them as {LAYOUT}")
     return tuple(names), listings
 
 
 def _by_class(folder, part):
-    """(class, name, bytes) of each picture that lies in a folder of a class below `part`, sorted."""
+    """(class, name, size in bytes) of each image in a class folder below `part`, sorted."""
     depth = 0 if part == "." else 1
     rows = [(PurePosixPath(name).parts, name, size) for name, size in folder.files(part)]
     return [(parts[depth], name, size) for parts, name, size in rows if len(parts) > depth + 1]

@@ -1,7 +1,7 @@
-"""ImageNet (ILSVRC 2012): 1,281,167 pictures of 1,000 classes; its 50,000 validation pictures are the test set.
+"""ImageNet (ILSVRC 2012): 1,281,167 images of 1,000 classes; its 50,000 validation images are the test set.
 
-It is free for research but given out by hand only, so nothing here downloads it. Pictures are kept at STORED pixels a
-side: training crops, and evaluation takes their middle.
+It is free for research but needs a registration, so nothing here downloads it. Images are stored as squares of STORED
+pixels a side; training uses random crops and evaluation the centre.
 """
 
 import re
@@ -19,13 +19,13 @@ COUNTS = {"train": 1_281_167, "test": 50_000}
 PARTS = {"train": "train", "test": "val"}
 LAYOUT = (f"{FOLDER}/train/<class>/*.JPEG, and {FOLDER}/val/<class>/*.JPEG, or {FOLDER}/val/*.JPEG with "
           f"{FOLDER}/LOC_val_solution.csv, with classes like n01440764")
-HOW = ("get ILSVRC 2012 (150 GB) from image-net.org, or from Kaggle's ImageNet Object Localization Challenge, after "
-       "signing up there; the decoded pictures take another 262 GB of data_dir/cache, links are followed")
+HOW = ("sign up and download ILSVRC 2012 (150 GB) from image-net.org or from Kaggle's ImageNet Object Localization "
+       "Challenge; the decoded images take another 262 GB in data_dir/cache, and links are followed")
 
 
 @dataclass(frozen=True)
 class ImageNet(Dataset):
-    """The folder data_dir/imagenet, else the decoded pictures alone; there is no download."""
+    """The folder data_dir/imagenet, else the decoded images alone; there is no download."""
 
     name: Literal["imagenet"] = "imagenet"
     title: ClassVar = "ImageNet"
@@ -43,11 +43,11 @@ class ImageNet(Dataset):
             return Source(self.name, f"{self.title} from {folder}")
         if cache.complete():
             return Source(self.name, f"{self.title}, decoded, from {cache.folder}")
-        message = f"--data-dir: expected {self.title} in {folder}, found none; {HOW}; put there {LAYOUT}"
+        message = f"--data-dir: expected {self.title} in {folder}, found none; {HOW}; the layout is {LAYOUT}"
         return Source(self.name, message, missing=message)
 
     def load(self, data_dir, download):
-        """The pictures, decoded on first use into data_dir/cache (262 GB) and memory-mapped."""
+        """The images, decoded on first use into data_dir/cache (262 GB) and memory-mapped."""
         source = self.locate(data_dir, download)
         if source.missing:
             raise UsageError(source.missing)

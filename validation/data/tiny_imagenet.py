@@ -1,6 +1,6 @@
-"""Tiny-ImageNet: 100,000 pictures of 200 classes, 64 x 64; its 10,000 validation pictures are the test set.
+"""Tiny-ImageNet: 100,000 images of 200 classes, 64 x 64; its 10,000 validation images are the test set.
 
-Its own test pictures have no public labels.
+The labels of its own test images are not public.
 """
 
 import re
@@ -26,11 +26,11 @@ LAYOUT = f"{FOLDER}/train/<class>/images/*.JPEG, {FOLDER}/val/images/*.JPEG and 
 
 @dataclass(frozen=True)
 class TinyImageNet(Dataset):
-    """The folder, else the archive, else the decoded pictures alone, else the archive to be fetched into data_dir."""
+    """The folder, else the archive, else the decoded images alone, else a download of the archive into data_dir."""
 
     name: Literal["tiny_imagenet"] = "tiny_imagenet"
     title: ClassVar = "Tiny-ImageNet"
-    licence: ClassVar = "none given; pictures as of ImageNet, for research"
+    licence: ClassVar = "none given; images from ImageNet, for research"
     shape: ClassVar = (3, SIDE, SIDE)
     classes: ClassVar = 200
     examples: ClassVar = (100_000, 10_000)
@@ -50,7 +50,7 @@ class TinyImageNet(Dataset):
                                 f" ({ARCHIVE.name}, {FOLDER}/)")
 
     def load(self, data_dir, download):
-        """The pictures, decoded on first use into data_dir/cache (1.4 GB) and memory-mapped."""
+        """The images, decoded on first use into data_dir/cache (1.4 GB) and memory-mapped."""
         source = self.locate(data_dir, download)
         if source.missing:
             raise UsageError(source.missing)

@@ -1,7 +1,7 @@
-"""How the examples of a data set are seen by a network: as rows of numbers, or as images.
+"""How a network sees the examples of a data set: as rows of numbers, or as images.
 
-A view is a frozen dataclass with a literal `name`, whose fields are flags of the command line (--data.view.padding),
-and with the members of `View`.
+A view is a frozen dataclass with a literal `name` and the members of `View`. Its fields become command-line flags
+(--data.view.padding).
 """
 
 from dataclasses import dataclass
@@ -12,34 +12,34 @@ from validation.errors import UsageError
 
 @dataclass(frozen=True)
 class View:
-    """What a view has. Extend it for examples of another kind."""
+    """The base class of views. Extend it for examples of another kind."""
 
     name: str
 
     @property
     def augmented(self) -> bool:
-        """Whether an example looks different each time that it is trained on."""
+        """Whether training examples are augmented at random."""
         return False
 
     def check(self, dataset):
-        """Raises UsageError where the data set's examples cannot be seen so."""
+        """Raises UsageError if the view does not support the examples of the data set."""
 
     def split(self, inputs, labels, *, dataset, fitted, embed, device, channels_last, dtype):
-        """One split, ready to be trained on: a `validation.inputs.Fixed` or `Pictures`, or what has their members.
+        """One split, ready for training: a `validation.inputs.Fixed` or `Pictures`, or an object with their members.
 
-        inputs (n, ...), labels (n,): arrays; fitted: the training inputs, which means and deviations are taken from;
-        embed: the network's fixed part; dtype: of what a network takes in.
+        inputs (n, ...), labels (n,): arrays; fitted: the training inputs, from which means and deviations are computed;
+        embed: the network's fixed part; dtype: the type of the network's inputs.
         """
         raise NotImplementedError(f"{type(self).__name__}.split(...)")
 
 
 @dataclass(frozen=True)
 class Rows(View):
-    """Examples as they are, bytes as numbers in [0, 1]; the fixed part of the network is applied once."""
+    """Examples as vectors, bytes scaled to [0, 1]; the fixed part of the network is applied once."""
 
     name: Literal["rows"] = "rows"
     standardise: bool = False
-    """Whether each feature is centred and divided by its standard deviation over the training examples."""
+    """Centre each feature and divide it by its standard deviation over the training examples."""
 
     def split(self, inputs, labels, *, dataset, fitted, embed, device, channels_last, dtype):
         from validation.inputs import rows
@@ -49,15 +49,15 @@ class Rows(View):
 
 @dataclass(frozen=True)
 class Images(View):
-    """Images, each channel centred and scaled by the data set's mean and deviation, augmented in training."""
+    """Images, normalised by the mean and deviation of each channel and augmented during training."""
 
     name: Literal["images"] = "images"
     padding: int = 0
-    """Zeros around an image, of which a random crop of its own size is trained on."""
+    """Zero padding in pixels; training uses random crops of the original size."""
     flip: bool = False
-    """Whether images are mirrored at random."""
+    """Flip training images horizontally at random."""
     resized_crop: bool = False
-    """Whether a random part of an image, resized, is trained on, instead of a crop after padding."""
+    """Train on a resized random part of each image instead of a crop after padding."""
 
     def __post_init__(self):
         if self.padding < 0:

@@ -1,7 +1,7 @@
-"""Training in function space next to the closed form: `python -m validation.function_space`.
+"""Training in function space compared with the closed form: `python -m validation.function_space`.
 
-A network's tangent kernel at its start says, by `eigenkd.kernel_flow`, what each direction of function space will have
-learned after so many steps, of a teacher trained on labels and of its student. Trained on the squared loss by full
-batches, the network does so as far as it stays near its start: the wider, the longer. Measured gains stand next to
-predicted ones, direction by direction, with one number for how far they drift apart.
+From the tangent kernel at initialisation, `eigenkd.kernel_flow` predicts how much a teacher trained on labels, and its
+student, learn along each direction of function space after a given number of steps. A network trained with full batches
+on the squared loss follows the prediction while it stays near its initialisation, which wider networks do for longer.
+Measured and predicted gains are compared along each direction, and one number measures their drift.
 """

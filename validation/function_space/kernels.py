@@ -1,14 +1,14 @@
-"""Kernels between training inputs, and how much they change."""
+"""Kernels between training inputs, and their relative change."""
 
 import numpy as np
 
 
 def gram(rows):
-    """(n, n): <x_i, x_j>, in double precision, NumPy."""
+    """The Gram matrix (n, n) of <x_i, x_j>, a NumPy array in double precision."""
     rows = rows.detach().flatten(1).double().cpu().numpy()
     return rows @ rows.T
 
 
 def change(before, after):
-    """||after - before|| / ||before||, of two kernels."""
+    """The relative change ||after - before|| / ||before|| of a kernel."""
     return float(np.linalg.norm(after - before) / np.linalg.norm(before))

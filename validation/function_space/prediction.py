@@ -1,4 +1,4 @@
-"""What the theory says that training learns along each direction, and how far training departs from it."""
+"""Predicted gains along each direction, and the drift of training from them."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -7,14 +7,14 @@ from eigenkd import cross_entropy, filters
 
 
 def drift(predicted, measured, size):
-    """sqrt(sum_k size_k^2 (measured_k - predicted_k)^2 / sum_k size_k^2): 0 where training follows the closed form, and
-    of the order of 1 where it knows nothing of it. size (k,): of the targets, direction by direction. Eq. (72)"""
+    """sqrt(sum_k size_k^2 (measured_k - predicted_k)^2 / sum_k size_k^2), Eq. (72): 0 if training follows the closed
+    form, and of order 1 if it does not. size (k,): the size of the targets along each direction."""
     there = size > 0
     return float(np.sqrt(np.sum((size * (measured - predicted))[there] ** 2) / np.sum(size[there] ** 2)))
 
 
 def of_steps(study, eigenvalues, marks):
-    """The gains (2, marks, k) of teacher and student of the squared loss after so many steps: nothing is fitted."""
+    """The gains (2, marks, k) of teacher and student on the squared loss after `marks` steps; nothing is fitted."""
     rate = study.learning_rate / float(eigenvalues[0])
 
     def learned(steps):
@@ -26,8 +26,8 @@ def of_steps(study, eigenvalues, marks):
 
 
 def of_nearest_times(eigenvalues, measured, size):
-    """The gains (2, marks, k) of gradient flow on the squared loss for those times, of teacher and student, that come
-    nearest to the measured ones: for what has no closed form of its own, one number fitted a curve."""
+    """The gains (2, marks, k) of gradient flow on the squared loss at the best-fitting times, for training without a
+    closed form; one time is fitted for each mark of teacher and student."""
     largest = float(eigenvalues[0])
 
     def nearest(taught, gain):
@@ -43,8 +43,8 @@ def of_nearest_times(eigenvalues, measured, size):
 
 
 def of_cross_entropy(study, kernel, labels, start, marks):
-    """The probabilities (2, marks, n, C) of teacher and student of the linear model on this kernel (n C, n C), by
-    gradient flow on the cross-entropy for as long as so many steps take: nothing is fitted."""
+    """The probabilities (2, marks, n, C) of teacher and student under gradient flow of the linear model on this kernel
+    (n C, n C) with the cross-entropy, at the times of `marks` steps; nothing is fitted."""
     flow = cross_entropy.kernel_flow(kernel, labels, start=start)
     times = study.learning_rate / float(flow.spectrum.eigenvalues[0]) * np.array(marks)
     return np.stack([flow.teacher(times).probabilities, flow.student(times, teacher_time=times[-1]).probabilities])

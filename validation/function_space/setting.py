@@ -1,4 +1,4 @@
-"""A network trained next to its kernels, as data, and the studies that move away from the theorem's assumptions."""
+"""The configuration of a function-space run, and the studies outside the theorem's assumptions."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -9,20 +9,20 @@ ROLES = ("teacher", "student")
 
 @dataclass(frozen=True)
 class FunctionSpace:
-    """One network, one seed: what decides its numbers."""
+    """All values that determine one run: one network and one seed."""
 
     width: int = 1024
     seed: int = 0
     examples: int = 128
     data: str = "mnist"
     steps: int = 400
-    """Of the teacher, and as many of the student."""
+    """Number of steps of the teacher, and of the student."""
     learning_rate: float = 0.5
-    """Over the tangent kernel's largest eigenvalue at the start."""
+    """The learning rate times the largest eigenvalue of the tangent kernel at initialisation."""
     loss: Literal["squared", "cross_entropy"] = "squared"
-    """Summed over examples. A student of the cross-entropy is trained on its teacher's probabilities."""
+    """The loss, summed over examples. Under cross_entropy, students are trained on their teacher's probabilities."""
     optimiser: Literal["sgd", "momentum", "adam"] = "sgd"
-    """Plain gradient descent, the same with a momentum of 0.9, or Adam, whose learning rate is a thousandth of it."""
+    """Gradient descent, gradient descent with momentum 0.9, or Adam with a learning rate of learning_rate / 1000."""
 
     @property
     def name(self):
@@ -30,21 +30,21 @@ class FunctionSpace:
 
     @property
     def command(self):
-        """The command line that makes runs."""
+        """The command that produces runs."""
         return "python -m validation.function_space"
 
     @property
     def flags(self):
-        """Names of values -> flags, where they are others."""
+        """Names of values -> flags, if they differ."""
         return {"width": "widths", "learning_rate": "learning_rates", "loss": "losses", "optimiser": "optimisers"}
 
     def configuration(self):
-        """What decides the result, as a JSON-able mapping: the same configuration and seed give the same run."""
+        """All values that determine the result, as a JSON mapping: configuration and seed determine the run."""
         return {"setting": NAME} | {name: value for name, value in asdict(self).items() if name != "seed"}
 
     @property
     def exact(self):
-        """Whether the closed form has the very steps of this study, on a kernel that does not change."""
+        """Whether the closed form is exact for the steps of this study if the kernel does not change."""
         return self.loss == "squared" and self.optimiser != "adam"
 
 

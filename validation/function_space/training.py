@@ -1,4 +1,4 @@
-"""One network trained next to its kernels: measured gains, predicted ones, and how far they are apart."""
+"""Trains one network and compares its measured gains with predicted ones."""
 
 import numpy as np
 import torch
@@ -24,16 +24,16 @@ from validation.settings.loss import Loss
 from validation.settings.setting import Data, Eigenspace, Training
 from validation.train import train
 
-LARGE = 1e4  # an output that no labels ask for
-MARKS = 30  # times at which outputs are looked at, evenly spaced in the logarithm of steps
-CARRIED = 1e-3  # of the targets' square: directions that carry less are not kept over time
-TOP, BOTTOM = 15, 40  # directions that pairs are drawn from, as many as in the paper's ranges
+LARGE = 1e4  # larger outputs mean that training diverges
+MARKS = 30  # number of times at which outputs are recorded, evenly spaced in the logarithm of steps
+CARRIED = 1e-3  # the least share of the squared targets of directions that are saved over time
+TOP, BOTTOM = 15, 40  # numbers of directions that pairs are drawn from, as in the paper's ranges
 TERMS = {("squared", "teacher"): "squared", ("squared", "student"): "squared_distilled",
          ("cross_entropy", "teacher"): "one_hot", ("cross_entropy", "student"): "distilled"}
 
 
 def run(study, out, *, device, data_dir, note=lambda text: None):
-    """Makes the run folder of one `FunctionSpace` setting in `out` and returns its result, also of a finished run."""
+    """Runs one `FunctionSpace` setting in `out`, unless the run is finished, and returns its result."""
     plan = plan_of(study, study.seed, out=out, data_dir=data_dir)
     folder, source = plan.folder, plan.source
     if plan.state == "show":
@@ -68,8 +68,9 @@ def run(study, out, *, device, data_dir, note=lambda text: None):
 
 
 def teach(network, inputs, labels, study, largest, note):
-    """What teacher and student, trained from the same weights, answer after so many steps: (2, marks, n, C), outputs or
-    probabilities, and the marks. The network is left as the trained student."""
+    """Trains teacher and student from the same weights; the network becomes the trained student.
+
+    Returns their answers (2, marks, n, C), outputs or probabilities, and the marks, the numbers of steps."""
     marks = np.unique(np.geomspace(1, study.steps, MARKS).round().astype(int))
     begin, outputs, answers = {name: value.clone() for name, value in network.state_dict().items()}, None, []
     for role in ROLES:
@@ -77,7 +78,7 @@ def teach(network, inputs, labels, study, largest, note):
         network.load_state_dict(begin)
         try:
             answered, outputs = trained(network, inputs, labels, study, largest, marks, outputs)
-        except UsageError:  # a loss that is not finite
+        except UsageError:  # the loss is not finite
             answered = torch.full((1,), torch.inf)
         if not bool((answered.abs() < LARGE).all()):
             raise UsageError(f"--learning-rates: expected training that converges, got a {role} that diverges; try a "
@@ -87,11 +88,11 @@ def teach(network, inputs, labels, study, largest, note):
 
 
 def trained(network, inputs, labels, study, largest, marks, teacher=None):
-    """What the network answers after each of `marks` steps (marks, n, C), and its outputs (n, C) at the end.
+    """The network's answers after each of `marks` steps (marks, n, C), and its final outputs (n, C).
 
-    It is trained in place by full batches on the labels (n, C), one-hot, or, where there are any, on the outputs (n, C)
-    of a teacher: on the mean of (1/2) ||f - targets||^2 or of cross-entropies, whose learning rate is n times that of
-    their sum.
+    Trains the network in place with full batches on the one-hot labels (n, C), or on the outputs (n, C) of a teacher if
+    given. The loss is the mean of (1/2) ||f - targets||^2 or of cross-entropies; its learning rate is n times that of
+    the sum.
     """
     role, n, adam = ROLES[teacher is not None], len(inputs), study.optimiser == "adam"
     rate = 1e-3 * study.learning_rate if adam else n * study.learning_rate / largest
@@ -111,17 +112,17 @@ def trained(network, inputs, labels, study, largest, marks, teacher=None):
 
 
 def answered(outputs, study):
-    """Outputs as the loss compares them with labels."""
+    """The outputs in the form that the loss compares with labels: outputs or probabilities."""
     return outputs if study.loss == "squared" else torch.softmax(outputs, dim=-1)
 
 
 def along_kernels(study, kernels, answers, labels, start, marks):
-    """The result's drifts and the arrays of gains.npz: measured gains of `answers` (2, marks, n, C) along the
-    eigenvectors of each kernel, next to predicted ones."""
+    """The drifts in the result and the arrays of gains.npz: measured gains of `answers` (2, marks, n, C) along the
+    eigenvectors of each kernel, and predicted gains."""
     y, f0 = _double(labels), _double(answered(start, study))
     answers, result, arrays = _double(answers), {"drift_along": {}}, {}
     for name, kernel in kernels.items():
-        whole = len(kernel) == y.size  # directions of all outputs together, or of each class alike
+        whole = len(kernel) == y.size  # a kernel over all outputs, or one that all classes share
         flat = (lambda values: values.reshape(*values.shape[:-2], -1)) if whole else (lambda values: values)
         flow = kernel_flow(kernel, flat(y), start=flat(f0))
         lam, U = flow.spectrum.eigenvalues, flow.spectrum.sample_basis
@@ -155,14 +156,14 @@ def along_kernels(study, kernels, answers, labels, start, marks):
 
 
 def exaggerated(study, curves):
-    """Theorem 4.1 in function space: how many pairs of directions are exaggerated, as measured and as predicted.
+    """Theorem 4.1 in function space: the numbers of pairs of directions that are exaggerated, measured and predicted.
 
-    curves: name -> gains (2, marks, k) of teacher and student, directions that carry something, by eigenvalue. A pair
-    is exaggerated where the student's gain along its bottom direction is below its teacher's on more than half of the
-    way on which both have the same along the top one. Top directions are drawn from the first 15, bottom ones from the
-    last 40: the gap that the theorem speaks of is in proportion to `left`, what the teacher leaves unlearned of a
-    bottom direction (measured, median), and along directions that are learned it is lost in rounding. Fitted times
-    predict no way, and are left out. Empty with too few directions.
+    curves: name -> gains (2, marks, k) of teacher and student along the directions that carry targets, by eigenvalue.
+    A pair is exaggerated if the student's gain along its bottom direction is below its teacher's on more than half of
+    the path, at equal gains along the top direction. Top directions are drawn from the first 15 and bottom ones from
+    the last 40. The gap of the theorem is proportional to `left`, the median share of a bottom direction that the
+    teacher leaves unlearned; along directions that are fully learned it is lost in rounding. Predictions with fitted
+    times are skipped, because they predict no path. Returns an empty dict if there are too few directions.
     """
     count = curves["measured"].shape[2]
     if count < TOP + BOTTOM:
@@ -171,7 +172,7 @@ def exaggerated(study, curves):
     said = {"left": float(np.median(1 - curves["measured"][0, -1, pairs[:, 1]]))}
     for kind in ("measured", "linear", *(("predicted",) if study.exact else ())):
         if kind in curves:
-            begin = np.zeros((2, 1, count))  # both start from nothing learned
+            begin = np.zeros((2, 1, count))  # nothing is learned at the start
             paths = np.abs(np.concatenate([begin, curves[kind]], axis=1))
             found = sign_test(exaggeration(*paths, pairs))
             said[kind] = {"share": found.share if found.pairs else None, "exaggerated": found.exaggerated,

@@ -1,4 +1,4 @@
-"""The registry of networks: a new one is a file here, with a class that extends `Network`, and a line below."""
+"""The registry of networks. To add one, write a class that extends `Network` in a file here, and add a line below."""
 
 from validation.models.cnn import CNN
 from validation.models.mlp import MLP

@@ -11,24 +11,24 @@ from validation.models.network import Network
 
 @dataclass(frozen=True)
 class CNN(Network):
-    """Convolutions `conv1`, `conv2`, ..., each with ReLU and a max-pool behind it, and `linear` on all that is left.
+    """Convolutions `conv1`, `conv2`, ..., each followed by ReLU and a max-pool, then the layer `linear`. Table 7.
 
-    Table 7's third column. A convolution keeps height and width, a max-pool divides them by its size. Raises UsageError
-    for an even kernel, and where images are too small for that many max-pools.
+    A convolution keeps height and width; a max-pool divides them by its size. Raises UsageError for an even kernel, and
+    if images are too small for the number of max-pools.
     """
 
     name: Literal["cnn"] = "cnn"
     title: ClassVar = "CNN"
     channels: tuple[int, ...] = (16, 32)
-    """The outputs of each convolution."""
+    """The output channels of each convolution."""
     kernel: int = 5
     pool: int = 2
-    """The max-pools' size; 1 has none."""
+    """The size of the max-pools; 1 for no pooling."""
 
     def __post_init__(self):
         if not self.channels or min(self.channels) < 1:
-            raise UsageError(f"--model.channels: expected one positive number a convolution, got {self.channels}; pass "
-                             "for example --model.channels 16 32")
+            raise UsageError(f"--model.channels: expected one positive number per convolution, got {self.channels}; "
+                             "pass for example --model.channels 16 32")
         if self.kernel % 2 == 0:
             raise UsageError(f"--model.kernel: expected an odd size, got {self.kernel}; pass 3 or 5")
 
@@ -38,7 +38,7 @@ class CNN(Network):
         inputs, *sides = shape
         left = [side // self.pool ** len(self.channels) for side in sides]
         if min(left) < 1:
-            raise UsageError(f"--model.pool: expected max-pools that leave something of {sides[0]} x {sides[1]} "
+            raise UsageError(f"--model.pool: expected max-pools that leave at least one of {sides[0]} x {sides[1]} "
                              f"pixels, got {len(self.channels)} of size {self.pool}; pass fewer --model.channels")
         modules = OrderedDict()
         for i, (before, after) in enumerate(pairwise((inputs, *self.channels)), start=1):

@@ -27,5 +27,5 @@ class MLP(Network):
         for i, (inputs, outputs) in enumerate(pairwise(widths), start=1):
             modules[f"linear{i}"] = nn.Linear(inputs, outputs, bias=self.bias)
             modules[f"relu{i}"] = nn.ReLU()
-        modules.popitem()  # the logits go out as they are
+        modules.popitem()  # no ReLU after the logits
         return nn.Flatten(), nn.Sequential(modules)

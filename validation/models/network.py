@@ -1,4 +1,4 @@
-"""What a network's configuration is: a class to extend."""
+"""The base class of network configurations."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,8 +6,8 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Cost:
-    """What training takes: GFLOP of a step for one image of `side` x `side` pixels, and how many such images an H100 is
-    estimated to train on in a second."""
+    """The cost of training: GFLOP of a step per image of `side` x `side` pixels, and the estimated number of such
+    images per second on an H100."""
 
     gflop: float
     side: int
@@ -16,25 +16,26 @@ class Cost:
 
 @dataclass(frozen=True)
 class Network:
-    """A network's configuration. Extend it: a frozen dataclass with a literal `name`, a `title` and `build`.
+    """The configuration of a network. To add one, write a frozen dataclass that extends it, with a literal `name`, a
+    `title` and `build`.
 
-    Fields are flags of the command line (--model.depth). PyTorch is imported in `build`, so that settings can be listed
+    Fields become command-line flags (--model.depth). PyTorch is imported in `build`, so that settings can be listed
     without it.
     """
 
     name: str
     title: ClassVar[str]
-    """What people call it."""
+    """The name shown to people."""
     cost: ClassVar[Cost | None] = None
-    """What training takes, where it is known."""
+    """The cost of training, if known."""
 
     def build(self, shape, classes):
-        """A pair of torch modules, made with PyTorch's default generator, for examples of `shape`:
+        """A pair of torch modules for examples of `shape`, initialised with PyTorch's default generator:
 
-            embed       the fixed part, applied once to the data: inputs (n, *shape) -> what the network takes; the
-                        identity for convolutional networks, whose images arrive normalised
+            embed       the fixed part, applied once to the data: inputs (n, *shape) -> inputs of the network; the
+                        identity for convolutional networks, whose images are already normalised
             network     the trained part: embedded examples -> logits (n, classes)
 
-        Raises UsageError for a shape that the network cannot take.
+        Raises UsageError for a shape that the network does not support.
         """
         raise NotImplementedError(f"{type(self).__name__}.build(shape, classes) -> (embed, network)")

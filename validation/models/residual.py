@@ -8,7 +8,7 @@ from torch import nn
 
 
 def convolution(inputs, outputs, kernel_size, stride=1):
-    """A convolution without bias that keeps height and width up to its stride."""
+    """A convolution without bias that keeps height and width, divided by its stride."""
     return nn.Conv2d(inputs, outputs, kernel_size, stride, padding=kernel_size // 2, bias=False)
 
 
@@ -20,7 +20,7 @@ def make_stem(kind, inputs, outputs):
 
 
 class Padding(nn.Module):
-    """Takes every `stride`-th position and appends channels of zeros: a shortcut without parameters."""
+    """A shortcut without parameters: takes every `stride`-th position and appends channels of zeros."""
 
     def __init__(self, inputs, outputs, stride):
         super().__init__()
@@ -31,7 +31,7 @@ class Padding(nn.Module):
 
 
 class Block(nn.Module):
-    """x + branch(a), a = relu(norm(x)), with a shortcut for x that starts at a where the shape changes."""
+    """x + branch(a), a = relu(norm(x)); if the shape changes, x is replaced by a shortcut from a."""
 
     expansion = 1
 
@@ -92,7 +92,7 @@ class Classifier(nn.Module):
 
 
 def initialise(network):
-    """The network with convolutions of variance 2 / (outputs * kernel area) and a last layer without bias at first."""
+    """Initialises convolutions with variance 2 / (outputs * kernel area) and the last layer's bias with zero."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             fan_out = module.out_channels * math.prod(module.kernel_size)

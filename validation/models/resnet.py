@@ -1,4 +1,4 @@
-"""Pre-activation residual networks: those for small images and those for large ones."""
+"""Pre-activation residual networks for small and for large images."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -16,31 +16,31 @@ COSTS = {
     (18, (64, 128, 256, 512)): Cost(13.4, 64, 8_000),
     (50, (64, 128, 256, 512)): Cost(31.0, 64, 3_500),
 }
-BOTTLENECK_FROM = 50  # layers: from here on a block is 1x1, 3x3, 1x1, four times wider at its end
+BOTTLENECK_FROM = 50  # least number of layers with bottleneck blocks: 1x1, 3x3, 1x1, four times wider at the end
 
 
 @dataclass(frozen=True)
 class ResNet(Network):
-    """ResNet-v2 of `depth` layers. He et al. (2016), Identity Mappings in Deep Residual Networks.
+    """ResNet-v2 with `depth` layers. He et al. (2016), Identity Mappings in Deep Residual Networks.
 
-    A block is x + conv(relu(norm(conv(relu(norm(x)))))); where the shape changes, the shortcut starts behind the first
-    relu(norm(x)). After the last stage: norm, relu, mean over positions, one linear layer.
+    A block is x + conv(relu(norm(conv(relu(norm(x)))))). If the shape changes, the shortcut starts after the first
+    relu(norm(x)). The last stage is followed by norm, relu, mean over positions, and one linear layer.
 
-    Three widths make the family for small images: depth 6n + 2, basic blocks, n in each stage. Four make that for large
-    ones: depth 18 or 34 of basic blocks, 50, 101 or 152 of bottlenecks, widths as inside the bottleneck. Each stage but
-    the first halves height and width, in the block's first 3x3 convolution. Convolutions have no bias and normal
-    weights of variance 2 / (outputs * kernel area), He et al. (2015).
+    Three widths define the family for small images: depth 6n + 2, with n basic blocks per stage. Four widths define the
+    family for large images: depth 18 or 34 with basic blocks, or 50, 101 or 152 with bottlenecks, where widths are
+    those inside the bottleneck. Each stage except the first halves height and width in its first 3x3 convolution.
+    Convolutions have no bias and normal weights of variance 2 / (outputs * kernel area), He et al. (2015).
 
-    Raises UsageError for a depth or widths that are not of a family.
+    Raises UsageError for a depth or widths outside both families.
     """
 
     name: Literal["resnet"] = "resnet"
     depth: int = 56
     widths: tuple[int, ...] = (16, 32, 64)
     stem: Literal["3x3", "7x7"] = "3x3"
-    """3x3 keeps height and width; 7x7 with its max-pool takes a quarter of them."""
+    """3x3 keeps height and width; 7x7 with its max-pool divides both by four."""
     shortcut: Literal["projection", "padding"] = "projection"
-    """Where a block changes the shape, its shortcut is a 1x1 convolution, or a subsampling with channels of zeros."""
+    """If a block changes the shape, its shortcut is a 1x1 convolution, or subsampling with appended zero channels."""
 
     def __post_init__(self):
         if len(self.widths) not in (3, 4) or min(self.widths) < 1:

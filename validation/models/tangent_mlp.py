@@ -1,4 +1,4 @@
-"""A two-layer ReLU network in the tangent parametrisation: the wider, the more it trains as its tangent kernel."""
+"""A two-layer ReLU network in the tangent parametrisation: wider networks follow their tangent kernel more closely."""
 
 import math
 from collections import OrderedDict
@@ -10,10 +10,10 @@ from validation.models.network import Network
 
 @dataclass(frozen=True)
 class TangentMLP(Network):
-    """f(x) = sqrt(2 / hidden) V relu(W x / sqrt(inputs)), every weight standard normal, no biases.
+    """f(x) = sqrt(2 / hidden) V relu(W x / sqrt(inputs)), with standard normal weights and no biases.
 
-    Jacot et al. (2018). The factors in front, not the sizes of the weights, keep outputs of order 1: then gradient
-    descent moves each weight by a share that vanishes as `hidden` grows.
+    Jacot et al. (2018). The prefactors, not the sizes of the weights, keep outputs of order 1. The relative change of
+    each weight under gradient descent then vanishes as `hidden` grows.
     """
 
     name: Literal["tangent_mlp"] = "tangent_mlp"

@@ -1,4 +1,4 @@
-"""Networks as torchvision has them, for any number of input channels, and none of them with random parts."""
+"""torchvision's networks, for any number of input channels and without random parts such as dropout."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -12,16 +12,16 @@ EXPANSIONS, WIDTHS, COUNTS = (1, 6, 6, 6, 6, 6, 6), (16, 24, 32, 64, 96, 160, 32
 
 @dataclass(frozen=True)
 class MobileNetV2(Network):
-    """MobileNet-v2 of width 1.0. Sandler et al. (2018), Table 2; without dropout.
+    """MobileNet-v2 of width 1.0, without dropout. Sandler et al. (2018), Table 2.
 
-    Raises UsageError for strides that are not eight times 1 or 2.
+    Raises UsageError unless there are eight strides of 1 or 2.
     """
 
     name: Literal["mobilenet_v2"] = "mobilenet_v2"
     title: ClassVar = "MobileNet-v2"
     cost: ClassVar = Cost(0.04, 32, 40_000)
     strides: tuple[int, ...] = IMAGENET_STRIDES
-    """Of the first convolution and of the seven stages. The default, ImageNet's, takes 32 x 32 pixels to one."""
+    """Strides of the first convolution and the seven stages. The default, ImageNet's, reduces 32 x 32 pixels to one."""
 
     def __post_init__(self):
         if len(self.strides) != len(IMAGENET_STRIDES) or not set(self.strides) <= {1, 2}:
@@ -41,7 +41,7 @@ class MobileNetV2(Network):
 
 @dataclass(frozen=True)
 class TorchvisionResNet18(Network):
-    """torchvision's ResNet-18, not pre-activated: 7x7 stem with max-pool, 11.69 million parameters on ImageNet."""
+    """torchvision's ResNet-18, without pre-activation: 7x7 stem with max-pool, 11.69 million parameters on ImageNet."""
 
     name: Literal["torchvision_resnet18"] = "torchvision_resnet18"
     title: ClassVar = "torchvision's ResNet-18"
@@ -56,7 +56,7 @@ class TorchvisionResNet18(Network):
 
 
 def _with_channels(network, parent, name, channels):
-    """The network with the first convolution, `name` in `parent`, made for that many input channels."""
+    """The network with its first convolution, `name` in `parent`, replaced to match the number of input channels."""
     from torch import nn
 
     old = getattr(parent, name)
@@ -68,7 +68,7 @@ def _with_channels(network, parent, name, channels):
 
 
 def _plain(network):
-    """The network with activations that leave their input as it is, so that functional transforms can take it."""
+    """The network without in-place activations, which functional transforms do not support."""
     from torch import nn
 
     for module in network.modules():

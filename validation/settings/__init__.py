@@ -1,4 +1,4 @@
-"""The registry of experiments: a new one is a file here and a line below, or a row of images.SETTINGS."""
+"""The registry of settings. To add one, write a file here and add a line below, or add a row to images.SETTINGS."""
 
 import re
 from importlib import import_module
@@ -10,7 +10,7 @@ from validation.settings.mlp_mnist import MLP_MNIST, MLP_MNIST_ADAM_1E3, MLP_MNI
 from validation.settings.rf_noisy_mnist import RF_NOISY_MNIST, RF_NOISY_MNIST_SGD
 from validation.settings.setting import Setting
 
-NAME = re.compile(r"[A-Za-z0-9_][\w-]*")  # of a setting, and so of a folder
+NAME = re.compile(r"[A-Za-z0-9_][\w-]*")  # the name of a setting is also the name of a folder
 
 SETTINGS = {setting.name: setting for setting in (
     RF_NOISY_MNIST,
@@ -26,8 +26,9 @@ SETTINGS = {setting.name: setting for setting in (
 
 
 def find(name) -> Setting:
-    """The setting of that name, or, of a name like my_package.my_settings:PETS, the one that a module of the user's own
-    has under it. Raises UsageError with the known names for an unknown one, and for what is no setting."""
+    """The registered setting of that name, or the one at an import path such as my_package.my_settings:PETS.
+
+    Raises UsageError for an unknown name, with the known ones, and for an object that is not a setting."""
     if ":" in name:
         return _imported(name)
     if name not in SETTINGS:
@@ -41,14 +42,14 @@ def _imported(name):
     try:
         setting = getattr(import_module(module), attribute)
     except ImportError as error:
-        raise UsageError(f"{wanted}, got {name!r}, which cannot be imported ({error}); run from the folder that "
-                         f"{module.partition('.')[0]} is in, or install it") from error
+        raise UsageError(f"{wanted}, got {name!r}, which cannot be imported ({error}); run the command in the folder "
+                         f"that contains {module.partition('.')[0]}, or install it") from error
     except AttributeError as error:
-        raise UsageError(f"{wanted}, got {name!r}, and {module} has no {attribute}; name a Setting of it") from error
+        raise UsageError(f"{wanted}, got {name!r}, but {module} has no {attribute}; name a Setting in it") from error
     if not isinstance(setting, Setting):
         raise UsageError(f"{wanted}, got {name!r}, which is a {type(setting).__name__}; make it a "
                          "validation.settings.Setting")
     if setting.name in SETTINGS or not NAME.fullmatch(setting.name):
-        raise UsageError(f"{wanted}, got {name!r} with the setting's name {setting.name!r}; give it a name of its own, "
-                         "of letters, digits, _ and -")
+        raise UsageError(f"{wanted}, got {name!r} with the name {setting.name!r}; give it a unique name of letters, "
+                         "digits, _ and -")
     return setting

@@ -1,4 +1,4 @@
-"""Values that an experiment can have: each is refused in the words of the command line."""
+"""Checks of the values of a setting; errors name the command-line flag."""
 
 import math
 
@@ -7,7 +7,7 @@ from validation.settings.loss import check as check_loss
 
 
 def check(setting):
-    """Raises UsageError, in the words of the command line, for values that no experiment can have."""
+    """Raises UsageError, which names the command-line flag, for invalid values."""
     for part in ("model", "student_model"):
         model = getattr(setting, part)
         for name, value in () if model is None else vars(model).items():
@@ -42,7 +42,7 @@ def _check_training(recipe, flag):
     require(recipe.optimiser == "sgd" or not (recipe.momentum or recipe.nesterov), f"{flag}.optimiser",
             "sgd with a momentum", recipe.optimiser,
             f"pass {flag}.optimiser sgd, or {flag}.momentum 0 {flag}.no-nesterov")
-    require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive one for Nesterov's", 0)
+    require(recipe.momentum > 0 or not recipe.nesterov, f"{flag}.momentum", "a positive momentum with Nesterov", 0)
     require(0 <= recipe.weight_decay < math.inf, f"{flag}.weight-decay", "0 or more", recipe.weight_decay)
     require(recipe.warmup_epochs >= 0, f"{flag}.warmup-epochs", "0 or more", recipe.warmup_epochs)
     check_loss(recipe.loss, flag)
@@ -64,7 +64,7 @@ def _positive(value):
 
 
 def require(holds, flag, expected, got, fix="pass another value or leave the flag out"):
-    """Raises UsageError with these words unless `holds`; a tuple is written as the command line takes it."""
+    """Raises UsageError with this message unless `holds`; a tuple is written as on the command line."""
     if not holds:
         got = " ".join(map(str, got)) if isinstance(got, tuple | list) else got
         raise UsageError(f"{flag}: expected {expected}, got {got}; {fix}")

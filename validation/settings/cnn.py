@@ -1,4 +1,4 @@
-"""A convolutional network on few images. Table 7's third column, App. D.6, D.7, Figs. 18 and 21."""
+"""A convolutional network on few images. Table 7 (third column), App. D.6, D.7, Figs. 18 and 21."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from validation.settings.setting import Data, Eigenspace, Setting, Training, ret
 
 TEACHER = Training(epochs=20, batch_size=32, learning_rate=1e-3, optimiser="adam")
 STUDENT = replace(TEACHER, loss=Loss("distilled", temperature=4.0))
-UNKNOWN = "of this column of Table 7 the optimiser and the weight of the distillation are known: this is ours"
+UNKNOWN = "ours: of this column of Table 7 only the optimiser and the weight of the distillation are known"
 
 
 def _setting(name, title, dataset):
@@ -25,12 +25,12 @@ def _setting(name, title, dataset):
                                   "student.loss.temperature"), UNKNOWN),
                  **{f"{role}.{value}": UNKNOWN for role in ("teacher", "student")
                     for value in ("epochs", "batch_size", "learning_rate")},
-                 "analysis.bottom": "indices 20 to 59 counted from 0, in proportion where there are fewer directions"})
+                 "analysis.bottom": "indices 20 to 59 counted from 0, scaled down if there are fewer directions"})
 
 
 CNN_CIFAR10 = _setting("cnn_cifar10", "CIFAR-10, CNN", CIFAR10())
 CNN_FASHION_MNIST = _setting("cnn_fashion_mnist", "Fashion-MNIST, CNN", FashionMNIST())
 CNN_FASHION_MNIST_SGD = retrained(
     CNN_FASHION_MNIST, "cnn_fashion_mnist_sgd", "Fashion-MNIST, CNN, plain SGD",
-    "ours: Table 7 has Adam; at 0.1 the students of temperature 4 do not learn",
+    "ours: Table 7 has Adam; at 0.1 students at temperature 4 do not learn",
     optimiser="sgd", learning_rate=0.02)

@@ -1,4 +1,4 @@
-"""The image settings: Table 2 row by row, what its other figures vary, and the same where CIFAR cannot be had."""
+"""The image settings: all rows of Table 2, variations in other figures, and similar settings on other data."""
 
 from dataclasses import replace
 
@@ -16,14 +16,14 @@ MOBILENET, TORCHVISION_RESNET18 = MobileNetV2(), TorchvisionResNet18()
 
 
 def distil(name, title, recipe: Recipe, model, student_model=None, train=None, test=None, guesses=None):
-    """The `Setting` of a row: student_model None is self-distillation; train, test: the paper's accuracies in per
-    cent."""
+    """The `Setting` of a row. student_model None is self-distillation; train, test: the paper's accuracies in per cent.
+    """
     analysis = recorded(recipe, model)
     named = {key.replace("training.", f"{role}."): why for role in ("teacher", "student")
              for key, why in recipe.guesses.items()}
     named |= _of_models(recipe, model, student_model) | (guesses or {})
     if analysis.layers:
-        named["analysis.layers"] = "ours: the paper looks at no layer of a ResNet"
+        named["analysis.layers"] = "ours: the paper analyses no layer of a ResNet"
     setting = Setting(
         name=name, title=title, data=recipe.data, model=model, student_model=student_model, teacher=recipe.training,
         student=replace(recipe.training, loss=recipe.loss), evaluation=recipe.evaluation, analysis=analysis,
@@ -33,9 +33,11 @@ def distil(name, title, recipe: Recipe, model, student_model=None, train=None, t
 
 
 def recorded(recipe, model):
-    """What is looked at in the eigenspace of a ResNet for small images: its first convolution, the first, middle and
-    last of the stages, and the classifier, about `RECORDS` times in a training. Of a student that is another network
-    nothing is, but its teacher serves others."""
+    """The layers of a ResNet for small images that are recorded, about `RECORDS` times in a training.
+
+    They are its first convolution, the first, middle and last convolution of the stages, and the classifier. A student
+    of another architecture is not recorded, but its teacher is, because other students reuse it.
+    """
     if not isinstance(model, ResNet) or len(model.widths) != 3:
         return Eigenspace()
     blocks = (model.depth - 2) // 6
@@ -45,13 +47,13 @@ def recorded(recipe, model):
 
 
 def _of_models(recipe, model, student_model):
-    """The guesses about networks: a recipe's on a stem go to the ResNets that have one."""
+    """The guesses about networks; a recipe's guess about the stem applies to ResNets."""
     stem, found = recipe.guesses.get("model.stem"), {"model.stem": None}
     for part, network in (("model", model), ("student_model", student_model)):
         if network is MOBILENET:
             found[f"{part}.strides"] = "ImageNet's, unmodified, as the paper's low accuracies suggest"
         elif isinstance(network, ResNet):
-            found[f"{part}.shortcut"] = "zeros in place of projections have the published parameter counts too, rounded"
+            found[f"{part}.shortcut"] = "zero padding instead of projections also has the published (rounded) counts"
             found |= {f"{part}.stem": stem} if stem else {}
     return found
 
@@ -64,7 +66,7 @@ def _trained(recipe, **changes):
     return replace(recipe, training=replace(recipe.training, **changes))
 
 
-HALFWAY = "the switch is in the middle of the training and at once, which the paper does not say"
+HALFWAY = "an abrupt switch in the middle of the training, which the paper does not specify"
 FIGURE = "not a row of Table 2: "
 IMAGENET_TRAIN, IMAGENET_TEST = (78.0, 78.0), (69.35, 69.35)
 
@@ -106,16 +108,16 @@ SETTINGS = (
            _switched(recipes.IMAGENET, "one_hot to 0.1 distilled + 0.9 one_hot at epoch 45"),
            TORCHVISION_RESNET18, None,
            (*IMAGENET_TRAIN, 71.65), (*IMAGENET_TEST, 68.3),
-           {"student.loss.terms": f"late distillation: one-hot first; {HALFWAY}"}),
+           {"student.loss.terms": f"late distillation, one-hot first; {HALFWAY}"}),
     distil("resnet_imagenet_early", "ImageNet, distilled then one-hot",
            _switched(recipes.IMAGENET, "0.1 distilled + 0.9 one_hot to one_hot at epoch 45"),
            TORCHVISION_RESNET18, None,
            (*IMAGENET_TRAIN, 79.1), (*IMAGENET_TEST, 69.75),
-           {"student.loss.terms": f"early distillation: one-hot afterwards; {HALFWAY}"}),
+           {"student.loss.terms": f"early distillation, then one-hot; {HALFWAY}"}),
     # Other figures
     distil("resnet_cifar100_long", "CIFAR-100, 50k steps",
            _trained(recipes.CIFAR100, epochs=1042, decay_epochs=(463, 695, 926)), RESNET56, guesses={
-               f"{role}.decay_epochs": FIGURE + "the shares of the training that they are of 450 epochs"
+               f"{role}.decay_epochs": FIGURE + "at the same shares of the training as with 450 epochs"
                for role in ("teacher", "student")}),
     distil("resnet_cifar100_small_batch", "CIFAR-100, batches of 128",
            _trained(recipes.CIFAR100, batch_size=128, learning_rate=0.1), RESNET56),
@@ -123,10 +125,10 @@ SETTINGS = (
            _switched(recipes.CIFAR100, "distilled to one_hot at step 15000 over 1000 steps"), RESNET56),
     distil("resnet_cifar100_to_distillation", "CIFAR-100, one-hot then distilled",
            _switched(recipes.CIFAR100, "one_hot to distilled at step 15000 over 1000 steps"), RESNET56),
-    distil("resnet_cifar100_half_teacher", "CIFAR-100, a teacher of one half",
+    distil("resnet_cifar100_half_teacher", "CIFAR-100, teacher trained on half",
            replace(recipes.CIFAR100, data=replace(recipes.CIFAR100.data, teacher_fraction=0.5)), RESNET56, guesses={
                "data.teacher_fraction": FIGURE + "Fig. 4b has a teacher that interpolates on half of the data"}),
-    # Where CIFAR cannot be had
+    # On data other than the paper's
     distil("resnet_fashion_mnist", "Fashion-MNIST", recipes.FASHION_MNIST, RESNET56),
     distil("resnet20_fashion_mnist", "Fashion-MNIST", recipes.FASHION_MNIST, RESNET20),
     distil("resnet56_resnet20_fashion_mnist", "Fashion-MNIST", recipes.FASHION_MNIST, RESNET56, RESNET20),

@@ -19,13 +19,13 @@ MLP_MNIST = Setting(
     student=STUDENT,
     analysis=Eigenspace(layers=("linear1", "linear2"), pairs=15, top=(0, 15), bottom=(20, 60)),
     guesses={
-        "data.train_examples": "128 is the paper's; that every seed draws its own is not",
-        "model.bias": "the layers' biases are not mentioned; PyTorch's default has them (13.2 pairs; without 12.7)",
+        "data.train_examples": "128 is the paper's number; that each seed draws its own examples is our choice",
+        "model.bias": "biases are not mentioned; we use PyTorch's default, with biases (13.2 pairs; 12.7 without)",
         "analysis.bottom": "indices 20 to 59 counted from 0; the paper's may be counted from 1 or include 60",
     },
 )
 
-# What Adam and its small steps have to do with it.
+# Variations that test the effect of Adam and its small learning rate.
 MLP_MNIST_SGD = retrained(MLP_MNIST, "mlp_mnist_sgd", "MNIST, two-layer MLP, plain SGD", "ours: Table 7 has Adam, 1e-4",
                           optimiser="sgd", learning_rate=0.1)
 MLP_MNIST_ADAM_1E3 = retrained(MLP_MNIST, "mlp_mnist_adam_1e-3", "MNIST, two-layer MLP, Adam with larger steps",

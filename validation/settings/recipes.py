@@ -1,4 +1,4 @@
-"""How the paper trains on each data set, Table 1, and which of those values are guesses."""
+"""The paper's training on each data set (Table 1), and which of these values are guesses."""
 
 from dataclasses import dataclass, field, replace
 
@@ -12,8 +12,9 @@ CROPPED = Images(padding=4, flip=True)
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all settings on one data set share. loss: the student's; guesses: as of a `Setting`, where "training" stands
-    for both roles."""
+    """The values that all settings on one data set share.
+
+    loss: the student's loss; guesses: as in `Setting`, with "training" for both roles."""
 
     data: Data
     training: Training
@@ -23,13 +24,12 @@ class Recipe:
 
 
 EVERYWHERE = {
-    "training.weight_decay": "that it is on every parameter, those of the normalisations and biases too; the value is "
-                             "Table 1's",
-    "training.warmup_epochs": "that the learning rate rises linearly, step by step; the value is Table 1's",
-    "data.view.padding": "that the teacher answers for the very crop and flip that the student sees, in evaluation "
-                         "mode; the value is known",
-    "share_initialisation": "known of the eigenspace settings only; across architectures the student "
-                                         "shares it with the one-hot student",
+    "training.weight_decay": "applies to all parameters, including normalisation and biases; the value is Table 1's",
+    "training.warmup_epochs": "the learning rate increases linearly at every step; the value is Table 1's",
+    "data.view.padding": "the teacher, in evaluation mode, sees the same crop and flip as the student; the value is "
+                         "the paper's",
+    "share_initialisation": "known only for the eigenspace settings; across architectures the student shares it with "
+                            "the one-hot student",
 }
 
 TRAINING_V1 = Training(
@@ -43,7 +43,7 @@ CIFAR10 = Recipe(Data(sets.CIFAR10(), CROPPED), TRAINING_V1, DISTILLED, EVALUATE
 CIFAR100 = Recipe(Data(sets.CIFAR100(), CROPPED), TRAINING_V1, DISTILLED, EVALUATED, EVERYWHERE)
 
 CIFAR100_NOISY = replace(CIFAR100, data=replace(CIFAR100.data, label_noise=0.05), guesses=EVERYWHERE | {
-    "data.label_noise": "the share is not known; to be calibrated so that the teacher tests near 69.8 %",
+    "data.label_noise": "the share is not given; calibrate it until the teacher's test accuracy is about 69.8 %",
 })
 
 CIFAR100_V2 = replace(
@@ -51,8 +51,8 @@ CIFAR100_V2 = replace(
         epochs=240, batch_size=64, learning_rate=0.05, optimiser="sgd", momentum=0.9, weight_decay=5e-4,
         schedule="steps", decay_epochs=(150, 180, 210), decay_factor=0.1),
     guesses=EVERYWHERE | {
-        "training.nesterov": "the scripts that it is based on use none, the paper's row says Nesterov",
-        "training.drop_last": "the scripts that it is based on keep the last batch",
+        "training.nesterov": "the original scripts do not use it, although the paper's row says Nesterov",
+        "training.drop_last": "the original scripts keep the last batch",
     })
 
 TINY_IMAGENET = Recipe(
@@ -60,8 +60,8 @@ TINY_IMAGENET = Recipe(
     replace(TRAINING_V1, epochs=200, batch_size=128, learning_rate=0.1, weight_decay=5e-4, warmup_epochs=5,
             decay_epochs=(75, 135)),
     DISTILLED, EVALUATED, EVERYWHERE | {
-        "training.drop_last": "as on CIFAR",
-        "model.stem": "3x3 without a max-pool, at 64 x 64 pixels",
+        "training.drop_last": "as for CIFAR",
+        "model.stem": "3x3 without max-pool, for images of 64 x 64 pixels",
     })
 
 IMAGENET = Recipe(
@@ -69,29 +69,29 @@ IMAGENET = Recipe(
     Training(epochs=90, batch_size=256, learning_rate=0.1, optimiser="sgd", momentum=0.9, weight_decay=1e-4,
              warmup_epochs=5, schedule="cosine", drop_last=True),
     Loss("0.1 distilled + 0.9 one_hot", temperature=4.0),
-    Evaluation(evaluated=50_000, saved_logits=100_000),  # all 1.3 million would be 5 GB of logits a network
+    Evaluation(evaluated=50_000, saved_logits=100_000),  # all 1.3 million would take 5 GB of logits per network
     {
-        **{f"training.{name}": "not in the paper; usual for ImageNet" for name in (
+        **{f"training.{name}": "not in the paper; the usual value for ImageNet" for name in (
             "epochs", "batch_size", "learning_rate", "weight_decay", "warmup_epochs", "nesterov", "drop_last")},
-        "student.loss.terms": "small, after Cho and Hariharan (2019)",
-        "student.loss.temperature": "after Cho and Hariharan (2019)",
-        "data.view.resized_crop": "the usual one; the paper says standard augmentations",
+        "student.loss.terms": "a small weight, following Cho and Hariharan (2019)",
+        "student.loss.temperature": "following Cho and Hariharan (2019)",
+        "data.view.resized_crop": "the usual augmentation; the paper says standard augmentations",
         "share_initialisation": EVERYWHERE["share_initialisation"],
     })
 
-# Where the paper's data cannot be had. What its recipe becomes there is ours.
-SHRUNK = {f"training.{name}": "ours: of fewer epochs about the share that it is of 450" for name in (
+# Data that the paper does not use. The adapted recipes are ours.
+SHRUNK = {f"training.{name}": "ours: about the same share of the training as with 450 epochs" for name in (
     "decay_epochs", "warmup_epochs")}
 SHORT = replace(TRAINING_V1, epochs=60, warmup_epochs=2, decay_epochs=(27, 40, 53))
 FASHION_MNIST = Recipe(
     Data(sets.FashionMNIST(), CROPPED), SHORT, DISTILLED, EVALUATED, EVERYWHERE | {
-        "training.epochs": "not a setting of the paper's: its CIFAR recipe in 60 of 450 epochs", **SHRUNK})
+        "training.epochs": "not a setting of the paper: its CIFAR recipe in 60 instead of 450 epochs", **SHRUNK})
 
 SMALL_BATCH = replace(SHORT, batch_size=128, learning_rate=0.1)
 OURS = EVERYWHERE | {
-    "training.epochs": "not a setting of the paper's: its small-batch CIFAR recipe in fewer epochs",
-    "data.view.flip": "mirrored digits are none",
-    "data.view.padding": "ours: half of CIFAR's or less, on smaller images",
+    "training.epochs": "not a setting of the paper: its small-batch CIFAR recipe in fewer epochs",
+    "data.view.flip": "off, because mirrored digits are not digits",
+    "data.view.padding": "ours: at most half of CIFAR's, for smaller images",
     **SHRUNK,
 }
 MNIST = Recipe(

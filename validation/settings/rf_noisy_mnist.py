@@ -1,4 +1,4 @@
-"""A linear model on random features, a quarter of its labels flipped. Table 7, App. D.4, Figs. 17-19."""
+"""A linear model on random features, with a quarter of the labels flipped. Table 7, App. D.4, Figs. 17-19."""
 
 from dataclasses import replace
 
@@ -19,10 +19,10 @@ RF_NOISY_MNIST = Setting(
     student=STUDENT,
     analysis=Eigenspace(layers=("head",), pairs=15, top=(0, 15), bottom=(20, 60)),
     guesses={
-        "data.flip_to": 'the noise is "uniform": exactly this share of labels moves, each to one of the other classes',
-        "data.train_examples": "128 is the paper's; that every seed draws its own is not",
-        "model.scale": "the features' scale is not given: weights of variance scale / inputs on pixels in [0, 1]",
-        "model.bias": "the linear model's bias is not mentioned; the theorem has none",
+        "data.flip_to": 'the paper says "uniform" noise: exactly this share of labels flips, each to another class',
+        "data.train_examples": "128 is the paper's number; that each seed draws its own examples is our choice",
+        "model.scale": "the scale of the features is not given: weights of variance scale / inputs, pixels in [0, 1]",
+        "model.bias": "a bias of the linear model is not mentioned; the theorem has none",
         "analysis.bottom": "indices 20 to 59 counted from 0; the paper's may be counted from 1 or include 60",
     },
 )

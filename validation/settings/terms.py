@@ -1,4 +1,4 @@
-"""A mixture of loss terms whose weights change over the training, and the sentence that says so."""
+"""A mixture of loss terms whose weights change during training, and its text form."""
 
 import re
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Duration:
     unit: Literal["step", "epoch", "%"]
 
     def steps(self, per_epoch, epochs):
-        """In steps, of a training of that many epochs with `per_epoch` steps each."""
+        """The duration in steps, for a training of `epochs` epochs with `per_epoch` steps each."""
         return self.amount * {"step": 1, "epoch": per_epoch, "%": per_epoch * epochs / 100}[self.unit]
 
     def times(self, ratio):
-        """`ratio` times as long; a percentage of the training stays as it is."""
+        """The duration times `ratio`; a percentage of the training is not changed."""
         return self if self.unit == "%" else Duration(float(f"{self.amount * ratio:.6g}"), self.unit)
 
     def at(self):
@@ -38,7 +38,7 @@ class Duration:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Weights (name of a term, weight), in the order of TERMS, of those that are not zero."""
+    """The non-zero weights, as (name of a term, weight) in the order of TERMS."""
 
     weights: tuple[tuple[str, float], ...]
 
@@ -48,21 +48,21 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Switch:
-    """From `start` on the weights change linearly to those of `mixture`, within `window`; a window of 0 is a jump."""
+    """From `start` on, the weights change linearly to those of `mixture` over `window`; a window of 0 is abrupt."""
 
     mixture: Mixture
     start: Duration
     window: Duration
 
     def done(self, step, per_epoch, epochs):
-        """How much of it is done in the step after `step` steps, from 0 to 1."""
+        """The completed fraction of the switch, from 0 to 1, in the step after `step` steps."""
         start, window = (each.steps(per_epoch, epochs) for each in (self.start, self.window))
         return min(max((step - start) / window, 0.0), 1.0) if window else float(step >= start)
 
 
 @dataclass(frozen=True)
 class Terms:
-    """A mixture, and the switches to others. `parse` reads what `str` writes.
+    """A mixture and the switches to other mixtures. `parse` reads the text that `str` writes.
 
         terms    = mixture { "to" mixture "at" ("epoch" N | "step" N | N "%") [ "over" N ("epochs" | "steps" | "%") ] }
         mixture  = [ weight ] term { "+" [ weight ] term }
@@ -76,7 +76,7 @@ class Terms:
 
     @classmethod
     def parse(cls, text):
-        """Raises UsageError for what is no such sentence, and for switches out of order."""
+        """The terms of a text. Raises UsageError for a text outside the grammar."""
         first, *others = re.split(r"\s+to\s+", " ".join(str(text).split()))
         return cls(_mixture(first, text), tuple(_switch(part, text) for part in others))
 
@@ -87,7 +87,7 @@ class Terms:
 
     @property
     def names(self):
-        """The terms that have a weight at some time."""
+        """The terms that have a weight at some point of the training."""
         return tuple(dict(pair for mixture in (self.first, *(switch.mixture for switch in self.switches))
                           for pair in mixture.weights))
 
@@ -100,7 +100,7 @@ class Terms:
         return now
 
     def stretched(self, ratio):
-        """The same with the switches `ratio` times as late and as long; those in percent of the training stay."""
+        """The terms with start and window of the switches scaled by `ratio`; percentages are not changed."""
         return Terms(self.first, tuple(Switch(switch.mixture, switch.start.times(ratio), switch.window.times(ratio))
                                        for switch in self.switches))
 

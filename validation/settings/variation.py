@@ -1,4 +1,4 @@
-"""A setting with other values, given by their dotted names as in a configuration."""
+"""A setting with changed values, given by their dotted names as in a configuration."""
 
 from dataclasses import is_dataclass, replace
 
@@ -8,8 +8,8 @@ from validation.errors import UsageError
 def varied(setting, values):
     """The `Setting` with these values: {"data.label_noise": 0.1, "student.loss.temperature": 1.0}.
 
-    Its title says that it was changed, and a value that is given is no guess. Raises UsageError for a name that the
-    setting does not have, and for values that no experiment can have.
+    Its title says that it is changed, and given values are no longer guesses. Raises UsageError for unknown names and
+    invalid values.
     """
     before = setting.base or setting
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""The registry of studies: a new one is a file here and a line below."""
+"""The registry of studies. To add one, write a file here and add a line below."""
 
 from validation.errors import unknown
 from validation.studies.function_space import FUNCTION_SPACE, FUNCTION_SPACE_STEPS
@@ -17,7 +17,7 @@ __all__ = ["STUDIES", "Quantity", "Study", "find"]
 
 
 def find(name) -> Study:
-    """The study of that name; UsageError with the known ones for an unknown name."""
+    """The study of that name. Raises UsageError for an unknown name, with the known ones."""
     if name not in STUDIES:
         raise unknown("NAME", name, STUDIES)
     return STUDIES[name]

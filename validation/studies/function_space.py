@@ -1,18 +1,18 @@
-"""How far networks depart from the closed form on their tangent kernel: by width, and by the size of their steps."""
+"""How much networks differ from the closed form on their tangent kernel, by width and by step size."""
 
 from validation.studies.study import Quantity, Study
 
 QUANTITIES = (
     *(Quantity(f"drift of the {role}", lambda result, role=role: result["drift"][role], digits=3)
       for role in ("teacher", "student")),
-    Quantity("kernel changes by", lambda result: result["kernel_change"], digits=3),
+    Quantity("kernel change", lambda result: result["kernel_change"], digits=3),
     Quantity("pairs exaggerated", lambda result: result["exaggeration"].get("measured", {}).get("exaggerated"),
              digits=1),
 )
 
 FUNCTION_SPACE = Study(
     name="function_space",
-    title="two-layer networks in function space, by loss and width; 15 pairs of directions a seed",
+    title="two-layer networks in function space, by loss and width; 15 pairs of directions per seed",
     settings=("function_space",),
     vary={"loss": ("squared", "cross_entropy"), "width": (64, 256, 1024, 4096)},
     quantities=QUANTITIES,

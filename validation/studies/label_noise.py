@@ -1,4 +1,4 @@
-"""Label noise in the linear model: which points are underfit, and whether the student gains. Sec. 5."""
+"""Label noise in the linear model: which points are underfit, and whether the student is better. Sec. 5."""
 
 from validation.studies.quantities import accuracy, gain, pairs, slope, underfit
 from validation.studies.study import Study

@@ -1,4 +1,4 @@
-"""What the optimiser has to do with the bias: Adam, as in the paper, and plain SGD. Table 7."""
+"""The effect of the optimiser on the bias: Adam, as in the paper, compared with plain SGD. Table 7."""
 
 from validation.studies.quantities import accuracy, gain, slope, underfit
 from validation.studies.study import Study

@@ -1,4 +1,4 @@
-"""A study as data: settings, which of their values vary, seeds, and what is measured of each run."""
+"""The configuration of a study: settings, varied values, seeds, and the quantities of each run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from validation.settings.variation import varied
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number of each run's result, or None where it is undetermined."""
+    """A number computed from the result of a run, or None if it is undetermined."""
 
     title: str
     of: Callable[[dict], float | None]
@@ -20,23 +20,23 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Variant:
-    """A setting, the values that it is run with, and what people call them."""
+    """A setting, its changed values, and the labels of the row."""
 
     setting: str
     values: dict
     labels: tuple[str, ...]
 
     def apply(self):
-        """The setting to be run, of function space too."""
+        """The changed setting; works for function space too."""
         setting = REGISTERED.get(self.setting) or find(self.setting)
         return varied(setting, self.values) if isinstance(setting, Setting) else replace(setting, **self.values)
 
 
 @dataclass(frozen=True)
 class Study:
-    """Each of `settings` with each combination of the values in `vary`, for each seed.
+    """All combinations of `settings`, the values in `vary`, and seeds.
 
-    vary: the dotted name of a value, or a tuple of names that take the same value, -> the values.
+    vary: dotted name of a value, or a tuple of names that share a value -> the values.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Study:
 
     @property
     def header(self):
-        """The titles of a variant's labels."""
+        """The headers of a variant's labels."""
         return ("setting", *(_names(key)[0] for key in self.vary))
 
     def variants(self):
-        """Every `Variant`, in the order of settings and values."""
+        """All `Variant`s, in the order of settings and values."""
         return [Variant(setting, {name: value for key, value in zip(self.vary, chosen) for name in _names(key)},
                         (setting, *map(_text, chosen)))
                 for setting in self.settings for chosen in product(*self.vary.values())]
