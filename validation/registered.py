@@ -1,7 +1,5 @@
 """The registered settings, to which addresses and `where` are relative, and the commands that produce their runs."""
 
-from pathlib import Path
-
 from validation.address import changes, leaves
 from validation.data import DATASETS
 from validation.function_space.setting import FUNCTION_SPACE
@@ -9,7 +7,6 @@ from validation.settings import SETTINGS
 
 REGISTERED = SETTINGS | {FUNCTION_SPACE.name: FUNCTION_SPACE}
 SOURCE = "data_source"  # the configuration's field for the source of the data
-NOWHERE = Path(__file__) / "data"  # a folder that does not exist
 
 
 def ANY(value):  # in capitals because it is used like a constant
@@ -30,7 +27,7 @@ def data_set(setting):
 def as_it_stands(setting):
     """The configuration, without a seed, of a registered setting's runs on its default data source: the one used on a
     machine that has no data files."""
-    return setting.configuration() | {"smoke": False, SOURCE: data_set(setting).locate(NOWHERE, None).name}
+    return setting.configuration() | {"smoke": False, SOURCE: data_set(setting).usual_source}
 
 
 def command(setting, where=None, seeds=None):

@@ -242,3 +242,9 @@ def test_a_mask_has_the_given_share_and_is_uniform():
     assert (abs(masks.sum(axis=0) - 250) < 4 * 11.2).all() and masks.sum(axis=0).std() > 5
     np.testing.assert_array_equal(mask(40, 0.5, random(7)), masks[7])
     assert not mask(40, 0.0, random()).any() and mask(40, 1.0, random()).all()
+
+
+@pytest.mark.parametrize("name", [name for name in DATASETS if name not in ("image_folder", "arrays", "table")])
+def test_the_usual_source_is_the_one_without_files(name, tmp_path):
+    dataset = DATASETS[name]()
+    assert dataset.usual_source == dataset.locate(tmp_path / "none", None).name

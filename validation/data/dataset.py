@@ -80,6 +80,12 @@ class Dataset:
     """The standard deviation of each channel, like `mean`."""
 
     @property
+    def usual_source(self) -> str:
+        """The name of the `Source` on a machine with none of the data set's files, which runs do not name in their
+        address."""
+        return self.name
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes in the order of their numbers; empty if they have none."""
         return ()

@@ -26,6 +26,10 @@ class Digits(Dataset):
     mean: ClassVar = (0.3047,)
     std: ClassVar = (0.3756,)
 
+    @property
+    def usual_source(self):
+        return SHIPPED.name
+
     def locate(self, data_dir, download):
         return SHIPPED
 

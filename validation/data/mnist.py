@@ -40,6 +40,10 @@ class MNIST(Dataset):
     mean: ClassVar = (0.1307,)
     std: ClassVar = (0.3081,)
 
+    @property
+    def usual_source(self):
+        return OFFLINE.name
+
     def locate(self, data_dir, download):
         if idx.found(_raw(data_dir)):
             return ON_DISK
