@@ -138,3 +138,15 @@ def test_an_invalid_table_raises(tmp_path, text, options, flag):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(UsageError, match=f"^{flag}"):
         Table(path=str(tmp_path / "t.csv"), **options).load(None, None)
+
+
+def test_a_flipped_bit_of_the_arrays_raises(tmp_path):
+    """NumPy's own reader compares no checksum of a large array."""
+    x = np.zeros((200, 1000), np.float32)
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(200) % 2)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[300_000] ^= 64
+    (tmp_path / "b.npz").write_bytes(content)
+    assert Arrays(path=str(tmp_path / "a.npz")).load(tmp_path, False).classes == 2
+    with pytest.raises(UsageError, match=r"^--data.set.path: expected a .npz file of arrays.*CRC"):
+        Arrays(path=str(tmp_path / "b.npz")).load(tmp_path, False)

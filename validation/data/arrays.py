@@ -1,7 +1,5 @@
 """Arrays of inputs and labels from one .npz file."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from eigenkd.deviation import files
 from validation.data.dataset import InFile, Source, Splits, split
 from validation.errors import UsageError
 
@@ -36,9 +35,11 @@ class Arrays(InFile):
 def _read(path):
     """(`Splits`, names of the classes) of the file."""
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as stored:
-            arrays = {key.lower(): stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:  # TypeError: a .npy
+        if Path(path).suffix.lower() != ".npz":
+            raise ValueError("not an .npz file")
+        stored = files.read_all(Path(path).expanduser())  # checks sizes and checksums
+        arrays = {name.lower(): np.asarray(load()) for name, load in stored.items()}
+    except (OSError, ValueError) as error:
         raise UsageError(f"--data.set.path: expected a .npz file of arrays, got {path or 'none'} ({error}); write it "
                          "with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)") from error
     whole = {"x", "y"} <= arrays.keys()
