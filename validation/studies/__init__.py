@@ -3,12 +3,14 @@
 from validation.errors import unknown
 from validation.studies.function_space import FUNCTION_SPACE, FUNCTION_SPACE_STEPS
 from validation.studies.label_noise import LABEL_NOISE
+from validation.studies.noisy_labels import NOISY_LABELS
 from validation.studies.optimisers import OPTIMISERS
 from validation.studies.study import Quantity, Study
 
 STUDIES = {study.name: study for study in (
     OPTIMISERS,
     LABEL_NOISE,
+    NOISY_LABELS,
     FUNCTION_SPACE,
     FUNCTION_SPACE_STEPS,
 )}
