@@ -6,11 +6,13 @@ from validation.studies.label_noise import LABEL_NOISE
 from validation.studies.noisy_labels import NOISY_LABELS
 from validation.studies.optimisers import OPTIMISERS
 from validation.studies.study import Quantity, Study
+from validation.studies.teacher_fit import TEACHER_FIT
 
 STUDIES = {study.name: study for study in (
     OPTIMISERS,
     LABEL_NOISE,
     NOISY_LABELS,
+    TEACHER_FIT,
     FUNCTION_SPACE,
     FUNCTION_SPACE_STEPS,
 )}
