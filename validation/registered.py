@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from validation.address import changes, leaves
+from validation.closed_form.setting import CLOSED_FORM
 from validation.data import DATASETS
 from validation.function_space.setting import FUNCTION_SPACE
 from validation.settings import SETTINGS
 
-REGISTERED = SETTINGS | {FUNCTION_SPACE.name: FUNCTION_SPACE}
+REGISTERED = SETTINGS | {setting.name: setting for setting in (FUNCTION_SPACE, CLOSED_FORM)}
 SOURCE = "data_source"  # in a configuration: where the data came from
 NOWHERE = Path(__file__) / "data"  # a folder that does not exist
 

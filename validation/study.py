@@ -117,11 +117,9 @@ def one(variant, seed, options):
                 run.train_all(options.of_run([seed]), [setting], stops)
         else:
             from validation.device import choose, threads
-            from validation.function_space import training
 
             with threads(1):
-                training.run(replace(setting, seed=seed), options.out, device=choose(options.device),
-                             data_dir=options.data_dir)
+                replace(setting, seed=seed).run(options.out, device=choose(options.device), data_dir=options.data_dir)
 
 
 def automatic(device):

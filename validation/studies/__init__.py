@@ -1,6 +1,7 @@
 """The registry of studies: a new one is a file here and a line below."""
 
 from validation.errors import unknown
+from validation.studies.closed_form import CLOSED_FORM_STUDY
 from validation.studies.function_space import FUNCTION_SPACE, FUNCTION_SPACE_STEPS
 from validation.studies.label_noise import LABEL_NOISE
 from validation.studies.noisy_labels import NOISY_LABELS
@@ -13,6 +14,7 @@ STUDIES = {study.name: study for study in (
     LABEL_NOISE,
     NOISY_LABELS,
     TEACHER_FIT,
+    CLOSED_FORM_STUDY,
     FUNCTION_SPACE,
     FUNCTION_SPACE_STEPS,
 )}

@@ -1,0 +1,95 @@
+"""Accuracies of teachers and students of all training times, in closed form: the diagram that no number is fitted to."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from eigenkd import kernel_flow
+from validation.closed_form.kernel import mean_tangent_kernel
+from validation.closed_form.setting import NAME
+from validation.data.examples import draw, mask
+from validation.device import described
+from validation.plans import plan_of
+from validation.provenance import provenance
+from validation.seeding import generator, local_default
+from validation.settings import find
+
+DIGITS = 5  # of accuracies and risks
+ROUNDING = 1e-6  # of the largest eigenvalue: what a kernel of single precision does not resolve
+
+
+def run(study, out, *, device, data_dir):
+    """Makes the run folder of a `ClosedForm` in `out` and returns its result, also of a finished run."""
+    plan = plan_of(study, study.seed, out=out, data_dir=data_dir)
+    folder, source, setting = plan.folder, plan.source, find(study.of)
+    if plan.state == "show":
+        return folder.finished()
+    if plan.state == "set aside":
+        folder.set_aside()
+    splits = setting.data.set.load(data_dir, None)
+    clean = draw(splits, replace(setting.data, label_noise=0.0), study.seed)
+    with local_default(study.seed, "initialisation"):
+        embed, network = setting.model.build(setting.data.set.shape, setting.data.set.classes)
+    shown = np.linspace(0, len(clean.test_labels) - 1, min(study.test_examples, len(clean.test_labels))).astype(int)
+    train, test = (embed(torch.from_numpy(np.array(images)).float() / 255) for images in (
+        clean.train_inputs, clean.test_inputs[shown]))
+    folder.begin(plan.configuration)
+    K, K_test = np.split(mean_tangent_kernel(network, train, test).double().numpy(), [len(train)])
+    kernel = kernel_flow((K + K.T) / 2, np.zeros((len(K), 1)), rank_tolerance=ROUNDING)
+    diagrams = []
+    for rate in study.label_noise:
+        examples = draw(splits, replace(setting.data, label_noise=rate), study.seed)
+        for fraction in study.teacher_fractions:
+            taught = mask(len(K), fraction, generator(study.seed, "taught"))
+            diagrams.append({"label_noise": rate, "teacher_fraction": fraction, **diagram(
+                study, kernel, K_test, examples.train_labels, examples.train_true_labels, clean.test_labels[shown],
+                splits.classes, taught)})
+    return folder.finish({
+        "setting": NAME, "title": study.title, "seed": study.seed, "smoke": False,
+        **provenance(described(device), torch.get_num_threads()),
+        "data": {"source": source.name, "note": source.note, "sha256": clean.sha256()},
+        "largest_eigenvalue": float(kernel.spectrum.eigenvalues[0]), "diagrams": diagrams})
+
+
+def diagram(study, kernel, K_test, labels, true, test_labels, classes, taught):
+    """Accuracies on the labels trained on ("train") and on the test labels ("test"), and "risk", the squared distance
+    per test image of the outputs from the centred one-hot label: of teachers (times,), and of students
+    (times, times), a row a teacher.
+
+    kernel: a flow of K (n, n); K_test (m, n); labels, true (n,), those trained on and the true ones; taught (n,): which
+    examples the teacher is trained on. Teacher and student start from 0 and see one-hot labels less 1/classes.
+    """
+    K, times = kernel.inputs, study_times(study, kernel)
+    centred = np.eye(classes) - 1 / classes
+    flow = kernel.retarget(centred[labels])
+    teachers = flow if taught.all() else kernel_flow(K[np.ix_(taught, taught)], centred[labels[taught]],
+                                                     rank_tolerance=ROUNDING)
+    outputs = teachers.teacher(times).predict(K[:, taught])  # (times, n, classes)
+
+    def judged(fit, train):
+        test = fit.predict(K_test)
+        return {"train": right(train, labels), "test": right(test, test_labels),
+                "risk": np.round(np.square(test - centred[test_labels]).sum(-1).mean(-1), DIGITS).tolist()}
+
+    judged_teacher = {"train": right(outputs, labels), "risk": [], "test": []}
+    for time in times:
+        test = teachers.teacher(float(time)).predict(K_test[:, taught])
+        judged_teacher["test"].append(right(test, test_labels))
+        judged_teacher["risk"].append(round(float(np.square(test - centred[test_labels]).sum(-1).mean()), DIGITS))
+    students = []
+    for target in outputs:
+        fit = flow.retarget(target).teacher(times)
+        students.append(judged(fit, fit.fitted))
+    return {"times": times.tolist(), "mislabelled": int((labels != true).sum()), "teacher": judged_teacher,
+            "student": {name: [one[name] for one in students] for name in students[0]}}
+
+
+def study_times(study, kernel):
+    """(times,): the training times of a `ClosedForm`."""
+    return np.geomspace(*(10.0**power for power in study.decades), study.times) / kernel.spectrum.eigenvalues[0]
+
+
+def right(outputs, labels):
+    """(...,): the share of examples whose largest output (..., n, classes) is the label's."""
+    return np.round((outputs.argmax(-1) == labels).mean(-1), DIGITS).tolist()
