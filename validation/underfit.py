@@ -1,4 +1,4 @@
-"""Which points the student underfits: mislabelled and clean ones apart, by the label's class, and who is wrong there."""
+"""Which points the student underfits: mislabelled and clean ones apart, and who is wrong on them."""
 
 import numpy as np
 from scipy.stats import mannwhitneyu

@@ -1,11 +1,11 @@
-"""Accuracies of teachers and students of all training times, in closed form: the diagram that no number is fitted to."""
+"""Accuracies of teachers and students of all training times, in closed form. Nothing is fitted."""
 
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from eigenkd import kernel_flow
+from eigenkd import filters, kernel_flow
 from validation.closed_form.kernel import mean_tangent_kernel
 from validation.closed_form.setting import NAME
 from validation.data.examples import draw, mask
@@ -16,6 +16,8 @@ from validation.seeding import generator, local_default
 from validation.settings import find
 
 DIGITS = 5  # of accuracies and risks
+SHARES = (0.25, 0.5, 0.75, 0.95)  # of a student's training, after which its loss is switched
+WAYS = ("distilled to one_hot", "one_hot to distilled")
 ROUNDING = 1e-6  # of the largest eigenvalue: what a kernel of single precision does not resolve
 
 
@@ -55,7 +57,8 @@ def run(study, out, *, device, data_dir):
 def diagram(study, kernel, K_test, labels, true, test_labels, classes, taught):
     """Accuracies on the labels trained on ("train") and on the test labels ("test"), and "risk", the squared distance
     per test image of the outputs from the centred one-hot label: of teachers (times,), and of students
-    (times, times), a row a teacher.
+    (times, times), a row a teacher. "switched": the test accuracy of students trained as long as their teacher whose
+    loss is switched when they have seen a share of their training, (times,).
 
     kernel: a flow of K (n, n); K_test (m, n); labels, true (n,), those trained on and the true ones; taught (n,): which
     examples the teacher is trained on. Teacher and student start from 0 and see one-hot labels less 1/classes.
@@ -67,22 +70,27 @@ def diagram(study, kernel, K_test, labels, true, test_labels, classes, taught):
                                                      rank_tolerance=ROUNDING)
     outputs = teachers.teacher(times).predict(K[:, taught])  # (times, n, classes)
 
-    def judged(fit, train):
-        test = fit.predict(K_test)
-        return {"train": right(train, labels), "test": right(test, test_labels),
-                "risk": np.round(np.square(test - centred[test_labels]).sum(-1).mean(-1), DIGITS).tolist()}
+    def tested(*fits):
+        test = sum(fit.predict(K_test) for fit in fits)
+        return {"test": right(test, test_labels), "risk": risk(test, centred[test_labels])}
 
-    judged_teacher = {"train": right(outputs, labels), "risk": [], "test": []}
-    for time in times:
-        test = teachers.teacher(float(time)).predict(K_test[:, taught])
-        judged_teacher["test"].append(right(test, test_labels))
-        judged_teacher["risk"].append(round(float(np.square(test - centred[test_labels]).sum(-1).mean()), DIGITS))
-    students = []
-    for target in outputs:
+    def switched(first, then, share):
+        """Students of all times that see `first` for a share of their time, and `then` afterwards."""
+        rest = filters.relax(filters.zero, (1 - share) * times, start=filters.flow(share * times))
+        return tested(flow.retarget(first).fit(rest), flow.retarget(then).teacher((1 - share) * times))
+
+    taught_by = [teachers.teacher(float(time)).predict(K_test[:, taught]) for time in times]
+    students, switches = [], {f"{way} at {share:.0%}": [] for way in WAYS for share in SHARES}
+    for i, target in enumerate(outputs):
         fit = flow.retarget(target).teacher(times)
-        students.append(judged(fit, fit.fitted))
-    return {"times": times.tolist(), "mislabelled": int((labels != true).sum()), "teacher": judged_teacher,
-            "student": {name: [one[name] for one in students] for name in students[0]}}
+        students.append({"train": right(fit.fitted, labels), **tested(fit)})
+        for share in SHARES:
+            for way, (first, then) in zip(WAYS, ((target, centred[labels]), (centred[labels], target))):
+                switches[f"{way} at {share:.0%}"].append(switched(first, then, share)["test"][i])
+    return {"times": times.tolist(), "mislabelled": int((labels != true).sum()),
+            "teacher": {"train": right(outputs, labels), "test": right(np.array(taught_by), test_labels),
+                        "risk": risk(np.array(taught_by), centred[test_labels])},
+            "student": {name: [one[name] for one in students] for name in students[0]}, "switched": switches}
 
 
 def study_times(study, kernel):
@@ -93,3 +101,8 @@ def study_times(study, kernel):
 def right(outputs, labels):
     """(...,): the share of examples whose largest output (..., n, classes) is the label's."""
     return np.round((outputs.argmax(-1) == labels).mean(-1), DIGITS).tolist()
+
+
+def risk(outputs, targets):
+    """(...,): the mean squared distance of outputs (..., n, classes) from targets (n, classes)."""
+    return np.round(np.square(outputs - targets).sum(-1).mean(-1), DIGITS).tolist()
