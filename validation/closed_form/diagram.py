@@ -74,19 +74,19 @@ def diagram(study, kernel, K_test, labels, true, test_labels, classes, taught):
         test = sum(fit.predict(K_test) for fit in fits)
         return {"test": right(test, test_labels), "risk": risk(test, centred[test_labels])}
 
-    def switched(first, then, share):
-        """Students of all times that see `first` for a share of their time, and `then` afterwards."""
-        rest = filters.relax(filters.zero, (1 - share) * times, start=filters.flow(share * times))
-        return tested(flow.retarget(first).fit(rest), flow.retarget(then).teacher((1 - share) * times))
+    def switched(first, then, time, share):
+        """The test accuracy of a student that sees `first` for a share of its time, and `then` afterwards."""
+        rest = filters.relax(filters.zero, (1 - share) * time, start=filters.flow(share * time))
+        return tested(flow.retarget(first).fit(rest), flow.retarget(then).teacher((1 - share) * time))["test"]
 
     taught_by = [teachers.teacher(float(time)).predict(K_test[:, taught]) for time in times]
     students, switches = [], {f"{way} at {share:.0%}": [] for way in WAYS for share in SHARES}
-    for i, target in enumerate(outputs):
+    for time, target in zip(map(float, times), outputs):
         fit = flow.retarget(target).teacher(times)
         students.append({"train": right(fit.fitted, labels), **tested(fit)})
         for share in SHARES:
             for way, (first, then) in zip(WAYS, ((target, centred[labels]), (centred[labels], target))):
-                switches[f"{way} at {share:.0%}"].append(switched(first, then, share)["test"][i])
+                switches[f"{way} at {share:.0%}"].append(switched(first, then, time, share))
     return {"times": times.tolist(), "mislabelled": int((labels != true).sum()),
             "teacher": {"train": right(outputs, labels), "test": right(np.array(taught_by), test_labels),
                         "risk": risk(np.array(taught_by), centred[test_labels])},
