@@ -49,6 +49,8 @@ class StudyOptions:
     """Show the studies and exit."""
     dry_run: Switch = False
     """Show which runs are there and which are missing, and exit."""
+    there: Switch = False
+    """Train nothing: the table of the runs that are there."""
     json: Switch = False
     """Print JSON: every run's numbers, and their means and intervals. The same as --format json."""
     format: Literal["text", "markdown", "csv", "json"] = "text"
@@ -130,8 +132,10 @@ def automatic(device):
 
 
 def rows_of(study, planned, options):
-    """A `Row` a variant. Raises UsageError where a run cannot be read."""
-    return [Row(variant, runs.require(variant.setting, variant.values, [plan.seed for plan in plans], options.out))
+    """A `Row` a variant. Raises UsageError where a run cannot be read, and, unless only what is there is asked for,
+    where a variant has none."""
+    look = runs.find if options.there else runs.require
+    return [Row(variant, look(variant.setting, variant.values, [plan.seed for plan in plans], options.out))
             for variant, plans in planned]
 
 
@@ -144,7 +148,7 @@ def table(study, rows):
     header = (*study.header, *(quantity.title for quantity in study.quantities), "seeds")
     sources = sorted({one.field("data", "note") for row in rows for one in row.found})
     return Cells(header, tuple(cells), (f"{study.title}. Mean and Student's 95 % interval over seeds. Data: "
-                                        f"{'; '.join(sources)}.",))
+                                        f"{'; '.join(sources) or 'none'}.",))
 
 
 def _spread(values, digits):
@@ -228,9 +232,10 @@ def main(arguments=None):
                 print(dry_run(study, planned, lacking))
                 continue
             runs_in_all = sum(len(plans) for _, plans in planned)
-            print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, {len(lacking)} to be "
-                  "trained", file=sys.stderr)
-            carry_out(lacking, options)
+            print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, "
+                  f"{0 if options.there else len(lacking)} to be trained", file=sys.stderr)
+            if not options.there:
+                carry_out(lacking, options)
             print(formatted(study, rows_of(study, planned, options), "json" if options.json else options.format))
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -74,5 +74,11 @@ def either_wrong(split, what, title):
                     lambda result: _percent(result["by_label"][split]["either_wrong"][what]), digits=0)
 
 
+def chosen_half(half):
+    """The student's accuracy on the test images of "even" or "odd" index, in per cent: what is chosen by the one is
+    measured by the other."""
+    return Quantity(f"accuracy on {half} test images (%)", lambda result: 100 * result["halves"][half]["distilled"])
+
+
 def _percent(share):
     return None if share is None else 100 * share
