@@ -71,7 +71,19 @@ class Row:
 
     def values(self, quantity):
         """A number a run, those that are undetermined left out."""
-        return [value for one in self.found if (value := quantity.of(one.result)) is not None]
+        return [value for value in self.by_seed(quantity).values() if value is not None]
+
+    def by_seed(self, quantity):
+        """{seed: number or None}. Raises UsageError where a run's result was made before the quantity was measured."""
+        return {one.seed: _measured(quantity, one) for one in self.found}
+
+
+def _measured(quantity, run):
+    try:
+        return quantity.of(run.result)
+    except KeyError as error:
+        raise UsageError(f"{run.folder / 'result.json'} has no field {error}, which {quantity.title!r} is read from; "
+                         f"compute it with: python -m validation.findings {run.folder}") from None
 
 
 def plans_of(study, options):
@@ -168,7 +180,7 @@ def as_data(study, rows):
             values = row.values(quantity)
             mean, low, high = t_interval(values) if len(values) > 1 else (values or [None]) * 3
             quantities[quantity.title] = {"mean": mean, "low": low, "high": high, "seeds": len(values), "by_seed": {
-                str(one.seed): quantity.of(one.result) for one in row.found}}
+                str(seed): value for seed, value in row.by_seed(quantity).items()}}
         listed.append({"setting": row.variant.setting, "values": row.variant.values, "quantities": quantities})
     return {"study": study.name, "title": study.title, "variants": listed}
 
