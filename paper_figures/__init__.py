@@ -10,6 +10,7 @@ from paper_figures import (
     gains,
     images,
     mislabelled,
+    phase,
     schedules,
     tables,
     theory,
@@ -54,6 +55,8 @@ FIGURES = {
 } | {f"confidence_{dataset}": Entry(f"the same, train and test, every setting on {dataset}" + (
     " (Figs. 1a, 2, 5-9)" if any(setting.published for setting in images.of(dataset)) else ""),
                                     partial(images.draw, dataset)) for dataset in images.DATASETS} | {
+    "phase": Entry("when distillation helps: gains by label noise and the teacher's fit (Sec. 5.2, Fig. 4b)",
+                   phase.draw),
     "gains": Entry("predicted against measured gains of networks, by width", gains.draw),
     "gains_over_time": Entry("the same over training, a few directions", gains.over_time),
     "gains_away": Entry("the same away from the theorem's assumptions: steps, optimisers, losses", gains.away),
@@ -65,5 +68,6 @@ TABLES = {
     "table4": Entry("slopes of the confidence scatter, across architectures (Table 4)", partial(tables.slopes, False)),
     "table_eigenspace": Entry("exaggerated pairs of all recorded layers, two definitions, sign tests",
                               exaggeration.table),
+    "table_phase": Entry("the same as numbers, next to the closed form's", phase.table),
     "table_gains": Entry("drift of networks from the closed form: widths, steps, optimisers, losses", gains.table),
 }

@@ -14,7 +14,7 @@ ABLATIONS = Study(
     vary={"data.label_noise": (0.0, 0.2), "changed": {
         "nothing": {},
         **{f"temperature {t:g}": {"student.loss.temperature": t} for t in (1.0, 2.0, 8.0)},
-        **{f"weight {w:g}": {"student.loss.terms": f"{w:g} distilled + {1 - w:g} one_hot"} for w in (0.1, 0.5, 0.9)},
+        **{f"weight {w:g}": {"student.loss.terms": f"{1 - w:g} one_hot + {w:g} distilled"} for w in (0.1, 0.5, 0.9)},
         "student for 180 epochs": {"student.epochs": 180},
         "both for 180 epochs": {f"{role}.epochs": 180 for role in BOTH},
         "batches of 16, a quarter of the learning rate": {
