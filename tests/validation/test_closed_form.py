@@ -8,10 +8,9 @@ import torch
 from scipy.linalg import expm
 from torch import nn
 
-from eigenkd import kernel_flow
 from eigenkd.torch import tangent_kernel
 from validation import runs
-from validation.closed_form.diagram import SHARES, diagram
+from validation.closed_form.diagram import SHARES, Kernel, diagram
 from validation.closed_form.kernel import mean_tangent_kernel
 from validation.closed_form.matching import diagram_of, gain_at
 from validation.closed_form.setting import ClosedForm
@@ -46,8 +45,8 @@ def problem():
 def test_a_diagram_is_that_of_dense_exponentials(problem, fraction):
     K, K_test, labels, test_labels = problem
     taught = np.arange(14) < 14 * fraction
-    kernel = kernel_flow(K, np.zeros((14, 1)))
-    found = diagram(replace(SMALL, decades=(0.0, 2.0)), kernel, K_test, labels, labels, test_labels, 3, taught)
+    found = diagram(replace(SMALL, decades=(0.0, 2.0)), Kernel(K, K_test), K_test, labels, labels, test_labels, 3,
+                    taught)
     y, target = np.eye(3)[labels] - 1 / 3, np.eye(3)[test_labels] - 1 / 3
     own = K[np.ix_(taught, taught)]
 

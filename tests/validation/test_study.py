@@ -103,7 +103,7 @@ def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_pa
     assert code == 2 and "got 'model.wide'" in err and not (tmp_path / "runs").exists()
     assert command.main([]) == command.main(["nothing"]) == 2 and command.main(["--list"]) == 0
     assert "optimisers" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="NAME: expected .* did you mean optimisers"):
+    with pytest.raises(UsageError, match="did you mean optimisers"):
         command.find("optimizers")
 
 

@@ -38,7 +38,7 @@ def run(study, out, *, device, data_dir):
         clean.train_inputs, clean.test_inputs[shown]))
     folder.begin(plan.configuration)
     K, K_test = np.split(mean_tangent_kernel(network, train, test).double().numpy(), [len(train)])
-    kernel = kernel_flow((K + K.T) / 2, np.zeros((len(K), 1)), rank_tolerance=ROUNDING)
+    kernel = Kernel(K, K_test)
     diagrams = []
     for rate in study.label_noise:
         examples = draw(splits, replace(setting.data, label_noise=rate), study.seed)
@@ -51,7 +51,7 @@ def run(study, out, *, device, data_dir):
         "setting": NAME, "title": study.title, "seed": study.seed, "smoke": False,
         **provenance(described(device), torch.get_num_threads()),
         "data": {"source": source.name, "note": source.note, "sha256": clean.sha256()},
-        "largest_eigenvalue": float(kernel.spectrum.eigenvalues[0]), "diagrams": diagrams})
+        "largest_eigenvalue": float(kernel.flow.spectrum.eigenvalues[0]), "diagrams": diagrams})
 
 
 def diagram(study, kernel, K_test, labels, true, test_labels, classes, taught):
@@ -60,42 +60,50 @@ def diagram(study, kernel, K_test, labels, true, test_labels, classes, taught):
     (times, times), a row a teacher. "switched": the test accuracy of students trained as long as their teacher whose
     loss is switched when they have seen a share of their training, (times,).
 
-    kernel: a flow of K (n, n); K_test (m, n); labels, true (n,), those trained on and the true ones; taught (n,): which
+    kernel: a `Kernel`; K_test (m, n); labels, true (n,), those trained on and the true ones; taught (n,): which
     examples the teacher is trained on. Teacher and student start from 0 and see one-hot labels less 1/classes.
     """
-    K, times = kernel.inputs, study_times(study, kernel)
-    centred = np.eye(classes) - 1 / classes
-    flow = kernel.retarget(centred[labels])
-    teachers = flow if taught.all() else kernel_flow(K[np.ix_(taught, taught)], centred[labels[taught]],
-                                                     rank_tolerance=ROUNDING)
-    outputs = teachers.teacher(times).predict(K[:, taught])  # (times, n, classes)
+    K, times, centred = kernel.flow.inputs, study_times(study, kernel.flow), np.eye(classes) - 1 / classes
+    fits = kernel_flow(K[np.ix_(taught, taught)], centred[labels[taught]], rank_tolerance=ROUNDING).teacher(times)
+    outputs, tested = fits.predict(K[:, taught]), fits.predict(K_test[:, taught])  # (times, n or m, classes)
+    learned = filters.flow(times).gain(kernel.flow.spectrum.eigenvalues)[..., None]  # (times, k, 1)
+    own, given = kernel.components(centred[labels]), kernel.components(outputs)  # (k, classes), (times, k, classes)
 
-    def tested(*fits):
-        test = sum(fit.predict(K_test) for fit in fits)
-        return {"test": right(test, test_labels), "risk": risk(test, centred[test_labels])}
+    def judged(components):
+        test = kernel.test @ components
+        return {"train": right(kernel.train @ components, labels), "test": right(test, test_labels),
+                "risk": risk(test, centred[test_labels])}
 
-    def switched(first, then, time, share):
-        """The test accuracy of a student that sees `first` for a share of its time, and `then` afterwards."""
-        rest = filters.relax(filters.zero, (1 - share) * time, start=filters.flow(share * time))
-        return tested(flow.retarget(first).fit(rest), flow.retarget(then).teacher((1 - share) * time))["test"]
+    def switched(first, then, share):
+        before, after = (filters.flow(part * times).gain(kernel.flow.spectrum.eigenvalues)[..., None]
+                         for part in (share, 1 - share))
+        return right(kernel.test @ (after * then + (1 - after) * before * first), test_labels)
 
-    taught_by = [teachers.teacher(float(time)).predict(K_test[:, taught]) for time in times]
-    students, switches = [], {f"{way} at {share:.0%}": [] for way in WAYS for share in SHARES}
-    for time, target in zip(map(float, times), outputs):
-        fit = flow.retarget(target).teacher(times)
-        students.append({"train": right(fit.fitted, labels), **tested(fit)})
-        for share in SHARES:
-            for way, (first, then) in zip(WAYS, ((target, centred[labels]), (centred[labels], target))):
-                switches[f"{way} at {share:.0%}"].append(switched(first, then, time, share))
+    students = [judged(learned * target) for target in given]
     return {"times": times.tolist(), "mislabelled": int((labels != true).sum()),
-            "teacher": {"train": right(outputs, labels), "test": right(np.array(taught_by), test_labels),
-                        "risk": risk(np.array(taught_by), centred[test_labels])},
-            "student": {name: [one[name] for one in students] for name in students[0]}, "switched": switches}
+            "teacher": {"train": right(outputs, labels), "test": right(tested, test_labels),
+                        "risk": risk(tested, centred[test_labels])},
+            "student": {name: [one[name] for one in students] for name in students[0]},
+            "switched": {f"{way} at {share:.0%}": switched(*pair, share) for share in SHARES
+                         for way, pair in zip(WAYS, ((given, own), (own, given)))}}
 
 
-def study_times(study, kernel):
+class Kernel:
+    """A kernel flow with what maps components along its eigenvectors to outputs on training and test inputs."""
+
+    def __init__(self, K, K_test):
+        self.flow = kernel_flow((K + K.T) / 2, np.zeros((len(K), 1)), rank_tolerance=ROUNDING)
+        lam, self.train = self.flow.spectrum.eigenvalues, self.flow.spectrum.sample_basis
+        self.test = K_test @ self.train * np.divide(1, lam, out=np.zeros_like(lam), where=lam > 0)
+
+    def components(self, outputs):
+        """(..., k, classes) of outputs (..., n, classes) on the training inputs."""
+        return self.train.T @ outputs
+
+
+def study_times(study, flow):
     """(times,): the training times of a `ClosedForm`."""
-    return np.geomspace(*(10.0**power for power in study.decades), study.times) / kernel.spectrum.eigenvalues[0]
+    return np.geomspace(*(10.0**power for power in study.decades), study.times) / flow.spectrum.eigenvalues[0]
 
 
 def right(outputs, labels):
