@@ -10,6 +10,7 @@ from paper_figures import (
     gains,
     images,
     mislabelled,
+    noisy,
     phase,
     schedules,
     tables,
@@ -55,6 +56,7 @@ FIGURES = {
 } | {f"confidence_{dataset}": Entry(f"the same, train and test, every setting on {dataset}" + (
     " (Figs. 1a, 2, 5-9)" if any(setting.published for setting in images.of(dataset)) else ""),
                                     partial(images.draw, dataset)) for dataset in images.DATASETS} | {
+    "noisy_labels": Entry("mislabelled images and the gain, by the share of flipped labels (Fig. 4a)", noisy.draw),
     "phase": Entry("when distillation helps: gains by label noise and the teacher's fit (Sec. 5.2, Fig. 4b)",
                    phase.draw),
     "gains": Entry("predicted against measured gains of networks, by width", gains.draw),

@@ -17,6 +17,7 @@ from validation.studies.quantities import accuracy, gain
 
 COLORS, MOST = "RdBu", 3.0  # points of accuracy at which the colour ends
 MARKERS = {1.0: "o", 0.5: "s"}  # by the teacher's share of the examples
+BANDS = {1.0: (0.08, 0.28), 0.5: (-0.34, 0.1)}  # of a share of flipped labels: the middle, half of the height
 MEASURED = (accuracy("teacher", "train"), accuracy("distilled", "train"), gain())
 
 
@@ -74,13 +75,14 @@ def draw(choice):
         for cell in sorted((cell for cell in found if cell.rate == rate), key=lambda cell: cell.measured[:, 0].mean()):
             _marker(left, cell, i, norm)
         if closed:
-            _strip(right, closed.values(), rate, i, norm)
+            for fraction in MARKERS:
+                _strip(right, closed.values(), rate, fraction, i, norm)
             for cell in found:
                 if cell.rate == rate:
-                    right.plot(cell.measured[:, 0].mean(), i + _shift(cell), MARKERS[cell.fraction], color="black",
-                               markersize=4, fillstyle="none")
+                    right.plot(cell.measured[:, 0].mean(), i + BANDS[cell.fraction][0], MARKERS[cell.fraction],
+                               color="black", markersize=4, fillstyle="none")
     left.set_yticks(range(len(rates)), [f"{rate:.0%}" for rate in rates])
-    left.set(ylabel="labels flipped", xlim=(55, 101), ylim=(-0.6, len(rates) - 0.4))
+    left.set(ylabel="labels flipped", xlim=(40, 102), ylim=(-0.6, len(rates) - 0.4))
     left.set_title("Measured: CNN, student less teacher", fontsize=11)
     right.set_title("Closed form on the CNN's tangent kernel", fontsize=11)
     for ax in (left, right):
@@ -92,32 +94,31 @@ def draw(choice):
     return figure
 
 
-def _shift(cell):
-    return 0.0 if cell.fraction == 1 else -0.28
-
-
 def _marker(ax, cell, i, norm):
     fit, _, gained = cell.measured.mean(axis=0)
     _, low, high = t_interval(cell.measured[:, 2]) if len(cell.runs) > 1 else (gained, -np.inf, np.inf)
-    ax.scatter(fit, i + _shift(cell), c=[gained], cmap=COLORS, norm=norm, s=150, marker=MARKERS[cell.fraction],
+    ax.scatter(fit, i + BANDS[cell.fraction][0], c=[gained], cmap=COLORS, norm=norm, s=150, marker=MARKERS[cell.fraction],
                edgecolors="black", linewidths=1.8 if low * high > 0 else 0.5, zorder=3)
-    ax.annotate(f"{gained:+.1f}", (fit, i + _shift(cell)), (0, 10), textcoords="offset points", ha="center",
+    ax.annotate(f"{gained:+.1f}", (fit, i + BANDS[cell.fraction][0]), (0, 10), textcoords="offset points", ha="center",
                 fontsize=8)
 
 
-def _strip(ax, results, rate, i, norm):
-    """A band whose colour is the closed form's gain, the mean of all seeds, teacher and student trained as long."""
-    diagrams = [one for one in (diagram_of(result, rate, 1.0) for result in results) if one]
+def _strip(ax, results, rate, fraction, i, norm):
+    """A band whose colour is the closed form's gain, the mean of all seeds, teacher and student trained as long; a line
+    where it turns positive."""
+    diagrams = [one for one in (diagram_of(result, rate, fraction) for result in results) if one]
     if not diagrams:
         return
     low = max(min(one["teacher"]["train"]) for one in diagrams)
     high = min(max(one["teacher"]["train"]) for one in diagrams)
     fits = np.linspace(low, high, 200)
-    mean = np.mean([[gain_at(result, rate, 1.0, fit) for fit in fits] for result in results], axis=0)
-    ax.imshow(mean[None], cmap=COLORS, norm=norm, aspect="auto", extent=(100 * low, 100 * high, i - 0.4, i + 0.4))
-    turn = np.flatnonzero(mean > 0)
-    if turn.size and turn[0]:
-        ax.plot([100 * fits[turn[0]]] * 2, [i - 0.4, i + 0.4], color="black", linewidth=1)
+    mean = np.mean([[gain_at(result, rate, fraction, fit) for fit in fits] for result in results], axis=0)
+    middle, half = BANDS[fraction]
+    ends = (i + middle - half, i + middle + half)
+    ax.imshow(mean[None], cmap=COLORS, norm=norm, aspect="auto", extent=(100 * low, 100 * high, *ends))
+    negative = np.flatnonzero(mean <= 0)
+    if negative.size and negative[-1] < len(fits) - 1:
+        ax.plot([100 * fits[negative[-1]]] * 2, ends, color="black", linewidth=1)
 
 
 def _legend(ax):
@@ -130,8 +131,8 @@ def _legend(ax):
 def _said(found, closed):
     seeds = sorted({len(cell.runs) for cell in found})
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    text = (f"2,500 Fashion-MNIST images, {count} seeds a marker, of teachers and students of 5, 10, 15, 30 and 60 "
-            "epochs. Thick edge: Student's 95 % interval over seeds excludes 0.")
+    text = (f"A marker: teacher and student both trained for 5, 10, 15, 30 or 60 epochs on 2,500 Fashion-MNIST images, "
+            f"mean over seeds ({count}); a thick edge where Student's 95 % interval excludes 0.")
     if not closed:
         return text
     told = []
@@ -140,10 +141,10 @@ def _said(found, closed):
         low, high = share_interval(right, runs)
         told.append(f"with the student {name} in {right} of {runs} runs ({100 * right / max(runs, 1):.0f} % "
                     f"[{100 * low:.0f}, {100 * high:.0f}])")
-    return (f"{text} Right: gradient flow on the squared loss, teacher and student trained equally long, {len(closed)} "
-            "seeds; nothing is fitted; markers: where the measured teachers are; line: where the gain turns positive. "
-            f"The signs of gains agree {', '.join(told)}; runs of a variant share labels and images, so that these "
-            "intervals are too short.")
+    return (f"{text} Right: gradient flow on the squared loss, teacher and student trained equally long, mean of seeds "
+            f"{', '.join(map(str, sorted(closed)))}, nothing fitted; the narrow bands: a teacher of half the data; "
+            "markers: where the measured teachers are; lines: from where on the gain is positive. The signs of the "
+            f"gains agree {', '.join(told)}; a seed's runs share images, so that these intervals are too short.")
 
 
 def table(choice):
