@@ -97,9 +97,10 @@ def draw(choice):
 def _marker(ax, cell, i, norm):
     fit, _, gained = cell.measured.mean(axis=0)
     _, low, high = t_interval(cell.measured[:, 2]) if len(cell.runs) > 1 else (gained, -np.inf, np.inf)
-    ax.scatter(fit, i + BANDS[cell.fraction][0], c=[gained], cmap=COLORS, norm=norm, s=150, marker=MARKERS[cell.fraction],
-               edgecolors="black", linewidths=1.8 if low * high > 0 else 0.5, zorder=3)
-    ax.annotate(f"{gained:+.1f}", (fit, i + BANDS[cell.fraction][0]), (0, 10), textcoords="offset points", ha="center",
+    place = fit, i + BANDS[cell.fraction][0]
+    ax.scatter(*place, c=[gained], cmap=COLORS, norm=norm, s=150, marker=MARKERS[cell.fraction], edgecolors="black",
+               linewidths=1.8 if low * high > 0 else 0.5, zorder=3)
+    ax.annotate(f"{gained:+.1f}", place, (0, 10), textcoords="offset points", ha="center",
                 fontsize=8)
 
 

@@ -62,7 +62,8 @@ def write_closed_form(runs, seed):
         "diagrams": diagrams}))
 
 
-def write_studies(runs, seeds=(0, 1), gain=lambda variant, seed: 1.0 + seed, names=("noisy_labels", "teacher_fit")):
+def write_studies(runs, seeds=(0, 1), gain=lambda variant, seed: 1.0 + seed,
+                  names=("noisy_labels", "teacher_fit", "loss_switching")):
     """All runs of these studies and the closed form's."""
     for seed in seeds:
         for name in names:

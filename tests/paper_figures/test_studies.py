@@ -82,3 +82,27 @@ def test_mislabelled_images_are_set_apart_and_gains_are_shown_by_noise(tmp_path)
     np.testing.assert_allclose(gains.get_lines()[0].get_ydata(), [1, 2])
     with pytest.raises(Unusable, match=r"make them with: python -m validation.study noisy_labels$"):
         FIGURES["noisy_labels"].draw(Choice(tmp_path / "nowhere"))
+
+
+def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
+    losses = {(teacher, loss): variant for (teacher, loss), variant in variants("loss_switching").items()
+              if teacher == "half the data" and loss in ("distilled", "distilled to one_hot at 75%")}
+    for (_, loss), variant in losses.items():
+        for seed in (0, 1):
+            write_variant(tmp_path, variant, seed, -1.0 if loss == "distilled" else 1.0)
+    over_time, by_share = FIGURES["loss_switching"].draw(Choice(tmp_path)).axes
+    assert over_time.get_title() == "Teacher: half the data (dashed)"
+    assert [list(line.get_ydata()) for line in over_time.get_lines()[:2]] == [
+        pytest.approx([54, 64, 74]), pytest.approx([56, 66, 76])]
+    assert len([line for line in by_share.get_lines() if line.get_marker() == "x"]) == 0
+    for seed in (0, 1):
+        write_closed_form(tmp_path, seed)
+    _, by_share = FIGURES["loss_switching"].draw(Choice(tmp_path)).axes
+    crosses = {line.get_xdata()[0]: line.get_ydata()[0] for line in by_share.get_lines() if line.get_marker() == "x"}
+    assert crosses == {102: pytest.approx(-2), 73.8: pytest.approx(0)}
+    (folder,) = (tmp_path / "cnn_fashion_mnist_noisy@data.label_noise=0,data.teacher_fraction=0.5").glob("seed0")
+    (folder / "metrics.jsonl").unlink()
+    with pytest.raises(Unusable, match=r"has no metrics.jsonl: .* --data.teacher-fraction 0.5 --seeds 0$"):
+        FIGURES["loss_switching"].draw(Choice(tmp_path))
+    with pytest.raises(Unusable, match=r"make them with: python -m validation.study loss_switching$"):
+        FIGURES["loss_switching"].draw(Choice(tmp_path / "nowhere"))

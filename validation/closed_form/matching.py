@@ -47,3 +47,13 @@ def _row(values, at):
 
 def _value(curve, at):
     return float(np.interp(at, np.arange(len(curve)), curve))
+
+
+def switched_gain(result, rate, fraction, terms, teacher_fit):
+    """As `gain_at`, of a student trained as long as its teacher whose loss is switched as `terms` says, such as
+    "distilled to one_hot at 75%"; None where the result has no such diagram or switch."""
+    found = diagram_of(result, rate, fraction)
+    if found is None or terms not in found["switched"]:
+        return None
+    at = _place(np.array(found["teacher"]["train"]), teacher_fit)
+    return 100 * (_value(found["switched"][terms], at) - _value(found["teacher"]["test"], at))
