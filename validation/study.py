@@ -152,15 +152,19 @@ def rows_of(study, planned, options):
 
 
 def table(study, rows):
-    """The study's `Cells`: a row a variant, the mean and Student's 95 % interval over seeds of each quantity."""
+    """The study's `Cells`: a row a variant, the mean and Student's 95 % interval over seeds of each quantity; a column
+    a variant where there are more than twice as many quantities."""
     cells = []
     for row in rows:
         numbers = (_spread(row.values(quantity), quantity.digits) for quantity in study.quantities)
         cells.append((*row.variant.labels, *numbers, str(len(row.found))))
     header = (*study.header, *(quantity.title for quantity in study.quantities), "seeds")
     sources = sorted({one.field("data", "note") for row in rows for one in row.found})
-    return Cells(header, tuple(cells), (f"{study.title}. Mean and Student's 95 % interval over seeds. Data: "
-                                        f"{'; '.join(sources) or 'none'}.",))
+    note = f"{study.title}. Mean and Student's 95 % interval over seeds. Data: {'; '.join(sources) or 'none'}."
+    if len(study.quantities) > 2 * len(cells):
+        header, *cells = zip(header, *cells)
+        return Cells(header, tuple(cells), (note,))
+    return Cells(header, tuple(cells), (note,), align="l" * len(study.header))
 
 
 def _spread(values, digits):

@@ -136,3 +136,12 @@ def test_a_result_of_before_a_quantity_is_named_with_the_fix(small, tmp_path):
     assert code == 2 and out == ""
     assert f"{folder / 'result.json'} has no field 'accuracy', which 'test accuracy, teacher (%)' is read from; " in err
     assert f"compute it with: python -m validation.findings {folder}" in err
+
+
+def test_many_quantities_of_few_variants_stand_below_one_another(small, monkeypatch):
+    many = tuple(Quantity(f"number {k}", lambda result, k=k: float(k)) for k in range(5))
+    monkeypatch.setitem(STUDIES, "small", Study("small", "a wide study", ("mlp_mnist",), many, SMALL.vary, (0,)))
+    code, out, _ = small("--at-once", "1", "--format", "markdown")
+    lines = out.replace("\\_", "_").splitlines()
+    assert code == 0 and lines[0] == "| setting | mlp_mnist | mlp_mnist |" and lines[2] == "| model.hidden | 4 | 6 |"
+    assert lines[4] == "| number 0 | 0.00 | 0.00 |" and lines[9] == "| seeds | 1 | 1 |"
