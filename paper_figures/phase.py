@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from eigenkd.intervals import share_interval, t_interval
 from eigenkd.table import NONE, Cells
-from paper_figures.captions import caption
+from paper_figures.captions import caption, seeds_in_words
 from validation.closed_form.matching import diagram_of, gain_at
 from validation.closed_form.setting import CLOSED_FORM
 from validation.runs import Unusable
@@ -72,8 +72,9 @@ def draw(choice):
     figure = Figure(figsize=(12, 1.9 + 1.25 * len(rates)), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     for i, rate in enumerate(rates):
-        for cell in sorted((cell for cell in found if cell.rate == rate), key=lambda cell: cell.measured[:, 0].mean()):
-            _marker(left, cell, i, norm)
+        mine = sorted((cell for cell in found if cell.rate == rate), key=lambda cell: cell.measured[:, 0].mean())
+        for k, cell in enumerate(mine):
+            _marker(left, cell, i, norm, above=cell.fraction < 1 or k % 2 == 0)
         if closed:
             for fraction in MARKERS:
                 _strip(right, closed.values(), rate, fraction, i, norm)
@@ -94,14 +95,14 @@ def draw(choice):
     return figure
 
 
-def _marker(ax, cell, i, norm):
+def _marker(ax, cell, i, norm, above):
     fit, _, gained = cell.measured.mean(axis=0)
     _, low, high = t_interval(cell.measured[:, 2]) if len(cell.runs) > 1 else (gained, -np.inf, np.inf)
     place = fit, i + BANDS[cell.fraction][0]
     ax.scatter(*place, c=[gained], cmap=COLORS, norm=norm, s=150, marker=MARKERS[cell.fraction], edgecolors="black",
                linewidths=1.8 if low * high > 0 else 0.5, zorder=3)
-    ax.annotate(f"{gained:+.1f}", place, (0, 10), textcoords="offset points", ha="center",
-                fontsize=8)
+    ax.annotate(f"{gained:+.1f}", place, (0, 9 if above else -17), textcoords="offset points",
+                ha="center", fontsize=8)
 
 
 def _strip(ax, results, rate, fraction, i, norm):
@@ -126,7 +127,7 @@ def _legend(ax):
     handles = [ax.plot([], [], marker, color="white", markeredgecolor="black", markersize=9, label=label)[0]
                for marker, label in ((MARKERS[1.0], "teacher of all the data"),
                                      (MARKERS[0.5], "teacher of half the data"))]
-    ax.legend(handles=handles, loc="upper left", fontsize="small")
+    ax.legend(handles=handles, loc="lower left", fontsize="small")
 
 
 def _said(found, closed):
@@ -142,8 +143,8 @@ def _said(found, closed):
         low, high = share_interval(right, runs)
         told.append(f"with the student {name} in {right} of {runs} runs ({100 * right / max(runs, 1):.0f} % "
                     f"[{100 * low:.0f}, {100 * high:.0f}])")
-    return (f"{text} Right: gradient flow on the squared loss, teacher and student trained equally long, mean of seeds "
-            f"{', '.join(map(str, sorted(closed)))}, nothing fitted; the narrow bands: a teacher of half the data; "
+    return (f"{text} Right: gradient flow on the squared loss, teacher and student trained equally long, "
+            f"{seeds_in_words(closed)}, nothing fitted; the narrow bands: a teacher of half the data; "
             "markers: where the measured teachers are; lines: from where on the gain is positive. The signs of the "
             f"gains agree {', '.join(told)}; a seed's runs share images, so that these intervals are too short.")
 
