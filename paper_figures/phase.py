@@ -141,7 +141,7 @@ def _said(found, closed):
     for which, name in enumerate(("trained equally long", "stopped where the measured student's fit is reached")):
         right, runs = agreement(found, which)
         low, high = share_interval(right, runs)
-        told.append(f"with the student {name} in {right} of {runs} runs ({100 * right / max(runs, 1):.0f} % "
+        told.append(f"with the student {name} in {right} of {runs} runs ({100 * right / max(runs, 1):.0f}\u00a0% "
                     f"[{100 * low:.0f}, {100 * high:.0f}])")
     return (f"{text} Right: gradient flow on the squared loss, teacher and student trained equally long, "
             f"{seeds_in_words(closed)}, nothing fitted; the narrow bands: a teacher of half the data; "

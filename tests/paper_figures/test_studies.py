@@ -40,7 +40,7 @@ def test_gains_are_set_beside_the_closed_form_at_the_fit_of_the_teacher(tmp_path
         np.testing.assert_allclose(cell.predicted, -2)
     assert phase.agreement(found, 0) == phase.agreement(found, 1) == (30, 36)
     low, high = share_interval(30, 36)
-    said = f"in 30 of 36 runs (83\u00a0% [{100 * low:.0f}, {100 * high:.0f}])"
+    said = f"in 30 of 36 runs (83 % [{100 * low:.0f}, {100 * high:.0f}])"
     figure = FIGURES["phase"].draw(Choice(tmp_path))
     assert shown_in(figure).count(said) == 2
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0%", "20%", "40%"]
