@@ -1,9 +1,9 @@
-"""python -m validation.compact NAME ... [--runs runs] [--out records]: the small part of finished runs that figures and
-tables are drawn from, so that a checkout draws them without having run anything.
+"""python -m validation.compact NAME ... [--no-arrays] [--runs runs] [--out records]: the small part of finished runs
+that figures and tables are drawn from, so that a checkout draws them without having run anything.
 
 NAME: a folder of --runs with seeds in it, such as rf_noisy_mnist or rf_noisy_mnist@data.label_noise=0.1, or a pattern,
-such as 'function_space*'. Of each folder's lowest seed the arrays are kept too, of the others their results and
-configurations. Smoke runs are left out.
+such as 'function_space*'. Of each folder's lowest seed the log is kept, and its arrays unless --no-arrays is given; of
+the others their results and configurations. Smoke runs are left out.
 """
 
 import argparse
@@ -19,19 +19,21 @@ from validation.record import COMMITTED
 from validation.runs import ANY, find, telling
 
 NOT_KEPT = ("weights.safetensors",)
+ARRAYS = ("outputs.npz", "trajectory.npz")
 KEPT_OF_ALL = ("config.json", "result.json", "mislabelled.npz")  # what is looked at seed by seed
 
 
-def keep(run, record, whole=True):
-    """Copies what figures and tables are drawn from, its result last; whole: its arrays and its log too."""
+def keep(run, record, whole=True, arrays=True):
+    """Copies what figures and tables are drawn from, its result last; whole: its log too, and its arrays unless these
+    are not wanted."""
     record.mkdir(parents=True, exist_ok=True)
     names = sorted((path.name for path in run.iterdir() if path.is_file()), key=lambda name: name == "result.json")
     for name in names:
-        if name not in NOT_KEPT and (whole or name in KEPT_OF_ALL):
+        if name not in NOT_KEPT + (() if arrays else ARRAYS) and (whole or name in KEPT_OF_ALL):
             atomic.write(record / name, (run / name).read_bytes())
 
 
-def compact(name, runs, out):
+def compact(name, runs, out, arrays=True):
     """Replaces the compact records in `out` of the runs called `name`, folder by folder; returns folder -> seeds."""
     setting = re.split(r"[@*?[]", name)[0]
     found = [run for run in find(setting, where=ANY, out=runs, committed=runs) if fnmatchcase(run.name, name)]
@@ -42,7 +44,7 @@ def compact(name, runs, out):
     for run in found:
         if run.name not in kept:
             shutil.rmtree(out / run.name, ignore_errors=True)
-        keep(run.folder, out / run.name / run.folder.name, whole=run.name not in kept)
+        keep(run.folder, out / run.name / run.folder.name, whole=run.name not in kept, arrays=arrays)
         kept[run.name] = kept.get(run.name, 0) + 1
     return kept
 
@@ -53,11 +55,12 @@ def main(arguments=None):
     parser.add_argument("names", nargs="+", metavar="NAME", help="which runs, such as rf_noisy_mnist")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where they are (default: runs)")
     parser.add_argument("--out", type=Path, default=COMMITTED, help="where their records go (default: records)")
+    parser.add_argument("--no-arrays", dest="arrays", action="store_false", help="keep no outputs and trajectories")
     options = parser.parse_args(arguments)
     try:
         with telling(lambda text: print(text, file=sys.stderr)):
             for name in options.names:
-                for folder, seeds in compact(name, options.runs, options.out).items():
+                for folder, seeds in compact(name, options.runs, options.out, options.arrays).items():
                     print(f"{folder}: {seeds} seeds")
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
