@@ -55,7 +55,7 @@ def of(folder):
         "by_label": {split: by_label(logits[split]["teacher"], logits[split]["distilled"], labels[split])
                      for split in SPLITS},
         "mislabelled_points": mislabelled_points(logits["train"]["teacher"], logits["train"]["distilled"],
-                                                 saved["mislabelled"]),
+                                                 labels["train"], saved["mislabelled"]),
         "mislabelled": carried(analysis, folder.arrays("mislabelled")) if folder.has("mislabelled.npz") else {},
     }
 

@@ -7,7 +7,7 @@ from eigenkd import deviation
 from eigenkd.deviation.verdict import FRACTION
 
 
-def mislabelled_points(teacher, student, wrong):
+def mislabelled_points(teacher, student, labels, wrong):
     """Mislabelled and clean training points apart; empty where all points are of one kind. Fig. 4a, Sec. 5.1.
 
         separation      the probability that the teacher is less confident on a mislabelled point than on a clean one,
@@ -18,16 +18,21 @@ def mislabelled_points(teacher, student, wrong):
           low           the share of them in the teacher's least confident quarter of all points
           underfit_low  of those, the share on which the student is less confident still; None where there are none
           underfit      of all of them, that share
+          fitted        the share of which the teacher predicts the label trained on
+          underfit_fitted  as underfit_low, of those alone: on the others the class is another one than the label's
 
-    teacher, student: logits (n, classes); wrong: (n,), where the label trained on is not the true one.
+    teacher, student: logits (n, classes); labels: (n,), those trained on; wrong: (n,), where they are not the true
+    ones.
     """
     if wrong.all() or not wrong.any():
         return {}
     x, y, low = _confidences(teacher, student)
+    fitted = teacher.argmax(axis=1) == labels
     below, total = mannwhitneyu(x[~wrong], x[wrong]).statistic, wrong.sum() * (~wrong).sum()
     return {"separation": float(below / total),
             **{name: {"points": int(of.sum()), "confidence": float(np.median(x[of])), "low": float(low[of].mean()),
-                      "underfit_low": _share(y < x, of & low), "underfit": _share(y < x, of)}
+                      "underfit_low": _share(y < x, of & low), "underfit": _share(y < x, of), "fitted": float(fitted[of].mean()),
+                      "underfit_fitted": _share(y < x, of & low & fitted)}
                for name, of in (("mislabelled", wrong), ("clean", ~wrong))}}
 
 

@@ -28,7 +28,8 @@ def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75):
         for role, last in (("teacher", teacher), ("student", student)):
             for epoch in (1, 2, 3):
                 file.write(json.dumps({"role": role, "epoch": epoch, "test_accuracy": last - (3 - epoch) / 10}) + "\n")
-    points = {"points": 25, "confidence": 1.0, "low": 0.5, "underfit_low": 0.75, "underfit": 0.5}
+    points = {"points": 25, "confidence": 1.0, "low": 0.5, "underfit_low": 0.75, "underfit": 0.5, "fitted": 0.9,
+              "underfit_fitted": 0.7}
     ends = {"last": {"test_accuracy": student}, "best": {"test_accuracy": student + 0.01}}
     slope = {"0.25": {"value": 1.1, "low": 1.0, "high": 1.2}}
     (folder / "result.json").write_text(json.dumps({

@@ -27,23 +27,28 @@ def counted(teacher, student):
 def test_mislabelled_and_clean_points_apart(logits):
     wrong = np.arange(40) % 4 == 0
     x, y, low = counted(*logits)
-    found = mislabelled_points(*logits, wrong)
+    labels = np.arange(40) % 3
+    fitted = np.array([f.argmax() == c for f, c in zip(logits[0], labels)])
+    found = mislabelled_points(*logits, labels, wrong)
     pairs = [(a < b) + 0.5 * (a == b) for a in x[wrong] for b in x[~wrong]]
     assert found["separation"] == pytest.approx(np.mean(pairs))
     for name, of in (("mislabelled", wrong), ("clean", ~wrong)):
         assert found[name] == {
             "points": of.sum(), "confidence": pytest.approx(np.median(x[of])), "low": pytest.approx(low[of].mean()),
-            "underfit_low": pytest.approx((y < x)[of & low].mean()), "underfit": pytest.approx((y < x)[of].mean())}
+            "underfit_low": pytest.approx((y < x)[of & low].mean()), "underfit": pytest.approx((y < x)[of].mean()),
+            "fitted": pytest.approx(fitted[of].mean()),
+            "underfit_fitted": pytest.approx((y < x)[of & low & fitted].mean())}
 
 
 def test_points_of_one_kind_are_not_set_apart(logits):
-    assert mislabelled_points(*logits, np.zeros(40, bool)) == {} == mislabelled_points(*logits, np.ones(40, bool))
+    assert mislabelled_points(*logits, np.zeros(40), np.zeros(40, bool)) == {}
+    assert mislabelled_points(*logits, np.zeros(40), np.ones(40, bool)) == {}
 
 
 def test_a_kind_without_points_in_the_low_quarter_has_no_share_there(logits):
     teacher, student = logits
     teacher[0] = [9, 0, 0]
-    found = mislabelled_points(teacher, student, np.arange(40) == 0)
+    found = mislabelled_points(teacher, student, np.zeros(40), np.arange(40) == 0)
     assert found["mislabelled"]["low"] == 0 and found["mislabelled"]["underfit_low"] is None
     assert found["separation"] == 0
 

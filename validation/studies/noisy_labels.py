@@ -13,6 +13,8 @@ NOISY_LABELS = Study(
         gain(), best("teacher"), best("distilled"), slope(), slope(side="high"), separation(),
         *(points(kind, what, title) for what, title in (
             ("confidence", "teacher's median confidence"), ("low", "in the teacher's low quarter (%)"),
-            ("underfit_low", "underfit, of the low quarter (%)"), ("underfit", "underfit, of all (%)"))
+            ("underfit_low", "underfit, of the low quarter (%)"), ("underfit", "underfit, of all (%)"),
+            ("fitted", "label predicted by the teacher (%)"),
+            ("underfit_fitted", "underfit, of those in the low quarter (%)"))
           for kind in ("mislabelled", "clean"))),
 )
