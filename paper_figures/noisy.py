@@ -22,8 +22,12 @@ def draw(choice):
     shown = {rate: mine[0] for rate, mine in found.items() if rate}
     if not shown:
         raise Unusable("no run of the study noisy_labels; make them with: python -m validation.study noisy_labels")
-    figure = Figure(figsize=(4.3 * (len(shown) + 1), 5.4), layout="constrained")
-    *panels, last = figure.subplots(1, len(shown) + 1)
+    rows = (len(shown) + 2) // 2
+    figure = Figure(figsize=(11, 4.6 * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, 2, squeeze=False).ravel()
+    panels, last = axes[:len(shown)], axes[len(shown)]
+    for ax in axes[len(shown) + 1:]:
+        ax.remove()
     for ax, (rate, run) in zip(panels, shown.items()):
         _scatter(ax, rate, run)
     _gains(last, found)
@@ -34,16 +38,20 @@ def draw(choice):
 
 
 def _scatter(ax, rate, run):
-    teacher, student, wrong = run.arrays("outputs.npz", "teacher_train", "student_train", "mislabelled")
+    teacher, student, labels, wrong = run.arrays("outputs.npz", "teacher_train", "student_train", "train_labels",
+                                                 "mislabelled")
+    fitted = teacher.argmax(axis=1) == labels
     compared = deviation.compare(teacher, student, inputs="logits", masked="keep")
-    plot.confidence(compared, ax=ax, highlight=(wrong, "mislabelled"), label="correctly labelled")
+    plot.confidence(compared, ax=ax, label="correctly labelled", highlight={
+        "mislabelled, the teacher predicts this label": wrong & fitted,
+        "mislabelled, it predicts another class": wrong & ~fitted})
     for label in (ax.xaxis.label, ax.yaxis.label):
         label.set_fontsize(9)
     apart = run.field("mislabelled_points")
-    shares = [f"{apart[kind]['underfit_low']:.0%} of {kind}" for kind in ("mislabelled", "clean")
-              if apart[kind]["underfit_low"] is not None]
-    ax.set_title(f"{rate:.0%} of the labels flipped\nunderfit in the teacher's low quarter:\n{', '.join(shares)}",
-                 fontsize=10)
+    shares = [f"{apart[kind]['underfit_fitted']:.0%} of {kind}" for kind in ("mislabelled", "clean")
+              if apart[kind]["underfit_fitted"] is not None]
+    ax.set_title(f"{rate:.0%} of the labels flipped\nlow quarter, label predicted by the teacher:\n"
+                 f"{', '.join(shares)} underfit", fontsize=10)
 
 
 def _gains(ax, found):

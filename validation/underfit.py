@@ -31,8 +31,8 @@ def mislabelled_points(teacher, student, labels, wrong):
     below, total = mannwhitneyu(x[~wrong], x[wrong]).statistic, wrong.sum() * (~wrong).sum()
     return {"separation": float(below / total),
             **{name: {"points": int(of.sum()), "confidence": float(np.median(x[of])), "low": float(low[of].mean()),
-                      "underfit_low": _share(y < x, of & low), "underfit": _share(y < x, of), "fitted": float(fitted[of].mean()),
-                      "underfit_fitted": _share(y < x, of & low & fitted)}
+                      "underfit_low": _share(y < x, of & low), "underfit": _share(y < x, of),
+                      "fitted": float(fitted[of].mean()), "underfit_fitted": _share(y < x, of & low & fitted)}
                for name, of in (("mislabelled", wrong), ("clean", ~wrong))}}
 
 

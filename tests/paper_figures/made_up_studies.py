@@ -23,7 +23,8 @@ def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75):
     (folder / "config.json").write_text(json.dumps(configuration | {"seed": seed}))
     student, rng = teacher + gain / 100, np.random.default_rng(seed)
     logits, wrong = 2 * rng.normal(size=(50, 10)), np.arange(50) < 50 * configuration["data"]["label_noise"]
-    np.savez(folder / "outputs.npz", teacher_train=logits, student_train=1.4 * logits, mislabelled=wrong)
+    np.savez(folder / "outputs.npz", teacher_train=logits, student_train=1.4 * logits, mislabelled=wrong,
+             train_labels=(logits.argmax(1) + (np.arange(50) % 2)) % 10)
     with (folder / "metrics.jsonl").open("w") as file:
         for role, last in (("teacher", teacher), ("student", student)):
             for epoch in (1, 2, 3):

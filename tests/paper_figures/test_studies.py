@@ -76,9 +76,9 @@ def test_mislabelled_images_are_set_apart_and_gains_are_shown_by_noise(tmp_path)
     figure = FIGURES["noisy_labels"].draw(Choice(tmp_path))
     *scatters, gains = figure.axes
     assert [ax.get_title().split()[0] for ax in scatters] == ["10%", "20%", "40%"]
-    assert [[len(points.get_offsets()) for points in ax.collections] for ax in scatters] == [[45, 5], [40, 10],
-                                                                                             [30, 20]]
-    assert "75% of mislabelled, 75% of clean" in shown_in(figure)
+    assert [[len(points.get_offsets()) for points in ax.collections] for ax in scatters] == [
+        [45, 3, 2], [40, 5, 5], [30, 10, 10]]
+    assert "70% of mislabelled, 70% of clean underfit" in shown_in(figure)
     np.testing.assert_allclose(gains.get_lines()[0].get_ydata(), [1, 2])
     with pytest.raises(Unusable, match=r"make them with: python -m validation.study noisy_labels$"):
         FIGURES["noisy_labels"].draw(Choice(tmp_path / "nowhere"))

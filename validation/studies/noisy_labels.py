@@ -15,6 +15,6 @@ NOISY_LABELS = Study(
             ("confidence", "teacher's median confidence"), ("low", "in the teacher's low quarter (%)"),
             ("underfit_low", "underfit, of the low quarter (%)"), ("underfit", "underfit, of all (%)"),
             ("fitted", "label predicted by the teacher (%)"),
-            ("underfit_fitted", "underfit, of those in the low quarter (%)"))
+            ("underfit_fitted", "underfit, of the low quarter with such a label (%)"))
           for kind in ("mislabelled", "clean"))),
 )
