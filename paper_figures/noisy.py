@@ -33,7 +33,7 @@ def draw(choice):
     _gains(last, found)
     caption(figure, f"{drawn(*(run for mine in found.values() for run in mine))} Scatters: training points of seed "
                     f"{next(iter(shown.values())).seed}; below the dashed line the student is less sure than its "
-                    "teacher. Right: a point a seed, the mean, and Student's 95 % interval; last epoch.")
+                    "teacher. Last panel: a point a seed, the mean, and Student's 95 % interval; last epoch.")
     return figure
 
 
