@@ -20,7 +20,7 @@ RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
 VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "ablations", "closed_form")  # of which there are records
 WHOLE = ("noisy_labels", "label_class")  # all of their runs
 FUNCTION_SPACES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
-                    for loss in ("squared", "cross_entropy"))}
+                            for loss in ("squared", "cross_entropy"))}
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +94,8 @@ def test_what_is_committed_is_enough_to_draw_all_that_has_been_run(tmp_path, mon
     drawn = []
     monkeypatch.setattr(command, "save", lambda made, name, out: drawn.append(name))
     names = ["rf_noisy_mnist", "mlp_mnist", "mlp_mnist_two", "mlp_mnist_deeper", "cnn_fashion_mnist", "exaggeration",
-             "mislabelled", "confidence", "gains", "gains_over_time", "gains_away", "table_eigenspace", "table_gains", "noisy_labels",
-             "phase", "table_phase", "loss_switching"]
+             "mislabelled", "confidence", "gains", "gains_over_time", "gains_away", "table_eigenspace", "table_gains",
+             "noisy_labels", "phase", "table_phase", "loss_switching"]
     places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "figures")]
     assert command.main([*names, *places]) == 0 and drawn == names
     assert command.main(["mlp_mnist", "--seed", "3", *places]) == 1

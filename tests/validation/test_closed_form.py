@@ -14,6 +14,7 @@ from validation.closed_form.diagram import SHARES, Kernel, diagram
 from validation.closed_form.kernel import mean_tangent_kernel
 from validation.closed_form.matching import diagram_of, gain_at
 from validation.closed_form.setting import ClosedForm
+from validation.errors import UsageError
 
 SMALL = ClosedForm(of="rf_noisy_mnist", label_noise=(0.0, 0.4), teacher_fractions=(1.0, 0.5), times=3, test_examples=40)
 
@@ -110,3 +111,8 @@ def test_a_run_has_a_diagram_for_each_rate_and_fraction(tmp_path):
         name: getattr(SMALL, name) for name in ("label_noise", "times", "test_examples")}}, out=tmp_path)
     assert run.result == made
     assert SMALL.run(tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data") == made
+
+
+def test_a_setting_that_augments_images_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"^of: expected a setting with --data.view rows, .* got resnet8_digits; "):
+        ClosedForm(of="resnet8_digits").run(tmp_path, device=torch.device("cpu"), data_dir=tmp_path)

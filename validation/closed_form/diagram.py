@@ -8,8 +8,10 @@ import torch
 from eigenkd import filters, kernel_flow
 from validation.closed_form.kernel import mean_tangent_kernel
 from validation.closed_form.setting import NAME
+from validation.data import Rows
 from validation.data.examples import draw, mask
 from validation.device import described
+from validation.errors import UsageError
 from validation.plans import plan_of
 from validation.provenance import provenance
 from validation.seeding import generator, local_default
@@ -22,7 +24,12 @@ ROUNDING = 1e-6  # of the largest eigenvalue: what a kernel of single precision 
 
 
 def run(study, out, *, device, data_dir):
-    """Makes the run folder of a `ClosedForm` in `out` and returns its result, also of a finished run."""
+    """Makes the run folder of a `ClosedForm` in `out` and returns its result, also of a finished run.
+
+    Raises UsageError for a setting that sees examples otherwise than as plain rows.
+    """
+    if find(study.of).data.view != Rows():
+        raise UsageError(f"of: expected a setting with --data.view rows, not standardised, got {study.of}; name another")
     plan = plan_of(study, study.seed, out=out, data_dir=data_dir)
     folder, source, setting = plan.folder, plan.source, find(study.of)
     if plan.state == "show":
