@@ -9,6 +9,7 @@ from paper_figures import (
     exaggeration,
     gains,
     images,
+    intervention,
     mislabelled,
     noisy,
     phase,
@@ -73,5 +74,7 @@ TABLES = {
     "table_eigenspace": Entry("exaggerated pairs of all recorded layers, two definitions, sign tests",
                               exaggeration.table),
     "table_phase": Entry("the same as numbers, next to the closed form's", phase.table),
+    "table_intervention": Entry("examples treated by the teacher's confidence, strengths chosen apart (Sec. 7)",
+                                intervention.table),
     "table_gains": Entry("drift of networks from the closed form: widths, steps, optimisers, losses", gains.table),
 }

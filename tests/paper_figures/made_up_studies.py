@@ -40,6 +40,8 @@ def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75):
         "at_chance": {"train": [], "test": []}, "teachers": {"teacher": "it"},
         "epochs": dict.fromkeys(("teacher", "one_hot", "distilled"), ends), "eigenspace": {},
         "deviation": {split: {"slope_low": slope, "slope_high": slope, "underfit": 0.6} for split in ("train", "test")},
+        "halves": {half: {"teacher": teacher, "distilled": student + (half == "odd") / 100}
+                   for half in ("even", "odd")},
         "mislabelled_points": {"separation": 0.9, "mislabelled": points, "clean": points} if wrong.any() else {}}))
     return folder
 
@@ -65,7 +67,8 @@ def write_closed_form(runs, seed):
 
 
 def write_studies(runs, seeds=(0, 1), gain=lambda variant, seed: 1.0 + seed,
-                  names=("noisy_labels", "teacher_fit", "loss_switching")):
+                  names=("noisy_labels", "teacher_fit", "loss_switching",
+                         "intervention")):
     """All runs of these studies and the closed form's."""
     for seed in seeds:
         for name in names:

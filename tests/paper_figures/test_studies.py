@@ -106,3 +106,20 @@ def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
         FIGURES["loss_switching"].draw(Choice(tmp_path))
     with pytest.raises(Unusable, match=r"make them with: python -m validation.study loss_switching$"):
         FIGURES["loss_switching"].draw(Choice(tmp_path / "nowhere"))
+
+
+def test_a_strength_is_chosen_on_one_half_and_measured_on_the_other(tmp_path):
+    """A made-up student is better by a point more on odd images; the best of each family is chosen."""
+    gains = {"distilled": -1.0, "weight p^2": 3.0, "smoothing 0.3": -5.0, "smoothing 0.1": -4.0, "smoothing 0.5": -4.0}
+    for (_, student), variant in variants("intervention").items():
+        for seed in (0, 1):
+            if variant.values["data.label_noise"] == 0.2:
+                write_variant(tmp_path, variant, seed, gains.get(student, -3.0) + seed)
+    table = TABLES["table_intervention"].draw(Choice(tmp_path))
+    found = {row[1]: float(row[2].split()[0]) for row in table.rows}
+    assert [row[0] for row in table.rows] == ["0.2"] * 5 and {row[3] for row in table.rows} == {"2"}
+    # half a point more on odd images, on average, and half a point more by the second seed
+    assert found == {"distilled": 0.0, "weights by confidence": 4.0, "temperatures by confidence": 0.0,
+                     "label smoothing": 0.0, "early stopping": 0.0}
+    with pytest.raises(Unusable, match=r"make them with: python -m validation.study intervention$"):
+        TABLES["table_intervention"].draw(Choice(tmp_path / "nowhere"))

@@ -12,7 +12,7 @@ from eigenkd.torch import tangent_kernel
 from validation import runs
 from validation.closed_form.diagram import SHARES, Kernel, diagram
 from validation.closed_form.kernel import mean_tangent_kernel
-from validation.closed_form.matching import diagram_of, gain_at
+from validation.closed_form.matching import diagram_of, gain_at, switched_gain
 from validation.closed_form.setting import ClosedForm
 from validation.errors import UsageError
 
@@ -96,6 +96,10 @@ def test_a_pair_is_matched_by_what_it_fits():
     assert gain_at(made, 0.2, 1.0, 0.9, student_fit=0.8) == pytest.approx(5)
     assert gain_at(made, 0.2, 1.0, 0.9, student_fit=0.7) == pytest.approx(100 * ((0.62 + 0.7) / 2 - 0.65))
     assert gain_at(made, 0.2, 1.0, 0.1) == pytest.approx(-10) and gain_at(made, 0.2, 1.0, 1.0) == pytest.approx(1)
+    made["diagrams"][0]["switched"] = {"distilled to one_hot at 75%": [0.6, 0.75, 0.8]}
+    assert switched_gain(made, 0.2, 1.0, "distilled to one_hot at 75%", 0.8) == pytest.approx(10)
+    assert switched_gain(made, 0.2, 1.0, "distilled to one_hot at 50%", 0.8) is None
+    assert switched_gain(made, 0.3, 1.0, "distilled to one_hot at 75%", 0.8) is None
     assert gain_at(made, 0.3, 1.0, 0.7) is None and diagram_of(made, 0.2, 0.5) is None
 
 

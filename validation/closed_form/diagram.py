@@ -29,7 +29,8 @@ def run(study, out, *, device, data_dir):
     Raises UsageError for a setting that sees examples otherwise than as plain rows.
     """
     if find(study.of).data.view != Rows():
-        raise UsageError(f"of: expected a setting with --data.view rows, not standardised, got {study.of}; name another")
+        raise UsageError(f"of: expected a setting with --data.view rows, not standardised, got {study.of}; name "
+                         "another")
     plan = plan_of(study, study.seed, out=out, data_dir=data_dir)
     folder, source, setting = plan.folder, plan.source, find(study.of)
     if plan.state == "show":
