@@ -34,8 +34,8 @@ def table(choice):
         raise Unusable("no run of the study intervention; make them with: python -m validation.study intervention")
     notes = ("Test accuracy less the teacher's, mean and Student's 95 % interval over seeds. Strengths are chosen seed "
              "by seed on the test images of even index and measured on those of odd index, and the other way round; "
-             "the mean of both. Weights and temperatures of strength 0 are plain distillation, smoothing and stopping of "
-             "strength 0 the teacher itself.",)
+             "the mean of both. Of strength 0, weights and temperatures are plain distillation, smoothing and stopping "
+             "the teacher itself.",)
     return Cells(("labels flipped", "student", "gain (points)", "seeds"), tuple(rows), notes, align="ll")
 
 
