@@ -11,8 +11,12 @@ from paper_figures import (
     exaggeration,
     gains,
     images,
+    intervention,
     mislabelled,
+    noisy,
+    phase,
     schedules,
+    switching,
     tables,
     theory,
     trajectories,
@@ -59,6 +63,10 @@ FIGURES = {
 } | {f"confidence_{dataset}": Entry(f"student against teacher confidence, train and test, all settings on {dataset}" + (
     " (Figs. 1a, 2, 5-9)" if any(setting.published for setting in images.of(dataset)) else ""),
                                     partial(images.draw, dataset)) for dataset in images.DATASETS} | {
+    "noisy_labels": Entry("mislabelled images and the gain, by the share of flipped labels (Fig. 4a)", noisy.draw),
+    "phase": Entry("when distillation helps: gains by label noise and the teacher's fit (Sec. 5.2, Fig. 4b)",
+                   phase.draw),
+    "loss_switching": Entry("students whose loss is switched, next to the closed form (Figs. 4b, 24)", switching.draw),
     "gains": Entry("predicted against measured gains of networks, by width", gains.draw),
     "gains_over_time": Entry("predicted against measured gains of a few directions during training", gains.over_time),
     "gains_away": Entry("predicted against measured gains outside the theorem's assumptions: steps, optimisers, losses",
@@ -71,5 +79,8 @@ TABLES = {
     "table4": Entry("slopes of the confidence scatter, across architectures (Table 4)", partial(tables.slopes, False)),
     "table_eigenspace": Entry("exaggerated pairs of all recorded layers, two definitions, sign tests",
                               exaggeration.table),
+    "table_phase": Entry("the same as numbers, next to the closed form's", phase.table),
+    "table_intervention": Entry("examples treated by the teacher's confidence, strengths chosen apart (Sec. 7)",
+                                intervention.table),
     "table_gains": Entry("drift of networks from the closed form: widths, steps, optimisers, losses", gains.table),
 }

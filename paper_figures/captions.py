@@ -25,8 +25,9 @@ def drawn(*runs):
         source, note = run.field("data", "source"), run.field("data").get("note")
         named = seeds.setdefault(f"{source} ({note})" if note else source, {})
         named.setdefault(run.name, []).append(run.seed)
-    return " ".join(f"{'; '.join(f'{setting}, {_seeds(found)}' for setting, found in named.items())}. Data: {source}."
-                    for source, named in seeds.items())
+    told = {source: "; ".join(f"{setting}, {seeds_in_words(found)}" for setting, found in named.items())
+            for source, named in seeds.items()}
+    return " ".join(f"{named}. Data: {source}." for source, named in told.items())
 
 
 def marked(text, found, split, *roles):
@@ -41,7 +42,7 @@ def notes_at_chance(found):
             f"{', '.join(named)}." for run in found if (named := at_chance(run.result))]
 
 
-def _seeds(found):
+def seeds_in_words(found):
     """Seeds as text: seed 3; seeds 0 to 4; seeds 1, 5, 6."""
     found = sorted(found)
     if len(found) == 1:

@@ -16,6 +16,7 @@ from validation.address import changes
 from validation.eigenspace import exaggerated_pairs
 from validation.errors import UsageError
 from validation.record import Folder
+from validation.underfit import by_label, mislabelled_points
 
 SPLITS = ("train", "test")
 AT_CHANCE = 1e-3  # how seldom guesses are right so often that they are taken for something learned
@@ -29,6 +30,10 @@ def of(folder):
         epochs        the last epoch of each training, and the first with its best test accuracy
         eigenspace    of each recorded layer, how exaggerated the student's path is; `eigenspace.exaggerated_pairs`
         deviation     of each split, the summary of `eigenkd.deviation.compare`
+        halves        of each network, the accuracy on the test images of even and of odd index: a strength that is
+                      chosen on one half is measured on the other
+        by_label      of each split, `underfit.by_label`
+        mislabelled_points  `underfit.mislabelled_points` of the training set
         mislabelled   shares of the fit that top and bottom directions carry; empty where nothing is mislabelled
     """
     analysis, saved = folder.configuration()["analysis"], folder.arrays("outputs")
@@ -45,6 +50,12 @@ def of(folder):
         "eigenspace": layers(folder.arrays("trajectory")) if folder.has("trajectory.npz") else {},
         "deviation": {split: deviation.compare(logits[split]["teacher"], logits[split]["distilled"], labels[split],
                                                inputs="logits", masked="keep").summary() for split in SPLITS},
+        "halves": {half: {name: accuracy(logits["test"][name][first::2], labels["test"][first::2]) for name in names}
+                   for first, half in enumerate(("even", "odd"))},
+        "by_label": {split: by_label(logits[split]["teacher"], logits[split]["distilled"], labels[split])
+                     for split in SPLITS},
+        "mislabelled_points": mislabelled_points(logits["train"]["teacher"], logits["train"]["distilled"],
+                                                 labels["train"], saved["mislabelled"]),
         "mislabelled": carried(analysis, folder.arrays("mislabelled")) if folder.has("mislabelled.npz") else {},
     }
 

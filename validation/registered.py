@@ -1,11 +1,12 @@
 """The registered settings, to which addresses and `where` are relative, and the commands that produce their runs."""
 
 from validation.address import changes, leaves
+from validation.closed_form.setting import CLOSED_FORM
 from validation.data import DATASETS
 from validation.function_space.setting import FUNCTION_SPACE
 from validation.settings import SETTINGS
 
-REGISTERED = SETTINGS | {FUNCTION_SPACE.name: FUNCTION_SPACE}
+REGISTERED = SETTINGS | {setting.name: setting for setting in (FUNCTION_SPACE, CLOSED_FORM)}
 SOURCE = "data_source"  # the configuration's field for the source of the data
 
 

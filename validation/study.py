@@ -49,6 +49,8 @@ class StudyOptions:
     """Show the studies and exit."""
     dry_run: Switch = False
     """Show which runs are there and which are missing, and exit."""
+    there: Switch = False
+    """Train nothing: the table of the runs that are there."""
     json: Switch = False
     """Print JSON: every run's numbers, and their means and intervals. The same as --format json."""
     format: Literal["text", "markdown", "csv", "json"] = "text"
@@ -69,7 +71,19 @@ class Row:
 
     def values(self, quantity):
         """A number a run, those that are undetermined left out."""
-        return [value for one in self.found if (value := quantity.of(one.result)) is not None]
+        return [value for value in self.by_seed(quantity).values() if value is not None]
+
+    def by_seed(self, quantity):
+        """{seed: number or None}. Raises UsageError where a run's result was made before the quantity was measured."""
+        return {one.seed: _measured(quantity, one) for one in self.found}
+
+
+def _measured(quantity, run):
+    try:
+        return quantity.of(run.result)
+    except KeyError as error:
+        raise UsageError(f"{run.folder / 'result.json'} has no field {error}, which {quantity.title!r} is read from; "
+                         f"compute it with: python -m validation.findings {run.folder}") from None
 
 
 def plans_of(study, options):
@@ -117,11 +131,9 @@ def one(variant, seed, options):
                 run.train_all(options.of_run([seed]), [setting], stops)
         else:
             from validation.device import choose, threads
-            from validation.function_space import training
 
             with threads(1):
-                training.run(replace(setting, seed=seed), options.out, device=choose(options.device),
-                             data_dir=options.data_dir)
+                replace(setting, seed=seed).run(options.out, device=choose(options.device), data_dir=options.data_dir)
 
 
 def automatic(device):
@@ -132,21 +144,27 @@ def automatic(device):
 
 
 def rows_of(study, planned, options):
-    """A `Row` a variant. Raises UsageError where a run cannot be read."""
-    return [Row(variant, runs.require(variant.setting, variant.values, [plan.seed for plan in plans], options.out))
+    """A `Row` a variant. Raises UsageError where a run cannot be read, and, unless only what is there is asked for,
+    where a variant has none."""
+    look = runs.find if options.there else runs.require
+    return [Row(variant, look(variant.setting, variant.values, [plan.seed for plan in plans], options.out))
             for variant, plans in planned]
 
 
 def table(study, rows):
-    """The study's `Cells`: a row a variant, the mean and Student's 95 % interval over seeds of each quantity."""
+    """The study's `Cells`: a row a variant, the mean and Student's 95 % interval over seeds of each quantity; a column
+    a variant where there are more than twice as many quantities."""
     cells = []
     for row in rows:
         numbers = (_spread(row.values(quantity), quantity.digits) for quantity in study.quantities)
         cells.append((*row.variant.labels, *numbers, str(len(row.found))))
     header = (*study.header, *(quantity.title for quantity in study.quantities), "seeds")
     sources = sorted({one.field("data", "note") for row in rows for one in row.found})
-    return Cells(header, tuple(cells), (f"{study.title}. Mean and Student's 95 % interval over seeds. Data: "
-                                        f"{'; '.join(sources)}.",))
+    note = f"{study.title}. Mean and Student's 95 % interval over seeds. Data: {'; '.join(sources) or 'none'}."
+    if len(study.quantities) > 2 * len(cells):
+        header, *cells = zip(header, *cells)
+        return Cells(header, tuple(cells), (note,))
+    return Cells(header, tuple(cells), (note,), align="l" * len(study.header))
 
 
 def _spread(values, digits):
@@ -166,7 +184,7 @@ def as_data(study, rows):
             values = row.values(quantity)
             mean, low, high = t_interval(values) if len(values) > 1 else (values or [None]) * 3
             quantities[quantity.title] = {"mean": mean, "low": low, "high": high, "seeds": len(values), "by_seed": {
-                str(one.seed): quantity.of(one.result) for one in row.found}}
+                str(seed): value for seed, value in row.by_seed(quantity).items()}}
         listed.append({"setting": row.variant.setting, "values": row.variant.values, "quantities": quantities})
     return {"study": study.name, "title": study.title, "variants": listed}
 
@@ -232,9 +250,10 @@ def main(arguments=None):
                 print(dry_run(study, planned, lacking))
                 continue
             runs_in_all = sum(len(plans) for _, plans in planned)
-            print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, {len(lacking)} to be "
-                  "trained", file=sys.stderr)
-            carry_out(lacking, options)
+            print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, "
+                  f"{0 if options.there else len(lacking)} to be trained", file=sys.stderr)
+            if not options.there:
+                carry_out(lacking, options)
             with runs.telling(_say):
                 rows = rows_of(study, planned, options)
             print(formatted(study, rows, "json" if options.json else options.format))

@@ -12,12 +12,15 @@ from validation.address import address
 from validation.function_space.setting import AWAY, FUNCTION_SPACE, FunctionSpace
 from validation.record import COMMITTED
 from validation.runs import ANY, LeftOut, as_it_stands, find
+from validation.studies import STUDIES
 
 RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
     ("rf_noisy_mnist_sgd", "mlp_mnist_sgd", "mlp_mnist_adam_1e-3", "cnn_fashion_mnist", "cnn_fashion_mnist_sgd",
      "resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits"), 5)}
-STUDIES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
-                    for loss in ("squared", "cross_entropy"))}
+VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "ablations", "closed_form")  # of which there are records
+WHOLE = ("noisy_labels", "label_class")  # all of their runs
+FUNCTION_SPACES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
+                            for loss in ("squared", "cross_entropy"))}
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +38,25 @@ def found():
 
 def test_every_record_is_found_in_the_folder_of_its_configuration(found):
     assert sorted(run.folder for run in found) == sorted(COMMITTED.glob("*/seed*"))
-    assert Counter(run.value("setting") for run in found) == RUNS | {"function_space": 5 * len(STUDIES)}
+    changed = {variant.setting: [] for study in VARIED for variant in STUDIES[study].variants()}
     for run in found:
         setting = validation.runs.REGISTERED[run.value("setting")]
         assert run.folder == COMMITTED / address(setting.name, run.configuration, as_it_stands(setting), run.seed)
         assert not run.field("smoke") and not run.checks
-        assert run.name == setting.name or setting is FUNCTION_SPACE
+        changed.get(setting.name, []).append(run.folder)
+        assert run.name == setting.name or setting is FUNCTION_SPACE or setting.name in changed
+    assert Counter(run.value("setting") for run in found if run.value("setting") not in changed) == RUNS | {
+        "function_space": 5 * len(FUNCTION_SPACES)}
+    varied = {run.folder for study in VARIED for variant in STUDIES[study].variants()
+              for run in find(variant.setting, variant.values, out="nowhere")}
+    assert {folder for folders in changed.values() for folder in folders} == varied
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_study_is_whole(name):
+    study = STUDIES[name]
+    for variant in study.variants():
+        assert [run.seed for run in find(variant.setting, variant.values, out="nowhere")] == list(study.seeds), variant
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -57,17 +73,17 @@ def test_records_are_of_unchanged_settings_and_their_students_have_learned(name)
 
 def test_function_space_records_match_their_folder_names():
     studies = find("function_space", ANY, out="nowhere")
-    assert len(studies) == 5 * len(STUDIES) == 75
+    assert len(studies) == 5 * len(FUNCTION_SPACES) == 75
     for run in studies:
         study = FunctionSpace(**{name: run.value(name) for name in asdict(FUNCTION_SPACE)})
-        assert study in {replace(one, seed=run.seed) for one in STUDIES} and run.field("exact") == study.exact
+        assert study in {replace(one, seed=run.seed) for one in FUNCTION_SPACES} and run.field("exact") == study.exact
         assert all(0 < run.field("drift", role) < 0.5 for role in ("teacher", "student")), run.folder
 
 
 def test_students_in_function_space_have_learned():
     """Each student has learned more than 60 % of the squared targets that its teacher has learned."""
     seen = find("function_space", ANY, seeds=0, out="nowhere")
-    assert len(seen) == len(STUDIES)
+    assert len(seen) == len(FUNCTION_SPACES)
     for run in seen:
         size, teacher, student = run.arrays("gains.npz", "size", "measured_teacher", "measured_student")
         assert size**2 @ teacher > 0.5 * size @ size
@@ -78,7 +94,8 @@ def test_the_committed_records_suffice_for_all_their_figures(tmp_path, monkeypat
     drawn = []
     monkeypatch.setattr(command, "save", lambda made, name, out: drawn.append(name))
     names = ["rf_noisy_mnist", "mlp_mnist", "mlp_mnist_two", "mlp_mnist_deeper", "cnn_fashion_mnist", "exaggeration",
-             "mislabelled", "confidence", "gains", "gains_over_time", "gains_away", "table_eigenspace", "table_gains"]
+             "mislabelled", "confidence", "gains", "gains_over_time", "gains_away", "table_eigenspace", "table_gains",
+             "noisy_labels", "phase", "table_phase", "loss_switching"]
     places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "figures")]
     assert command.main([*names, *places]) == 0 and drawn == names
     assert command.main(["mlp_mnist", "--seed", "3", *places]) == 1

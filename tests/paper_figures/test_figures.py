@@ -16,6 +16,7 @@ from eigenkd import deviation
 from eigenkd.table import NONE, written
 from paper_figures import FIGURES, TABLES, captions, images, schedules, tables, theory
 from paper_figures.choice import Choice
+from tests.paper_figures.made_up_studies import write_studies
 from validation import sealed
 from validation.address import address
 from validation.function_space.setting import AWAY, FUNCTION_SPACE, FunctionSpace
@@ -78,6 +79,7 @@ def runs(tmp_path):
     for seed in (0, 1):
         for study in (FunctionSpace(width=64), FunctionSpace(width=256), *AWAY):
             write_study(tmp_path / "runs", study, seed)
+    write_studies(tmp_path / "runs")
     return tmp_path / "runs"
 
 

@@ -47,6 +47,11 @@ def test_arrays_of_the_lowest_seed_and_results_of_all_are_kept(runs, tmp_path, c
     assert [path.name for path in (tmp_path / "records").iterdir()] == ["mlp_mnist"]
 
 
+def test_arrays_are_left_out_where_they_are_not_wanted(runs, tmp_path):
+    assert main(["mlp_mnist", "--no-arrays", "--runs", str(runs), "--out", str(tmp_path / "records")]) == 0
+    assert kept(tmp_path / "records/mlp_mnist")["seed0"] == ["config.json", "metrics.jsonl", "result.json"]
+
+
 def test_a_pattern_matches_changed_runs_but_no_smoke_runs(runs, tmp_path, capsys):
     broken = write(runs, 9, precision="bf16")
     (broken / "result.json").write_text("{")

@@ -7,6 +7,7 @@ import pytest
 
 import validation.runs
 from eigenkd._intervals import t_interval
+from validation import sealed
 from validation import study as command
 from validation.errors import UsageError
 from validation.settings import find
@@ -38,7 +39,7 @@ def test_every_study_is_of_settings_and_values_that_there_are():
     for name, study in STUDIES.items():
         assert study.name == name and study.quantities and study.seeds
         variants = study.variants()
-        assert len({(variant.setting, str(variant.values)) for variant in variants}) == len(variants) > 1
+        assert len({(variant.setting, str(variant.values)) for variant in variants}) == len(variants) > 0
         for variant in variants:
             configuration = variant.apply().configuration()
             for dotted, value in variant.values.items():
@@ -103,7 +104,7 @@ def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_pa
     assert code == 2 and "got 'model.wide'" in err and not (tmp_path / "runs").exists()
     assert command.main([]) == command.main(["nothing"]) == 2 and command.main(["--list"]) == 0
     assert "optimisers" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="NAME: expected one of"):
+    with pytest.raises(UsageError, match="did you mean optimisers"):
         command.find("optimizers")
 
 
@@ -119,3 +120,43 @@ def test_a_damaged_run_is_named_and_run_again(small, tmp_path):
     code, again, err = small("--json", "--at-once", "1")
     assert code == 0 and again == whole and "1 to be trained" in err and err.count("is left out") == 1
     assert folder.with_name("previous-seed0").exists()
+
+
+def test_values_may_have_labels_of_their_own():
+    study = Study("grouped", "", ("mlp_mnist",), SMALL.quantities, {
+        "model.hidden": (4, 6), "teacher": {"short": dict.fromkeys(EPOCHS, 1), "as it is": {}}})
+    assert study.header == ("setting", "model.hidden", "teacher")
+    assert [(variant.labels, variant.values) for variant in study.variants()[:2]] == [
+        (("mlp_mnist", "4", "short"), {"model.hidden": 4, **dict.fromkeys(EPOCHS, 1)}),
+        (("mlp_mnist", "4", "as it is"), {"model.hidden": 4})]
+
+
+def test_what_is_there_is_shown_without_training(small, tmp_path):
+    code, out, err = small("--there")
+    assert code == 0 and not (tmp_path / "runs").exists()
+    assert "0 of 4 runs are there, 0 to be trained" in err
+    assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["0", "0"] and "Data: none." in out
+    assert small("--seeds", "0", "--at-once", "1")[0] == 0
+    code, out, _ = small("--there", "--format", "csv")
+    assert code == 0 and [row[-1] for row in csv.reader(out.splitlines())] == ["seeds", "1", "1"]
+
+
+def test_a_result_of_before_a_quantity_is_named_with_the_fix(small, tmp_path):
+    assert small("--seeds", "0", "--at-once", "1")[0] == 0
+    folder = next((tmp_path / "runs").glob("mlp_mnist@*hidden=4*/seed0"))
+    result = sealed.read((folder / "result.json").read_bytes())
+    del result["accuracy"]
+    (folder / "result.json").write_bytes(sealed.written(result))
+    code, out, err = small("--there")
+    assert code == 2 and out == ""
+    assert f"{folder / 'result.json'} has no field 'accuracy', which 'test accuracy, teacher (%)' is read from; " in err
+    assert f"compute it with: python -m validation.findings {folder}" in err
+
+
+def test_many_quantities_of_few_variants_stand_below_one_another(small, monkeypatch):
+    many = tuple(Quantity(f"number {k}", lambda result, k=k: float(k)) for k in range(5))
+    monkeypatch.setitem(STUDIES, "small", Study("small", "a wide study", ("mlp_mnist",), many, SMALL.vary, (0,)))
+    code, out, _ = small("--at-once", "1", "--format", "markdown")
+    lines = out.replace("\\_", "_").splitlines()
+    assert code == 0 and lines[0] == "| setting | mlp_mnist | mlp_mnist |" and lines[2] == "| model.hidden | 4 | 6 |"
+    assert lines[4] == "| number 0 | 0.00 | 0.00 |" and lines[9] == "| seeds | 1 | 1 |"

@@ -42,6 +42,12 @@ class FunctionSpace:
         """All values that determine the result, as a JSON mapping: configuration and seed determine the run."""
         return {"setting": NAME} | {name: value for name, value in asdict(self).items() if name != "seed"}
 
+    def run(self, out, *, device, data_dir):
+        """Makes its run folder in `out`, and returns its result, also of a finished run."""
+        from validation.function_space.training import run
+
+        return run(self, out, device=device, data_dir=data_dir)
+
     @property
     def exact(self):
         """Whether the closed form is exact for the steps of this study if the kernel does not change."""

@@ -34,3 +34,51 @@ def slope(split="train", side="low"):
 def underfit(split="train"):
     """The share of the teacher's least confident quarter on which the student is less confident, in per cent."""
     return Quantity(f"underfit, {split} (%)", lambda result: 100 * result["deviation"][split]["underfit"], digits=0)
+
+
+def best(role):
+    """The best test accuracy of any epoch, in per cent: what stopping at the right time would have given."""
+    return Quantity(f"best test accuracy, {role} (%)",
+                    lambda result: 100 * result["epochs"][role]["best"]["test_accuracy"])
+
+
+def separation():
+    """How often the teacher is less confident on a mislabelled point than on a clean one, in per cent."""
+    return Quantity("mislabelled less confident than clean (%)", lambda result: _percent(
+        result["mislabelled_points"].get("separation")), digits=1)
+
+
+def points(kind, what, title):
+    """Of the "mislabelled" or the "clean" training points, a share of `validation.underfit.mislabelled_points` in per
+    cent, or the median confidence."""
+    def of(result):
+        value = result["mislabelled_points"].get(kind, {}).get(what)
+        return value if what == "confidence" else _percent(value)
+
+    return Quantity(f"{title}, {kind}", of, digits=1)
+
+
+def label_class(split, what):
+    """Of the confidence on the label's class: "slope" or "underfit" (in per cent) of the least confident quarter."""
+    if what == "slope":
+        return Quantity(f"low slope on the label's class, {split}",
+                        lambda result: result["by_label"][split]["slope_low"][QUARTER]["value"])
+    return Quantity(f"underfit on the label's class, {split} (%)",
+                    lambda result: _percent(result["by_label"][split]["underfit"]), digits=0)
+
+
+def either_wrong(split, what, title):
+    """Of `validation.underfit.by_label`, the underfit points next to those that teacher or student gets wrong, in per
+    cent."""
+    return Quantity(f"{title}, {split} (%)",
+                    lambda result: _percent(result["by_label"][split]["either_wrong"][what]), digits=0)
+
+
+def chosen_half(half):
+    """The student's accuracy on the test images of "even" or "odd" index, in per cent: what is chosen by the one is
+    measured by the other."""
+    return Quantity(f"accuracy on {half} test images (%)", lambda result: 100 * result["halves"][half]["distilled"])
+
+
+def _percent(share):
+    return None if share is None else 100 * share

@@ -36,14 +36,15 @@ class Variant:
 class Study:
     """All combinations of `settings`, the values in `vary`, and seeds.
 
-    vary: dotted name of a value, or a tuple of names that share a value -> the values.
+    vary: dotted name of a value, or a tuple of names that share a value -> the values; or any title -> a mapping of
+    labels to the values that each label stands for, such as {"half the data": {"data.teacher_fraction": 0.5}}.
     """
 
     name: str
     title: str
     settings: tuple[str, ...]
     quantities: tuple[Quantity, ...]
-    vary: Mapping[str | tuple[str, ...], tuple] = field(default_factory=dict)
+    vary: Mapping[str | tuple[str, ...], tuple | Mapping[str, dict]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
 
     @property
@@ -53,9 +54,17 @@ class Study:
 
     def variants(self):
         """All `Variant`s, in the order of settings and values."""
-        return [Variant(setting, {name: value for key, value in zip(self.vary, chosen) for name in _names(key)},
-                        (setting, *map(_text, chosen)))
-                for setting in self.settings for chosen in product(*self.vary.values())]
+        axes = [_choices(key, values) for key, values in self.vary.items()]
+        return [Variant(setting, {name: value for _, values in chosen for name, value in values.items()},
+                        (setting, *(label for label, _ in chosen)))
+                for setting in self.settings for chosen in product(*axes)]
+
+
+def _choices(key, values):
+    """(label, {name: value}) of each value of an axis."""
+    if isinstance(values, Mapping):
+        return list(values.items())
+    return [(_text(value), dict.fromkeys(_names(key), value)) for value in values]
 
 
 def _names(key):

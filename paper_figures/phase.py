@@ -1,0 +1,174 @@
+"""When distillation helps: the gain by label noise and by the teacher's fit, measured and in closed form. Sec. 5.2."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from eigenkd.intervals import share_interval, t_interval
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from eigenkd.table import NONE, Cells
+from paper_figures.captions import caption, seeds_in_words
+from validation.closed_form.matching import diagram_of, gain_at
+from validation.closed_form.setting import CLOSED_FORM
+from validation.runs import Unusable
+from validation.studies import STUDIES
+from validation.studies.quantities import accuracy, gain
+
+COLORS, MOST = "RdBu", 3.0  # points of accuracy at which the colour ends
+MARKERS = {1.0: "o", 0.5: "s"}  # by the teacher's share of the examples
+BANDS = {1.0: (0.08, 0.28), 0.5: (-0.34, 0.1)}  # of a share of flipped labels: the middle, half of the height
+MEASURED = (accuracy("teacher", "train"), accuracy("distilled", "train"), gain())
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A variant of the study with the runs that there are: per run the fit of teacher and student and the gain, and
+    the closed form's gain, of equally long training and of the student's own fit; NaN without one of that seed."""
+
+    rate: float
+    fraction: float
+    teacher: str
+    runs: tuple
+    measured: np.ndarray
+    predicted: np.ndarray
+
+
+def cells(choice):
+    """Every `Cell` of the study teacher_fit that there are runs of. Raises Unusable without any."""
+    closed, found = {run.seed: run.result for run in choice.find(CLOSED_FORM.name)}, []
+    for variant in STUDIES["teacher_fit"].variants():
+        if not (mine := choice.find(variant.setting, variant.values)):
+            continue
+        rate, fraction = (mine[0].value(f"data.{name}") for name in ("label_noise", "teacher_fraction"))
+        measured = np.array([[quantity.of(run.result) for quantity in MEASURED] for run in mine])
+        predicted = np.array([_predicted(closed.get(run.seed), rate, fraction, *fits / 100)
+                              for run, fits in zip(mine, measured[:, :2])])
+        found.append(Cell(rate, fraction, variant.labels[-1], tuple(mine), measured, predicted))
+    if not found:
+        raise Unusable("no run of the study teacher_fit; make them with: python -m validation.study teacher_fit")
+    return found, closed
+
+
+def _predicted(result, rate, fraction, teacher_fit, student_fit):
+    if result is None or diagram_of(result, rate, fraction) is None:
+        return np.nan, np.nan
+    return gain_at(result, rate, fraction, teacher_fit), gain_at(result, rate, fraction, teacher_fit, student_fit)
+
+
+def agreement(found, which):
+    """(runs whose gain has the closed form's sign, runs that have a sign in both); which: 0 of equally long training, 1
+    of the student's own fit."""
+    pairs = np.concatenate([np.stack([cell.measured[:, 2], cell.predicted[:, which]], axis=1) for cell in found])
+    signed = np.sign(pairs[np.isfinite(pairs).all(axis=1) & (pairs != 0).all(axis=1)])
+    return int((signed[:, 0] == signed[:, 1]).sum()), len(signed)
+
+
+def draw(choice):
+    """Left, a marker a variant, its mean over seeds; right, the closed form's gain at every fit of the teacher."""
+    found, closed = cells(choice)
+    rates = sorted({cell.rate for cell in found})
+    norm = Normalize(-MOST, MOST)
+    figure = Figure(figsize=(12, 1.9 + 1.25 * len(rates)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    for i, rate in enumerate(rates):
+        mine = sorted((cell for cell in found if cell.rate == rate), key=lambda cell: cell.measured[:, 0].mean())
+        for k, cell in enumerate(mine):
+            _marker(left, cell, i, norm, above=cell.fraction < 1 or k % 2 == 0)
+        if closed:
+            for fraction in MARKERS:
+                _strip(right, closed.values(), rate, fraction, i, norm)
+            for cell in found:
+                if cell.rate == rate:
+                    right.plot(cell.measured[:, 0].mean(), i + BANDS[cell.fraction][0], MARKERS[cell.fraction],
+                               color="black", markersize=4, fillstyle="none")
+    left.set_yticks(range(len(rates)), [f"{rate:.0%}" for rate in rates])
+    left.set(ylabel="labels flipped", xlim=(40, 102), ylim=(-0.6, len(rates) - 0.4))
+    left.set_title("Measured: CNN, student less teacher", fontsize=11)
+    right.set_title("Closed form on the CNN's tangent kernel", fontsize=11)
+    for ax in (left, right):
+        ax.set_xlabel("training labels that the teacher gets right (%)")
+    bar = figure.colorbar(right.scatter([], [], c=[], cmap=COLORS, norm=norm), ax=[left, right], extend="both")
+    bar.set_label("gain on the test set (points)")
+    _legend(left)
+    caption(figure, _said(found, closed))
+    return figure
+
+
+def _marker(ax, cell, i, norm, above):
+    fit, _, gained = cell.measured.mean(axis=0)
+    _, low, high = t_interval(cell.measured[:, 2]) if len(cell.runs) > 1 else (gained, -np.inf, np.inf)
+    place = fit, i + BANDS[cell.fraction][0]
+    ax.scatter(*place, c=[gained], cmap=COLORS, norm=norm, s=150, marker=MARKERS[cell.fraction], edgecolors="black",
+               linewidths=1.8 if low * high > 0 else 0.5, zorder=3)
+    ax.annotate(f"{gained:+.1f}", place, (0, 9 if above else -17), textcoords="offset points",
+                ha="center", fontsize=8)
+
+
+def _strip(ax, results, rate, fraction, i, norm):
+    """A band whose colour is the closed form's gain, the mean of all seeds, teacher and student trained as long; a line
+    where it turns positive."""
+    diagrams = [one for one in (diagram_of(result, rate, fraction) for result in results) if one]
+    if not diagrams:
+        return
+    low = max(min(one["teacher"]["train"]) for one in diagrams)
+    high = min(max(one["teacher"]["train"]) for one in diagrams)
+    fits = np.linspace(low, high, 200)
+    mean = np.mean([[gain_at(result, rate, fraction, fit) for fit in fits] for result in results], axis=0)
+    middle, half = BANDS[fraction]
+    ends = (i + middle - half, i + middle + half)
+    ax.imshow(mean[None], cmap=COLORS, norm=norm, aspect="auto", extent=(100 * low, 100 * high, *ends))
+    negative = np.flatnonzero(mean <= 0)
+    if negative.size and negative[-1] < len(fits) - 1:
+        ax.plot([100 * fits[negative[-1]]] * 2, ends, color="black", linewidth=1)
+
+
+def _legend(ax):
+    handles = [ax.plot([], [], marker, color="white", markeredgecolor="black", markersize=9, label=label)[0]
+               for marker, label in ((MARKERS[1.0], "teacher of all the data"),
+                                     (MARKERS[0.5], "teacher of half the data"))]
+    ax.legend(handles=handles, loc="lower left", fontsize="small")
+
+
+def _said(found, closed):
+    seeds = sorted({len(cell.runs) for cell in found})
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    text = (f"A marker: teacher and student both trained for 5, 10, 15, 30 or 60 epochs on 2,500 Fashion-MNIST images, "
+            f"mean over seeds ({count}); a thick edge where Student's 95 % interval excludes 0.")
+    if not closed:
+        return text
+    told = []
+    for which, name in enumerate(("trained equally long", "stopped where the measured student's fit is reached")):
+        right, runs = agreement(found, which)
+        low, high = share_interval(right, runs)
+        told.append(f"with the student {name} in {right} of {runs} runs ({100 * right / max(runs, 1):.0f}\u00a0% "
+                    f"[{100 * low:.0f}, {100 * high:.0f}])")
+    return (f"{text} Right: gradient flow on the squared loss, teacher and student trained equally long, "
+            f"{seeds_in_words(closed)}, nothing fitted; the narrow bands: a teacher of half the data; "
+            "markers: where the measured teachers are; lines: from where on the gain is positive. The signs of the "
+            f"gains agree {', '.join(told)}; a seed's runs share images, so that these intervals are too short.")
+
+
+def table(choice):
+    """The measured gain of each variant next to the closed form's."""
+    found, _ = cells(choice)
+    rows = [(f"{cell.rate:g}", cell.teacher, *(_mean(cell.measured[:, k]) for k in (0, 1, 2)),
+             *(_mean(cell.predicted[:, k]) for k in (0, 1)), str(len(cell.runs))) for cell in found]
+    header = ("labels flipped", "teacher", "teacher's train accuracy (%)", "student's (%)", "gain (points)",
+              "closed form, equally long", "closed form, student's own fit", "seeds")
+    notes = ["Mean and Student's 95 % interval over seeds. Gains: student less teacher, test accuracy, last epoch."]
+    for which, name in enumerate(("equally long", "student's own fit")):
+        right, runs = agreement(found, which)
+        low, high = share_interval(right, runs)
+        notes.append(f"Signs that agree with the closed form, {name}: {right} of {runs} runs, "
+                     f"{100 * right / max(runs, 1):.0f} % [{100 * low:.0f}, {100 * high:.0f}].")
+    return Cells(header, tuple(rows), tuple(notes), align="ll")
+
+
+def _mean(values):
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return NONE
+    if values.size == 1:
+        return f"{values[0]:.2f}"
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*t_interval(values.tolist()))

@@ -1,0 +1,57 @@
+"""docs/findings.md says what the committed records say: its tables are theirs, and so are the numbers of its claims."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from eigenkd.table import written
+from paper_figures import TABLES
+from paper_figures.choice import Choice
+from validation import study
+from validation.studies import STUDIES
+
+PAGE = (Path(__file__).parent.parent / "docs" / "findings.md").read_text()
+SHOWN = re.findall(r"<!-- (\w+) -->\n\n((?:\|.*\n)+)", PAGE)
+CLAIMS = [line.split(" | ") for line in PAGE.split("## Claims")[1].split("\n## ")[0].splitlines()
+          if line.startswith("| ")][1:]
+
+
+@pytest.fixture
+def table(tmp_path, capsys):
+    """table(name) -> the Markdown table of a study or of paper_figures, of the committed records."""
+    def of(name):
+        if name in TABLES:
+            return written(TABLES[name].draw(Choice(tmp_path)), "markdown").split("\n\n")[0]
+        assert study.main([name, "--there", "--format", "markdown", "--out", str(tmp_path)]) == 0
+        return capsys.readouterr().out.split("\n\n")[0]
+
+    return of
+
+
+@pytest.mark.parametrize(("name", "shown"), SHOWN, ids=[name for name, _ in SHOWN])
+def test_a_table_is_that_of_the_records(name, shown, table):
+    assert shown.strip() == table(name).strip()
+
+
+def test_intervals_of_claims_are_those_of_the_study_that_they_name(table):
+    checked = 0
+    for _, _, ran, result, *_ in CLAIMS:
+        named = [name for name in re.findall(r"`(\w+)`", ran) if name in STUDIES]
+        numbers = re.findall(r"[−+]?[\d.]+ \[[^\]]+\]", result)
+        if named and numbers:
+            tables = [table(name) for name in named] + [table("table_phase")] * ("teacher_fit" in named)
+            for number in numbers:
+                wanted = re.escape(number.replace("−", "-").lstrip("+"))
+                assert any(re.search(rf"(?<![-\d.]){wanted}", shown) for shown in tables), number
+                checked += 1
+    assert checked >= 10
+
+
+def test_every_claim_has_a_verdict_or_was_not_run():
+    verdicts = ("replicated", "not replicated", "can't tell", "–")
+    assert len(CLAIMS) > 30 and "{" not in PAGE
+    for *_, result, seeds, verdict in CLAIMS:
+        verdict = verdict.rstrip(" |")
+        assert verdict.startswith(verdicts)
+        assert (verdict == "–") == (result.startswith(("not run", "no number")) and seeds == "–")
