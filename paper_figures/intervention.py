@@ -1,8 +1,8 @@
 """Sec. 7: treating examples by the teacher's confidence, each strength chosen on images that do not measure it."""
 
 import numpy as np
-from eigenkd.intervals import t_interval
 
+from eigenkd._intervals import t_interval
 from eigenkd.table import NONE, Cells
 from validation.runs import Unusable
 from validation.studies import STUDIES

@@ -1,10 +1,10 @@
 """Fig. 4a on real images: mislabelled points in the scatter of confidences, and whether the student gains."""
 
 import numpy as np
-from eigenkd.intervals import t_interval
 from matplotlib.figure import Figure
 
 from eigenkd import deviation, plot
+from eigenkd._intervals import t_interval
 from paper_figures.captions import caption, drawn
 from validation.runs import Unusable
 from validation.studies import STUDIES

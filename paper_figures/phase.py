@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from eigenkd.intervals import share_interval, t_interval
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from eigenkd._intervals import share_interval, t_interval
 from eigenkd.table import NONE, Cells
 from paper_figures.captions import caption, seeds_in_words
 from validation.closed_form.matching import diagram_of, gain_at

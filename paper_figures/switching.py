@@ -1,9 +1,9 @@
 """Figs. 4b and 24: students whose loss is switched, over time and by when it is switched, next to the closed form."""
 
-from eigenkd.intervals import t_interval
 from matplotlib.figure import Figure
 
 from eigenkd import plot
+from eigenkd._intervals import t_interval
 from paper_figures.captions import caption, drawn
 from validation.closed_form.matching import gain_at, switched_gain
 from validation.closed_form.setting import CLOSED_FORM

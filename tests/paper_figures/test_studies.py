@@ -3,10 +3,10 @@
 import matplotlib
 import numpy as np
 import pytest
-from eigenkd.intervals import share_interval
 from matplotlib.text import Text
 
 import validation.runs
+from eigenkd._intervals import share_interval
 from eigenkd.table import NONE
 from paper_figures import FIGURES, TABLES, phase
 from paper_figures.choice import Choice
