@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Literal
@@ -133,7 +134,8 @@ def one(variant, seed, options):
             from validation.device import choose, threads
 
             with threads(1):
-                replace(setting, seed=seed).run(options.out, device=choose(options.device), data_dir=options.data_dir)
+                import_module(setting.runner).run(replace(setting, seed=seed), options.out,
+                                                  device=choose(options.device), data_dir=options.data_dir)
 
 
 def automatic(device):

@@ -10,7 +10,7 @@ from torch import nn
 
 from eigenkd.torch import tangent_kernel
 from validation import runs
-from validation.closed_form.diagram import SHARES, Kernel, diagram
+from validation.closed_form.diagram import SHARES, Kernel, diagram, run
 from validation.closed_form.kernel import mean_tangent_kernel
 from validation.closed_form.matching import diagram_of, gain_at, switched_gain
 from validation.closed_form.setting import ClosedForm
@@ -104,7 +104,7 @@ def test_a_pair_is_matched_by_what_it_fits():
 
 
 def test_a_run_has_a_diagram_for_each_rate_and_fraction(tmp_path):
-    made = SMALL.run(tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data")
+    made = run(SMALL, tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data")
     assert [(one["label_noise"], one["teacher_fraction"], one["mislabelled"]) for one in made["diagrams"]] == [
         (0.0, 1.0, 0), (0.0, 0.5, 0), (0.4, 1.0, 51), (0.4, 0.5, 51)]
     for one in made["diagrams"]:
@@ -114,9 +114,9 @@ def test_a_run_has_a_diagram_for_each_rate_and_fraction(tmp_path):
     (run,) = runs.find("closed_form", {"of": "rf_noisy_mnist", "data": runs.ANY, "model": runs.ANY, **{
         name: getattr(SMALL, name) for name in ("label_noise", "times", "test_examples")}}, out=tmp_path)
     assert run.result == made
-    assert SMALL.run(tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data") == made
+    assert run(SMALL, tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data") == made
 
 
 def test_a_setting_that_augments_images_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"^of: expected a setting with --data.view rows, .* got resnet8_digits; "):
-        ClosedForm(of="resnet8_digits").run(tmp_path, device=torch.device("cpu"), data_dir=tmp_path)
+        run(ClosedForm(of="resnet8_digits"), tmp_path, device=torch.device("cpu"), data_dir=tmp_path)

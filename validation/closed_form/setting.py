@@ -58,11 +58,10 @@ class ClosedForm:
         of = find(self.of).configuration()
         return {"setting": NAME} | own | {part: of[part] for part in ("data", "model")}
 
-    def run(self, out, *, device, data_dir):
-        """Makes its run folder in `out`, and returns its result, also of a finished run."""
-        from validation.closed_form.diagram import run
-
-        return run(self, out, device=device, data_dir=data_dir)
+    @property
+    def runner(self):
+        """The module whose `run(setting, out, device=..., data_dir=...)` makes a run folder and returns its result."""
+        return "validation.closed_form.diagram"
 
 
 CLOSED_FORM = ClosedForm()

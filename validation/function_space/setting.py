@@ -42,11 +42,10 @@ class FunctionSpace:
         """All values that determine the result, as a JSON mapping: configuration and seed determine the run."""
         return {"setting": NAME} | {name: value for name, value in asdict(self).items() if name != "seed"}
 
-    def run(self, out, *, device, data_dir):
-        """Makes its run folder in `out`, and returns its result, also of a finished run."""
-        from validation.function_space.training import run
-
-        return run(self, out, device=device, data_dir=data_dir)
+    @property
+    def runner(self):
+        """The module whose `run(setting, out, device=..., data_dir=...)` makes a run folder and returns its result."""
+        return "validation.function_space.training"
 
     @property
     def exact(self):
