@@ -111,9 +111,9 @@ def test_a_run_has_a_diagram_for_each_rate_and_fraction(tmp_path):
         fits = one["teacher"]["train"]
         assert len(fits) == 3 and fits[0] < fits[-1]
     assert made["diagrams"][0]["teacher"]["train"][-1] > made["diagrams"][1]["teacher"]["train"][-1]
-    (run,) = runs.find("closed_form", {"of": "rf_noisy_mnist", "data": runs.ANY, "model": runs.ANY, **{
+    (found,) = runs.find("closed_form", {"of": "rf_noisy_mnist", "data": runs.ANY, "model": runs.ANY, **{
         name: getattr(SMALL, name) for name in ("label_noise", "times", "test_examples")}}, out=tmp_path)
-    assert run.result == made
+    assert found.result == made
     assert run(SMALL, tmp_path, device=torch.device("cpu"), data_dir=tmp_path / "data") == made
 
 
