@@ -103,7 +103,7 @@ class Spectrum:
         """Whether the eigenvalues go down to the resolution, so that it cuts a longer spectrum: one lies just above it,
         or one below it is too large to be rounding."""
         values, rank, squared = to_numpy(self.singular_values), self.rank, float(self.resolution) ** 2
-        if not 0 < rank < values.shape[0]:
+        if not 0 < rank < values.shape[0] or squared == 0:  # 0: nothing is cut
             return False
         return values[rank - 1] ** 2 <= GAP * squared or NOISE * values[rank] ** 2 >= squared
 

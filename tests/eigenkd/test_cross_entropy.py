@@ -20,6 +20,8 @@ from tests.oracles import cross_entropy_weights, ode, relative_error
 from validation.losses import objective
 from validation.settings.loss import Loss
 
+pytestmark = pytest.mark.filterwarnings("error:filter. expected:RuntimeWarning")  # times are finite: nothing is cut
+
 TIMES = np.array([0.02, 0.3, 2.0, 30.0])  # lambda_1 is about 25
 
 
