@@ -35,7 +35,7 @@ class Checkpoints:
         self.folder, self.note, self.writing = Path(folder), note, writing
 
     def numbers(self):
-        """Of the checkpoints that are there, ascending; some may turn out to be broken."""
+        """The numbers of all checkpoints, ascending; not checked yet."""
         if not self.folder.is_dir():
             return []
         return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
@@ -73,7 +73,7 @@ class Checkpoints:
         self._emptied(".discarded")
 
     def newest(self):
-        """The number of the newest checkpoint that is whole, or None; a broken one is put aside, aloud."""
+        """The number of the newest checkpoint that is whole, or None; a broken one is moved aside with a warning."""
         numbers = self.numbers()
         for number in reversed(numbers):
             try:

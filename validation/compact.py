@@ -14,8 +14,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from eigenkd import _atomic as atomic
-from validation.errors import UsageError
+from validation.errors import UsageError, exit_code, unknown
 from validation.record import COMMITTED, Folder
+from validation.registered import REGISTERED
 from validation.runs import ANY, find, telling
 
 NOT_KEPT = ("weights.safetensors",)
@@ -24,31 +25,45 @@ KEPT_OF_ALL = ("config.json", "result.json", "mislabelled.npz")  # needed for ev
 
 
 def keep(run, record, whole=True, arrays=True):
-    """Copies the files that figures and tables need, the result last; whole: include the log and, if `arrays`, the
-    arrays."""
+    """Copies the files that figures and tables need into the new folder `record`, with a result that names these files
+    alone; whole: include the log and, if `arrays`, the arrays."""
+    folder = Folder.at(run)
+    folder.verify()
     record.mkdir(parents=True, exist_ok=True)
-    names = sorted((path.name for path in run.iterdir() if path.is_file()), key=lambda name: name == "result.json")
-    for name in names:
+    for name in sorted(folder.finished()["files"]):
         if name not in NOT_KEPT + (() if arrays else ARRAYS) and (whole or name in KEPT_OF_ALL):
-            atomic.write(record / name, (run / name).read_bytes())
+            atomic.write(record / name, folder.contents(name))
+    Folder.at(record).finish(folder.finished())
 
 
 def compact(name, runs, out, arrays=True):
-    """Replaces the records of the runs `name` in `out`, folder by folder. Returns folder -> number of seeds."""
+    """Replaces the records of the runs `name` in `out`, folder by folder. Returns folder -> number of seeds.
+
+    A record is replaced once its new one is whole. Raises UsageError for a pattern that matches no finished run, and if
+    `runs` and `out` are the same folder.
+    """
+    if Path(runs).resolve() == Path(out).resolve():
+        raise UsageError(f"--out: expected another folder than --runs, got {out} for both; name the folder of the "
+                         "records")
     setting = re.split(r"[@*?[]", name)[0]
+    if setting not in REGISTERED:
+        raise unknown("NAME", setting, REGISTERED)
     found = [run for run in find(setting, where=ANY, out=runs, committed=runs) if fnmatchcase(run.name, name)]
     if not found:
         raise UsageError(f"NAME: expected a folder of finished runs in {runs}, got {name!r}, which has none; run some "
                          "first, or pass another --runs")
-    for run in found:
-        Folder.at(run.folder).verify()  # before anything is replaced
-    kept = {}
-    for run in found:
-        if run.name not in kept:
-            shutil.rmtree(out / run.name, ignore_errors=True)
-        keep(run.folder, out / run.name / run.folder.name, whole=run.name not in kept, arrays=arrays)
-        kept[run.name] = kept.get(run.name, 0) + 1
-    return kept
+    seeds = {name: [run for run in found if run.name == name] for name in dict.fromkeys(run.name for run in found)}
+    for name, mine in seeds.items():
+        new = Path(out) / f".{name}.new"
+        shutil.rmtree(new, ignore_errors=True)
+        try:
+            for i, run in enumerate(mine):
+                keep(run.folder, new / run.folder.name, whole=i == 0, arrays=arrays)
+            shutil.rmtree(Path(out) / name, ignore_errors=True)
+            new.rename(Path(out) / name)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    return {name: len(mine) for name, mine in seeds.items()}
 
 
 def main(arguments=None):
@@ -59,15 +74,14 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, default=COMMITTED, help="where the records are saved (default: records)")
     parser.add_argument("--no-arrays", dest="arrays", action="store_false", help="save no outputs and no trajectories")
     options = parser.parse_args(arguments)
-    try:
+
+    def work():
         with telling(lambda text: print(text, file=sys.stderr)):
             for name in options.names:
                 for folder, seeds in compact(name, options.runs, options.out, options.arrays).items():
                     print(f"{folder}: {seeds} seeds")
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return exit_code(work, "interrupted: the records are as they were, apart from those that are listed above")
 
 
 if __name__ == "__main__":

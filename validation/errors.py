@@ -1,6 +1,8 @@
 """What a user can fix."""
 
 import difflib
+import os
+import sys
 from contextlib import contextmanager
 
 SEVERAL = 12  # names that a message has room for
@@ -26,3 +28,19 @@ def blaming(flag):
         yield
     except ValueError as error:
         raise UsageError(f"{error} ({flag})") from error
+
+
+def exit_code(work, interrupted="interrupted: finished runs are kept, and the same command runs the others"):
+    """The exit code of a command whose work is work(): what that returns, 0 for None; 2 with one line on standard error
+    for a `UsageError` or an OSError such as a full disk; 130 after Ctrl-C."""
+    try:
+        return work() or 0
+    except BrokenPipeError:  # the reader of the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (UsageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{interrupted}", file=sys.stderr)
+        return 130

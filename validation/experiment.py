@@ -40,8 +40,8 @@ def run(plan, *, engine, progress, renewed=None):
                                   engine=engine, progress=progress, described=origin, renewed=renewed)
                for name in wanted}
 
-    # Trained on the teacher: the student. Its deeper layers are seen in the finished teacher's eigenbases; a student
-    # that is another network has no layer in common with it.
+    # Trained on the teacher: the student. Its deeper layers are measured in the trained teacher's eigenbases; a
+    # student that is another network has no layer in common with it.
     with engine.exact():
         bases = {name: basis(trained["teacher"].network) if callable(basis) else basis
                  for name, basis in made.bases.items() if setting.is_self_distillation}
@@ -60,18 +60,18 @@ def run(plan, *, engine, progress, renewed=None):
             folder.save("trajectory", **paths(setting, trained, bases, pairs))
         if untrained:
             folder.save("mislabelled", **mislabelled(made, trained, untrained))
-        folder.finish({
+        result = folder.finish({
             "setting": setting.name, "title": setting.title, "seed": seed, "smoke": plan.smoke, **origin,
             **findings.of(folder), "published": published(setting), "guesses": setting.guesses,
             "teachers": {name: trained[name].folder for name in wanted},
             "taught_on": {name: trained[name].device for name in wanted},
             "seconds": round(sum(training.seconds for training in trained.values()), 3)})
-    return group.on_first(folder.finished)
+    return group.on_first(lambda: result)
 
 
 def logits_before(setting, made, engine):
-    """The untrained logits of teacher and student on the training examples, where it is looked at which directions fit
-    the mislabelled ones of them; else nothing."""
+    """The untrained logits of teacher and student on the training examples, if it is measured which directions fit
+    mislabelled examples; otherwise empty."""
     wrong, train = made.examples.mislabelled, made.inputs.train
     if not (setting.analysis.layers and 0 < wrong.sum() < len(wrong)):
         return {}

@@ -14,12 +14,12 @@ from scipy.stats import binom
 from eigenkd import deviation
 from validation.address import changes
 from validation.eigenspace import exaggerated_pairs
-from validation.errors import UsageError
+from validation.errors import UsageError, exit_code
 from validation.record import Folder
 from validation.underfit import by_label, mislabelled_points
 
 SPLITS = ("train", "test")
-AT_CHANCE = 1e-3  # how seldom guesses are right so often that they are taken for something learned
+AT_CHANCE = 1e-3  # significance level of the test against guessing
 
 
 def of(folder):
@@ -66,7 +66,7 @@ def accuracy(logits, labels):
 
 
 def is_at_chance(logits, labels):
-    """Whether predictions are right no more often than if they were dealt out to the examples at random.
+    """Whether predictions are right no more often than if they were shuffled over the examples.
 
     Then an example is right with probability c = sum_k q_k p_k, of q_k, the share of class k in the predictions, and
     p_k, its share in the labels. A network is at chance if Binomial(n, c) is right as often as it is with a probability
@@ -108,7 +108,7 @@ def renew(folder):
                          "validation.run, or name another")
     if not folder.has("outputs.npz"):
         raise UsageError(f"RUN: expected a run with its arrays, got {folder.path} without outputs.npz; compact records "
-                         "hold the arrays of their lowest seed alone")
+                         "have arrays for their lowest seed only, and runs of function_space have none")
     folder.verify(complete=False)
     found = of(folder)
     changed = changes(found, {name: result[name] for name in found if name in result})
@@ -124,19 +124,23 @@ def main(arguments=None):
     parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folders, such as runs/mlp_mnist/seed0")
     parser.add_argument("--json", action="store_true", help="print what changed as a JSON object")
     options = parser.parse_args(arguments)
-    changed = {}
-    try:
+    changed, failed = {}, []
+
+    def work():
         for run in options.runs:
-            changed[str(run)] = renew(Folder(run.parent, run.name))
+            try:
+                changed[str(run)] = renew(Folder.at(run))
+            except UsageError as error:
+                failed.append(str(run))
+                print(f"error: {error}", file=sys.stderr)
+                continue
             if not options.json:
-                print(f"{run}: {'unchanged' if not changed[str(run)] else 'changed'}")
-                print(*(f"  {line}" for line in changed[str(run)]), sep="\n", end="\n" if changed[str(run)] else "")
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if options.json:
-        print(json.dumps(changed, indent=1))
-    return 0
+                print(f"{run}: {'changed' if changed[str(run)] else 'unchanged'}", *changed[str(run)], sep="\n  ")
+        if options.json:
+            print(json.dumps(changed, indent=1))
+        return 2 if failed else 0
+
+    return exit_code(work, "interrupted: the runs listed above are done")
 
 
 if __name__ == "__main__":

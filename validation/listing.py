@@ -69,7 +69,7 @@ def dry_run(plans):
         lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} per seed on two CPU cores, "
                   f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
         for plan in mine:
-            why = f" and run anew ({plan.why})" if plan.why else ""
+            why = f" and run again ({plan.why})" if plan.why else ""
             lines += [f"  seed {plan.seed}: would {plan.state}{why}, {plan.folder.path}"]
     return "\n".join(lines)
 

@@ -30,7 +30,7 @@ def lock(out, name, *, wait=False, note=print):
         told = False
         while not _taken(file):
             if not wait:
-                raise UsageError(f"--out: expected a run that no one is at work on, got {Path(out) / name}, held by "
+                raise UsageError(f"--out: expected a run that no other process uses, got {Path(out) / name}, held by "
                                  f"{_holder(path)}; wait for it, or name another --out")
             if not told:
                 note(f"waiting for {Path(out) / name}, held by {_holder(path)}")

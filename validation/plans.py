@@ -1,6 +1,7 @@
 """What a command is going to do, before anything is trained: one `Plan` for each setting and seed."""
 
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from validation.address import address
@@ -11,13 +12,13 @@ from validation.registered import as_it_stands, base_of, data_set
 from validation.settings import Setting, effect
 from validation.smoke import shortened
 
-OTHER = "another version of eigenkd made it"
+OTHER = "another configuration made it: another version of eigenkd, or other data"
 ANEW = "--no-resume"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run to be: the setting as it will be trained, its seed, where its data comes from, and what is there."""
+    """A planned run: the setting as it will be trained, its seed, where its data comes from, and what is there."""
 
     setting: Setting
     seed: int
@@ -66,6 +67,24 @@ def plan_of(setting, seed, *, out="runs", data_dir="data", download=None, smoke=
                 Path(data_dir), download)
 
 
+@contextmanager
+def held(plan, note):
+    """A block in which no other process works on the plan's run. Yields the plan as it is then: to be run, with what
+    was there moved aside, or to be shown."""
+    plan = planned_again(plan)
+    with nullcontext() if plan.state == "show" else plan.folder.lock(note):
+        plan = planned_again(plan)  # another process may have finished it
+        if plan.state == "set aside":
+            note(f"{plan.folder.path} moves to {plan.folder.set_aside()}: {plan.why}")
+        yield plan
+
+
+def planned_again(plan, resume=True, on_first=lambda work: work()):
+    """The plan with the state that its run has now; on_first: of the processes that share the work."""
+    state, why = on_first(lambda: judge(plan.folder, plan.configuration, resume))
+    return replace(plan, state=state, why=why)
+
+
 def judge(folder, configuration, resume):
     """(state, why) of a `Plan`."""
     if not folder.is_finished():
@@ -73,7 +92,8 @@ def judge(folder, configuration, resume):
             return ("resume", "") if resume else ("set aside", ANEW)
         return ("set aside", OTHER) if folder.has_checkpoints() else ("run", "")
     try:
-        if folder.finished() is not None and folder.configuration() == configuration:
+        folder.verify()
+        if folder.configuration() == configuration:
             return ("show", "") if resume else ("set aside", ANEW)
         return "set aside", OTHER
     except Damaged as error:

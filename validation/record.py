@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain, count
 from pathlib import Path
 
@@ -32,8 +33,7 @@ class Damaged(UsageError):
     what a JSON file without a digest holds, else None."""
 
     def __init__(self, folder, reason, mapping=None):
-        super().__init__(f"--out: expected {folder} as it was written, but {reason}; run it anew with --no-resume, "
-                         "which keeps that folder aside")
+        super().__init__(f"{folder} is damaged: {reason}; run it again with --no-resume, which keeps this folder")
         self.reason, self.mapping = reason, mapping
 
 
@@ -52,9 +52,9 @@ class Vanished(UsageError):
 class Folder:
     """A folder <out>/<name> with what one run leaves. The run is finished where `result.json` is: it is written last.
 
-    Every file but metrics.jsonl is whole or absent; that one is written anew from the checkpoint when a run is resumed.
-    Methods that read raise `Damaged` for a file that is not what was written. After `begin`, methods that write raise
-    `Vanished` where the folder is no longer the one that was begun.
+    Every file but metrics.jsonl is whole or absent; that one is written again from the checkpoint when a run resumes.
+    Methods that read raise `Damaged` for a file that is not what was written. After `begin`, all raise `Vanished` where
+    the folder is no longer the one that was begun.
     """
 
     def __init__(self, out, name):
@@ -86,13 +86,15 @@ class Folder:
 
     def configuration(self):
         """The configuration of the run that is there, or None."""
-        return self._sealed(CONFIGURATION)
+        with self._under_way():
+            return self._sealed(CONFIGURATION)
 
     def contents(self, name):
         """The bytes of a file, those of a finished run checked against its result."""
-        content, result = (self.path / name).read_bytes(), self.finished()
-        if result is not None and result["files"].get(name) != atomic.sha256(content):
-            raise Damaged(self.path, f"its {name} changed since it was written (another SHA-256)")
+        with self._under_way():
+            content, result = (self.path / name).read_bytes(), self.finished()
+        if result is not None:
+            self._compare(name, atomic.sha256(content), result)
         return content
 
     def arrays(self, file, *names):
@@ -115,13 +117,14 @@ class Folder:
 
         complete: whether a file that is absent counts as damaged; compact records leave some out.
         """
-        for name in self.finished()["files"]:
-            if complete and not self.has(name):
-                raise Damaged(self.path, f"its {name} is missing")
+        result = self.finished()
+        for name in result["files"]:
             if self.has(name):
-                self.contents(name)
+                self._compare(name, _digest(self.path / name, *_identity(self.path / name)), result)
+            elif complete:
+                raise Damaged(self.path, f"its {name} is missing")
 
-    # Who is at work
+    # Begun, resumed, moved aside
 
     def lock(self, note=print, *, wait=False):
         """A block within which no other process works here; see `validation.lock.lock`."""
@@ -149,14 +152,15 @@ class Folder:
 
     def has_checkpoints(self, configuration=None):
         """Whether a training of this configuration can be resumed here, or of any if it is None."""
-        return any(path.name.isdigit() for folder in self._checkpoint_folders() for path in folder.iterdir()
-                   if configuration is None or folder.name == _short(configuration))
+        if configuration is not None:
+            return any((self.path / CHECKPOINTS / _short(configuration)).glob("[0-9]*"))
+        return any((self.path / CHECKPOINTS).glob("**/manifest.json"))
 
     def checkpoints(self, note):
         """The `Checkpoints` of the configuration that was begun."""
         from validation.checkpoint import Checkpoints  # PyTorch comes with it
 
-        return Checkpoints(self.path / CHECKPOINTS / _short(self.configuration()), note, self._writing)
+        return Checkpoints(self.path / CHECKPOINTS / _short(self.configuration()), note, self._under_way)
 
     def clear_checkpoints(self):
         """Removes all checkpoints, unless another process does: the training is finished."""
@@ -175,7 +179,7 @@ class Folder:
     def log(self, entry):
         """Appends one line to metrics.jsonl."""
         line = _line(entry)
-        with self._writing(), (self.path / LOG).open("a") as file:
+        with self._under_way(), (self.path / LOG).open("a") as file:
             file.write(line)
 
     def write_log(self, entries):
@@ -220,20 +224,26 @@ class Folder:
             raise Damaged(self.path, f"its {name} {error}") from None
 
     def _write(self, name, content):
-        with self._writing():
+        with self._under_way():
             atomic.write(self.path / name, content)
 
     @contextmanager
-    def _writing(self):
-        """A block that writes to the folder; raises `Vanished` where it is no longer the one that was begun."""
-        gone = Vanished(f"--out: expected {self.path} to stay while its run is under way, it was removed, moved or "
-                        "replaced; nothing more is written there: give the same command again")
+    def _under_way(self):
+        """A block that uses the folder. After `begin` it raises `Vanished` where the folder is not the one of then."""
+        gone = Vanished(f"--out: {self.path} was removed, moved or replaced during training; nothing more is written "
+                        "there: start the same command again")
         if self._begun is not None and _identity(self.path / CONFIGURATION) != self._begun:
             raise gone
         try:
             yield
         except FileNotFoundError as error:
+            if self._begun is None:
+                raise
             raise gone from error
+
+    def _compare(self, name, digest, result):
+        if result["files"].get(name) != digest:
+            raise Damaged(self.path, f"its {name} changed since it was written (another SHA-256)")
 
     def _checkpoint_folders(self):
         folder = self.path / CHECKPOINTS
@@ -246,7 +256,13 @@ def _identity(path):
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=4096)
+def _digest(path, *_):
+    """The SHA-256 of a file, computed again when its identity, the other arguments, changes."""
+    return atomic.sha256(path.read_bytes())
 
 
 def _short(configuration):

@@ -17,7 +17,7 @@ from validation.data import DATASETS, VIEWS
 from validation.errors import UsageError, unknown
 from validation.interrupts import listening
 from validation.models import MODELS
-from validation.plans import judge, make_plans
+from validation.plans import make_plans, planned_again
 from validation.progress import Progress
 from validation.settings import SETTINGS, Setting, find
 from validation.settings.scaling import scaled
@@ -61,7 +61,7 @@ class Options:
     json: Switch = False
     """Print a JSON list on standard output, and nothing else there."""
     resume: Switch = True
-    """Run anew where a run is finished or under way, moving that one aside, its teacher too."""
+    """With --no-resume: train again, and move an existing run and its teacher aside first."""
     checkpoint_every: str = "60s"
     """Steps (500) or time (30s, 10m, 1h) between two checkpoints; it changes no result."""
     scale_schedule: Switch = False
@@ -140,7 +140,7 @@ def carry_out(plan, options, engine, progress, renewed):
 
     path, name, group = plan.folder.path, f"{plan.setting.name} seed {plan.seed}", engine.group
     if plan.state == "show":
-        progress.note(f"{name}: already finished in {path}, this is its result (--no-resume runs it anew)")
+        progress.note(f"{name}: already finished in {path}, this is its result (--no-resume runs it again)")
         result = plan.folder.finished()
         plan.folder.clear_checkpoints()  # of a run that died between its result and this
     else:
@@ -152,7 +152,7 @@ def carry_out(plan, options, engine, progress, renewed):
 
 
 def run_all(plans, options, engine):
-    """Carries out every plan, telling of each."""
+    """Carries out every plan and reports each."""
     from validation.device import threads
 
     first = engine.group.first
@@ -160,11 +160,10 @@ def run_all(plans, options, engine):
     engine.group.wait()
     for plan in plans:
         with threads(options.threads), ExitStack() as stack:
+            plan = planned_again(plan, options.resume, engine.group.on_first)
             if plan.state != "show":
                 engine.group.on_first(lambda plan=plan: stack.enter_context(plan.folder.lock()))
-                state, why = engine.group.on_first(  # another process may have finished it since it was planned
-                    lambda plan=plan: judge(plan.folder, plan.configuration, options.resume))
-                plan = replace(plan, state=state, why=why)
+                plan = planned_again(plan, options.resume, engine.group.on_first)  # another may have finished it
             results.append(carry_out(plan, options, engine, progress, renewed))
         if not options.json and first:
             print(report.summary(results[-1]), flush=True)

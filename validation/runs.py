@@ -188,14 +188,16 @@ def _checked(there):
     used); a configuration that cannot be read is None."""
     try:
         result = there.finished()
-        there.contents(CONFIGURATION)
+        if not there.has(CONFIGURATION):
+            return None, None, f"its {CONFIGURATION} is missing"
+        there.verify(complete=False)
         return there.configuration(), result, None
     except OtherVersion as error:
         return _seems(there, sealed=False), None, error.reason
     except Damaged as error:
         return _seems(there), None, error.reason
     except OSError as error:
-        return None, None, f"its {CONFIGURATION} cannot be read ({error.strerror})"
+        return None, None, f"it cannot be read ({error})"
 
 
 def _seems(there, sealed=True):
@@ -209,8 +211,11 @@ def _seems(there, sealed=True):
 def _leave_out(folder, why, setting):
     seed = int(folder.name.removeprefix("seed"))
     known = _seems(Folder.at(folder), sealed=False)
-    make = again(known) if known and folder.parent.name != setting.name else command(setting, seeds=seed)
-    warnings.warn(f"{folder} is left out: {why}; run it again with: {make}", LeftOut, stacklevel=4)
+    if folder.parent.name == setting.name:
+        make = f"run it again with: {command(setting, seeds=seed)}"
+    else:
+        make = f"run it again with: {again(known)}" if known else "run it again with the command that made it"
+    warnings.warn(f"{folder} is left out: {why}; {make}", LeftOut, stacklevel=4)
 
 
 def _matches(configuration, registered, where):

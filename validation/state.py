@@ -43,7 +43,7 @@ class TrainingState:
         return named
 
     def restore(self, tensors, counters):
-        """Puts everything back as `tensors` and `counters` told it, so that the next step has the same bits."""
+        """Restores what `tensors` and `counters` hold; the next step is bit-identical."""
         for name in self.COUNTERS:
             setattr(self, name, counters[name])
         of_network = {name.removeprefix("network/"): tensor for name, tensor in tensors.items()

@@ -20,7 +20,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from eigenkd._intervals import t_interval
 from eigenkd.table import NONE, Cells, written
 from validation import run, runs
-from validation.errors import UsageError
+from validation.errors import UsageError, exit_code
 from validation.plans import make_plans
 from validation.settings import Setting
 from validation.studies import STUDIES, find
@@ -37,7 +37,7 @@ class StudyOptions:
     seeds: tuple[int, ...] | None = None
     """Its seeds, in place of those that the study names."""
     out: Path = Path("runs")
-    """Where run folders are, and go."""
+    """The folder of the runs."""
     data_dir: Path = Path("data")
     download: Switch = False
     """Fetch a data set that is not on disk."""
@@ -45,7 +45,7 @@ class StudyOptions:
     """Never fetch one."""
     device: str = "auto"
     at_once: int | None = None
-    """Runs at the same time, one thread each; by itself one a CPU core, and one on a GPU."""
+    """Runs at the same time, one thread each; by default one per CPU core, or one on a GPU."""
     list: Switch = False
     """Show the studies and exit."""
     dry_run: Switch = False
@@ -210,15 +210,21 @@ def formatted(study, rows, format):
     return as_csv(study, rows) if format == "csv" else written(table(study, rows), format)
 
 
-def dry_run(study, planned, lacking):
-    """Which runs are there, and which would be trained."""
+def dry_run(planned, lacking):
+    """Each run: its folder, its state ("there", or what would be done), and why a run there would be set aside."""
     names = {(id(variant), seed) for variant, seed in lacking}
-    lines = [f"{study.name}: {study.title}; {len(lacking)} of {sum(len(plans) for _, plans in planned)} runs missing"]
-    for variant, plans in planned:
-        for plan in plans:
-            why = f" and run anew ({plan.why})" if plan.why else ""
-            state = f"would {plan.state}{why}" if (id(variant), plan.seed) in names else "there"
-            lines.append(f"  {plan.folder.path}: {state}")
+    return [{"folder": str(plan.folder.path), "state": plan.state, "why": plan.why}
+            if (id(variant), plan.seed) in names else {"folder": str(plan.folder.path), "state": "there", "why": ""}
+            for variant, plans in planned for plan in plans]
+
+
+def dry_run_text(study, states):
+    """The same for people."""
+    lacking = sum(one["state"] != "there" for one in states)
+    lines = [f"{study.name}: {study.title}; {lacking} of {len(states)} runs missing"]
+    for one in states:
+        why = f" and run again ({one['why']})" if one["why"] else ""
+        lines.append(f"  {one['folder']}: " + ("there" if one["state"] == "there" else f"would {one['state']}{why}"))
     return "\n".join(lines)
 
 
@@ -239,35 +245,31 @@ def parse(arguments):
 
 def main(arguments=None):
     """Returns the exit code: 0, 2 for what the user can fix, 130 after Ctrl-C."""
-    try:
-        options, studies = parse(sys.argv[1:] if arguments is None else arguments)
-        if options.list:
-            print("\n".join(f"{study.name:<22}{len(study.variants())} variants x {len(study.seeds)} seeds: "
-                            f"{study.title}" for study in STUDIES.values()))
-        for study in () if options.list else studies:
-            with runs.telling(_say):
-                planned = plans_of(study, options)
-                lacking = missing(planned, options)
-            if options.dry_run:
-                print(dry_run(study, planned, lacking))
-                continue
-            runs_in_all = sum(len(plans) for _, plans in planned)
-            print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, "
-                  f"{0 if options.there else len(lacking)} to be trained", file=sys.stderr)
-            if not options.there:
-                carry_out(lacking, options)
-            with runs.telling(_say):
-                rows = rows_of(study, planned, options)
-            print(formatted(study, rows, "json" if options.json else options.format))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # whoever read what is printed has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        print("\ninterrupted: finished runs are kept, and the same command runs the others", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: _work(sys.argv[1:] if arguments is None else arguments))
+
+
+def _work(arguments):
+    options, studies = parse(arguments)
+    if options.list:
+        print("\n".join(f"{study.name:<22}{len(study.variants())} variants x {len(study.seeds)} seeds: "
+                        f"{study.title}" for study in STUDIES.values()))
+    as_json = options.json or options.format == "json"
+    for study in () if options.list else studies:
+        with runs.telling(_say):
+            planned = plans_of(study, options)
+            lacking = missing(planned, options)
+        if options.dry_run:
+            states = dry_run(planned, lacking)
+            print(json.dumps(states, indent=1) if as_json else dry_run_text(study, states))
+            continue
+        runs_in_all = sum(len(plans) for _, plans in planned)
+        print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, "
+              f"{0 if options.there else len(lacking)} to be trained", file=sys.stderr)
+        if not options.there:
+            carry_out(lacking, options)
+        with runs.telling(_say):
+            rows = rows_of(study, planned, options)
+        print(formatted(study, rows, "json" if as_json else options.format))
 
 
 def _say(text):

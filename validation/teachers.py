@@ -1,5 +1,5 @@
-"""One-hot trainings, each done once: `<out>/teachers/<hash>-<hash of what is recorded>/`, found by what decides their
-numbers.
+"""One-hot trainings, each done once: `<out>/teachers/<hash>-<hash of what is recorded>/`, addressed by their
+configuration.
 
 A teacher serves every student that has the same one: the student's own network trained on one-hot labels, with which a
 cross-architecture student is compared, is another setting's teacher.
@@ -40,9 +40,9 @@ def folder_of(out, configuration):
 def fit(out, configuration, role, network, inputs, *, seed, recorder, engine, progress, described, renewed=None):
     """The `Trained` network of a one-hot training: found finished, resumed, or trained now.
 
-    role: a `Role`; described: provenance for its result; renewed: where trainings are to be repeated, a set of the
-    folders of those that were, to which this one's is added. Waits for another process that is at work on it. A
-    training of which more is recorded serves too. Nothing of it is read from its folder later.
+    role: a `Role`; described: provenance for its result; renewed: with --no-resume, the folders that this
+    command has trained already, to which this one is added; else None. Waits for another process that trains it. A
+    training with more recorded layers serves too. Nothing is read from its folder after this returns.
     """
     group, mine = engine.group, folder_of(out, configuration)
 

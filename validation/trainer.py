@@ -1,4 +1,4 @@
-"""One network trained to its end, from wherever its folder stands."""
+"""Trains one network, from its newest checkpoint if there is one."""
 
 from dataclasses import dataclass
 

@@ -66,7 +66,7 @@ def test_a_pattern_matches_changed_runs_but_no_smoke_runs(runs, tmp_path, capsys
 @pytest.mark.parametrize(("name", "message"), [
     ("mlp_mnist_sgd", "NAME: expected a folder of finished runs in"),
     ("mlp_mnist@precision=fp16", "NAME: expected a folder of finished runs in"),
-    ("mlp", "setting: expected a name"),
+    ("mlp", "NAME: expected a name"),
 ])
 def test_missing_runs_raise(runs, tmp_path, capsys, name, message):
     assert main([name, "--runs", str(runs), "--out", str(tmp_path / "records")]) == 2
@@ -74,9 +74,34 @@ def test_missing_runs_raise(runs, tmp_path, capsys, name, message):
     assert (tmp_path / "records/mlp_mnist/seed7").is_dir()
 
 
-def test_a_damaged_run_replaces_no_record(runs, tmp_path, capsys):
-    before = [path.name for path in (tmp_path / "records/mlp_mnist").iterdir()]
+def test_a_damaged_run_is_named_and_left_out(runs, tmp_path, capsys):
     (runs / "mlp_mnist/seed2/outputs.npz").write_text("something else")
+    assert main(["mlp_mnist", "--runs", str(runs), "--out", str(tmp_path / "records")]) == 0
+    assert "seed2 is left out: its outputs.npz changed since it was written" in capsys.readouterr().err
+    assert sorted(kept(tmp_path / "records/mlp_mnist")) == ["seed0", "seed10"]
+
+
+def test_a_record_names_its_own_files_alone(runs, tmp_path):
+    assert main(["mlp_mnist", "--runs", str(runs), "--out", str(tmp_path / "records")]) == 0
+    for seed, names in (("seed0", {"config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz"}),
+                        ("seed2", {"config.json"})):
+        folder = Folder.at(tmp_path / "records/mlp_mnist" / seed)
+        folder.verify()
+        assert folder.finished()["files"].keys() == names
+
+
+def test_runs_are_never_replaced_by_their_own_records(runs, capsys):
+    assert main(["mlp_mnist", "--runs", str(runs), "--out", str(runs)]) == 2
+    assert capsys.readouterr().err.startswith("error: --out: expected another folder than --runs")
+    assert (runs / "mlp_mnist/seed0/weights.safetensors").exists()
+
+
+def test_a_full_disk_leaves_the_old_records(runs, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("eigenkd._atomic.put", full)
     assert main(["mlp_mnist", "--runs", str(runs), "--out", str(tmp_path / "records")]) == 2
-    assert "its outputs.npz changed since it was written" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "records/mlp_mnist").iterdir()] == before
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
+    assert list(kept(tmp_path / "records/mlp_mnist")) == ["seed7"]
+    assert [path.name for path in (tmp_path / "records").iterdir()] == ["mlp_mnist"]

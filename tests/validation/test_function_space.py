@@ -19,6 +19,7 @@ from validation.function_space.prediction import drift, of_cross_entropy, of_nea
 from validation.function_space.setting import AWAY, ROLES, FunctionSpace
 from validation.function_space.training import along_kernels, exaggerated, trained
 from validation.models.tangent_mlp import TangentMLP
+from validation.record import Folder
 
 
 @pytest.fixture
@@ -158,8 +159,9 @@ def test_a_run_of_another_version_is_moved_aside_with_a_message(made, tmp_path, 
     made()
     folder = tmp_path / "function_space@examples=16,steps=60,width=32/seed0"
     (folder / "config.json").write_bytes(sealed.written({}))
+    Folder.at(folder).finish(Folder.at(folder).finished())
     made()
-    assert f"{folder} moves to {folder.with_name('previous-seed0')}: another version of eigenkd made it" in \
+    assert f"{folder} moves to {folder.with_name('previous-seed0')}: another configuration made it" in \
         capsys.readouterr().out
 
 

@@ -67,7 +67,7 @@ def test_setting_aside_never_loses_a_run(folder):
 
 def test_a_broken_result_is_an_error_and_no_free_folder(folder):
     (folder.path / "result.json").write_text('{"smoke": fal')
-    with pytest.raises(UsageError, match=r"--out: expected .* as it was written, but its result\.json cannot "):
+    with pytest.raises(UsageError, match=r"seed3 is damaged: its result\.json cannot "):
         folder.finished()
 
 

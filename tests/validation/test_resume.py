@@ -141,7 +141,7 @@ def test_an_unfinished_run_of_another_version_is_moved_aside_with_a_message(runs
     checkpoints.rename(checkpoints.with_name("0123456789abcdef"))
     stop_at()
     code, err = runs("runs")
-    assert code == 0 and f"{folder} moves to {folder.with_name('previous-seed0')}: another version of eigenkd" in err
+    assert code == 0 and f"{folder} moves to {folder.with_name('previous-seed0')}: another configuration made it" in err
     assert folder.with_name("previous-seed0").exists() and len(log(folder)) == 2
 
 

@@ -14,6 +14,7 @@ import pytest
 from validation import run, sealed
 from validation.plans import make_plans
 from validation.progress import Progress
+from validation.record import Folder
 from validation.report import over_seeds, summary
 
 SMOKE = ("rf_noisy_mnist", "--smoke")
@@ -191,10 +192,12 @@ def test_a_run_of_another_version_is_moved_aside_with_a_message(command, tmp_pat
     name, gone = {"schema": ("result.json", "schema"), "configuration": ("config.json", "precision")}[change]
     value = sealed.read((folder / name).read_bytes())
     (folder / name).write_bytes(sealed.written({key: value[key] for key in value if key != gone}))
+    if change == "configuration":
+        Folder.at(folder).finish(Folder.at(folder).finished())
     _, out, _ = command(*SMOKE, "--dry-run", "--json")
     assert json.loads(out)[0]["state"] == "set aside"
     code, _, err = command(*SMOKE)
-    why = "another version of eigenkd made it" if change == "configuration" else "it was made by an older version"
+    why = "another configuration made it" if change == "configuration" else "it was made by an older version"
     assert code == 0 and f"{folder} moves to {folder.with_name('previous-seed0')}: {why}" in err
     assert folders(tmp_path) == [f"rf_noisy_mnist@smoke=true/{name}" for name in ("previous-seed0", "seed0")]
 

@@ -148,7 +148,7 @@ def test_sources_of_data_are_never_mixed(places):
     ("result.json", b"[]", "its result.json is no mapping; "),
     ("config.json", b"{", "its config.json changed since it was written (another SHA-256); "),
     ("config.json", sealed.written({"setting": "mlp_mnist", "seed": 1}), "its config.json changed since it was "),
-    ("config.json", None, "its config.json cannot be read (No such file or directory); "),
+    ("config.json", None, "its config.json is missing; "),
 ])
 def test_one_unusable_run_is_named_and_the_others_are_found(places, file, content, words):
     own, _ = places

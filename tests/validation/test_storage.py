@@ -3,9 +3,10 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
-from validation import run, runs, sealed
+from validation import findings, run, runs, sealed
 from validation.record import Damaged, Folder, Vanished
 from validation.trainer import Trainer
 
@@ -84,20 +85,24 @@ def test_every_reader_shows_the_right_numbers_or_names_the_damaged_run(tmp_path,
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "outputs.npz", "trajectory.npz",
                                   "weights.safetensors", "result.json"])
-def test_a_damaged_run_is_set_aside_or_refused(call, tmp_path, name):
+def test_a_damaged_run_is_moved_aside_and_run_again(call, tmp_path, name):
     call()
     folder = Folder(tmp_path / "runs", ADDRESS)
     folder.verify()
     content = bytearray((folder.path / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder.path / name).write_bytes(content)
-    with pytest.raises(Damaged, match=f"as it was written, but its {name} c"):
+    with pytest.raises(Damaged, match=f"is damaged: its {name} c"):
         folder.verify()
     code, err = call()
-    assert code == 0 and ("moves to" in err) == (name in ("config.json", "result.json"))
-    if "moves to" in err:
-        assert f": its {name} c" in err
-        assert folder.path.with_name("previous-seed0").exists()
+    assert code == 0 and f"{folder.path} moves to {folder.path.with_name('previous-seed0')}: its {name} c" in err
+    Folder(tmp_path / "runs", ADDRESS).verify()
+    (folder.path / name).unlink()
+    code, err = call("--dry-run")
+    assert code == 0 and not (folder.path / name).exists()
+    code, err = call()
+    assert code == 0 and (f"its {name} is missing" in err) == (name != "result.json")
+    Folder(tmp_path / "runs", ADDRESS).verify()
 
 
 # --- folders that vanish ---
@@ -123,7 +128,7 @@ def test_a_run_whose_folder_vanishes_ends_in_a_line_and_marks_nothing_finished(c
     at(role, 2, vanish)
     code, err = call("--checkpoint-every", 1)
     assert code == 2 and "Traceback" not in err
-    assert err.splitlines()[-1].startswith("error: --out: expected ") and " was removed, moved or replaced" in err
+    assert err.splitlines()[-1].startswith("error: --out: ") and " was removed, moved or replaced" in err
     assert not list(out.glob("**/result.json")) and not list(out.glob("**/checkpoints/*/0*"))
     shutil.rmtree(out, ignore_errors=True)
     assert call()[0] == 0 and contents(out) == whole
@@ -136,9 +141,62 @@ def test_a_folder_that_vanishes_before_its_result_is_not_finished(tmp_path):
     shutil.rmtree(folder.path)
     for write in (lambda: folder.finish({}), lambda: folder.log({}), lambda: folder.save("outputs"),
                   lambda: folder.write_log([])):
-        with pytest.raises(Vanished, match=r"expected .*seed0 to stay while its run is under way"):
+        with pytest.raises(Vanished, match=r"seed0 was removed, moved or replaced during training"):
             write()
     assert not folder.path.exists()
+
+
+@pytest.mark.parametrize("when", ["before the findings", "within the findings", "after the result", "shown"])
+def test_a_folder_that_vanishes_at_the_end_is_a_line(call, tmp_path, monkeypatch, when):
+    if when == "shown":
+        assert call()[0] == 0
+        found = run.make_plans
+        monkeypatch.setattr(run, "make_plans", lambda *given: (found(*given), shutil.rmtree(tmp_path / "runs"))[0])
+    elif when == "after the result":
+        finish = Folder.finish
+        monkeypatch.setattr(Folder, "finish", lambda self, result: (
+            finish(self, result), self.name == ADDRESS and shutil.rmtree(tmp_path / "runs"))[0])
+    else:
+        of = findings.of
+        monkeypatch.setattr(findings, "of", lambda folder: (shutil.rmtree(tmp_path / "runs"), of(folder))[1])
+        if when == "within the findings":
+            monkeypatch.setattr(findings, "of", of)
+            monkeypatch.setattr(Folder, "read_log", lambda self: (
+                shutil.rmtree(self.out), self.contents("outputs.npz")))
+    code, err = call()
+    assert "Traceback" not in err
+    if when in ("shown", "after the result"):
+        assert code == 0
+    else:
+        assert code == 2 and "was removed, moved or replaced during training" in err.splitlines()[-1]
+
+
+# --- data that changes ---
+
+@pytest.mark.parametrize("kind", ["arrays", "table"])
+def test_other_data_in_the_same_file_are_another_configuration(tmp_path, capsys, kind):
+    """No teacher, checkpoint or result of other data is used."""
+    path = tmp_path / ("a.npz" if kind == "arrays" else "a.csv")
+
+    def made(seed):
+        x, y = np.random.default_rng(seed).normal(size=(60, 4)).round(3), np.arange(60) % 3
+        if kind == "arrays":
+            np.savez(path, x=x, y=y)
+        else:
+            np.savetxt(path, np.column_stack([x, y]), delimiter=",", header="a,b,c,d,label", comments="",
+                       fmt=["%.3f"] * 4 + ["%d"])
+        arguments = ("mlp_mnist", "--data.set", kind, "--data.set.path", path, "--data.train-examples", "None",
+                     "--teacher.epochs", 2, "--student.epochs", 2, "--analysis.layers", "--scale-schedule", "--json")
+        assert run.main([*map(str, arguments), "--out", str(tmp_path / "runs")]) == 0
+        printed = capsys.readouterr()
+        return json.loads(printed.out)[0], printed.err
+
+    first, _ = made(0)
+    again, err = made(0)
+    assert again["reused"] and again["accuracy"] == first["accuracy"]
+    other, err = made(1)
+    assert not other["reused"] and "found trained" not in err and other["folder"] != first["folder"]
+    assert other["data"]["sha256"] != first["data"]["sha256"]
 
 
 # --- commands that share a teacher ---

@@ -116,7 +116,7 @@ def test_a_damaged_run_is_named_and_run_again(small, tmp_path):
     (folder / "result.json").write_bytes(content)
     _, out, err = small("--dry-run")
     why = "its result.json changed since it was written (another SHA-256)"
-    assert f"{folder}: would set aside and run anew ({why})" in out and f"{folder} is left out: {why}; " in err
+    assert f"{folder}: would set aside and run again ({why})" in out and f"{folder} is left out: {why}; " in err
     code, again, err = small("--json", "--at-once", "1")
     assert code == 0 and again == whole and "1 to be trained" in err and err.count("is left out") == 1
     assert folder.with_name("previous-seed0").exists()

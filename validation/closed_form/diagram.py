@@ -12,7 +12,7 @@ from validation.data import Rows
 from validation.data.examples import draw, mask
 from validation.device import described
 from validation.errors import UsageError
-from validation.plans import plan_of
+from validation.plans import held, plan_of
 from validation.provenance import provenance
 from validation.seeding import generator, local_default
 from validation.settings import find
@@ -23,7 +23,7 @@ WAYS = ("distilled to one_hot", "one_hot to distilled")
 ROUNDING = 1e-6  # of the largest eigenvalue: what a kernel of single precision does not resolve
 
 
-def run(study, out, *, device, data_dir):
+def run(study, out, *, device, data_dir, note=lambda text: None):
     """Makes the run folder of a `ClosedForm` in `out` and returns its result, also of a finished run.
 
     Raises UsageError for a setting that sees examples otherwise than as plain rows.
@@ -31,12 +31,12 @@ def run(study, out, *, device, data_dir):
     if find(study.of).data.view != Rows():
         raise UsageError(f"of: expected a setting with --data.view rows, not standardised, got {study.of}; name "
                          "another")
-    plan = plan_of(study, study.seed, out=out, data_dir=data_dir)
+    with held(plan_of(study, study.seed, out=out, data_dir=data_dir), note) as plan:
+        return plan.folder.finished() if plan.state == "show" else _run(plan, study, device, data_dir)
+
+
+def _run(plan, study, device, data_dir):
     folder, source, setting = plan.folder, plan.source, find(study.of)
-    if plan.state == "show":
-        return folder.finished()
-    if plan.state == "set aside":
-        folder.set_aside()
     splits = setting.data.set.load(data_dir, None)
     clean = draw(splits, replace(setting.data, label_noise=0.0), study.seed)
     with local_default(study.seed, "initialisation"):

@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from eigenkd._atomic import sha256
 from eigenkd.deviation import files
-from validation.data.dataset import InFile, Source, Splits, split
+from validation.data.dataset import InFile, Splits, own_source, split, stamp
 from validation.errors import UsageError
 
 KEYS = "x_train, y_train, x_test and y_test, or x and y (every fifth example of a class is then a test example)"
@@ -28,12 +29,12 @@ class Arrays(InFile):
     """The .npz file."""
 
     def read(self):
-        return _read(self.path)
+        return _read(self.path, stamp(self.path))
 
 
 @lru_cache(maxsize=2)
-def _read(path):
-    """(`Splits`, names of the classes) of the file."""
+def _read(path, stamps):
+    """(`Splits`, names of the classes) of the file; stamps: changes with it."""
     try:
         if Path(path).suffix.lower() != ".npz":
             raise ValueError("not an .npz file")
@@ -61,7 +62,8 @@ def _read(path):
         raise UsageError(f"--data.set.path: expected the classes of y_train in y_test, got {str(strangers[0])!r}; add "
                          "training examples of it, or remove it")
     numbers = [np.searchsorted(known, y).astype(np.int64) for y in labels]
-    source = Source(Arrays.name, f"{sum(map(len, inputs)):,} examples of {len(known)} classes in {path}")
+    source = own_source(Arrays.name, sha256(Path(path).expanduser().read_bytes()),
+                        f"{sum(map(len, inputs)):,} examples of {len(known)} classes in {path}")
     splits = (split(inputs[0], numbers[0], len(known), source) if whole else
               Splits(inputs[0], numbers[0], inputs[1], numbers[1], len(known), source))
     if splits.train_inputs.shape[1:] != splits.test_inputs.shape[1:]:

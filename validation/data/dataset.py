@@ -133,11 +133,27 @@ class InFile(Dataset):
         splits, _ = self.read()
         return len(splits.train_labels), len(splits.test_labels)
 
+    @property
+    def usual_source(self):
+        return self.read()[0].source.name
+
     def locate(self, data_dir, download):
         return self.read()[0].source
 
     def load(self, data_dir, download):
         return self.read()[0]
+
+
+def own_source(name, digest, note):
+    """The `Source` of a user's own data. Its name contains the digest of the content, so that runs on other content
+    have another configuration."""
+    return Source(f"{name}_{digest[:12]}", note)
+
+
+def stamp(*paths):
+    """What changes if one of these files does: the times and sizes."""
+    files = [Path(path).expanduser() for path in paths if path]
+    return tuple((file.stat().st_mtime_ns, file.stat().st_size) if file.exists() else None for file in files)
 
 
 def check_data_dir(data_dir):

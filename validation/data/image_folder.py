@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from validation.data.dataset import Dataset, Source, check_data_dir, every_fifth
+from eigenkd._atomic import sha256
+from validation.data.dataset import Dataset, check_data_dir, every_fifth, own_source
 from validation.data.decoded import Cache
 from validation.data.folders import PICTURES, Folder, Listing
 from validation.errors import UsageError
@@ -57,9 +58,13 @@ class ImageFolder(Dataset):
         return tuple(len(listing.names) for listing in _scan(self.path)[1].values())
 
     def locate(self, data_dir, download):
-        train, test = self.examples
-        return Source(self.name, f"{train:,} training and {test:,} test images of {self.classes} classes in "
-                                 f"{self.path}")
+        (train, test), listings = self.examples, _scan(self.path)[1].values()
+        return own_source(self.name, sha256("".join(listing.sha256 for listing in listings).encode()),
+                          f"{train:,} training and {test:,} test images of {self.classes} classes in {self.path}")
+
+    @property
+    def usual_source(self):
+        return self.locate(None, None).name
 
     def load(self, data_dir, download):
         names, listings = _scan(self.path)

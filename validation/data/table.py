@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from validation.data.dataset import InFile, Source, Splits, split
+from eigenkd._atomic import sha256
+from validation.data.dataset import InFile, Splits, own_source, split, stamp
 from validation.errors import UsageError
 
 
@@ -26,12 +27,12 @@ class Table(InFile):
     """Columns that are not features, such as an id."""
 
     def read(self):
-        return _read(self.path, self.test_path, self.label, self.drop)
+        return _read(self.path, self.test_path, self.label, self.drop, stamp(self.path, self.test_path))
 
 
 @lru_cache(maxsize=2)
-def _read(path, test_path, label, drop):
-    """(`Splits`, names of the classes)."""
+def _read(path, test_path, label, drop, stamps):
+    """(`Splits`, names of the classes); stamps: changes with the files."""
     parts = [_columns("--data.set.path", path, label, drop)]
     if test_path:
         parts.append(_columns("--data.set.test-path", test_path, label, drop))
@@ -46,7 +47,9 @@ def _read(path, test_path, label, drop):
         raise UsageError(f"--data.set.test-path: expected the classes of {path}, got {str(strangers[0])!r}; add "
                          "training examples of it, or remove it")
     rows = sum(len(labels) for _, _, labels in parts)
-    source = Source(Table.name, f"{rows:,} rows, {len(parts[0][0])} features, {len(known)} classes in {path}")
+    content = b"".join(Path(one).expanduser().read_bytes() for one in (path, test_path) if one)
+    source = own_source(Table.name, sha256(content), f"{rows:,} rows, {len(parts[0][0])} features, {len(known)} "
+                        f"classes in {path}")
     (inputs, numbers), *tests = ((x, np.searchsorted(known, y).astype(np.int64)) for _, x, y in parts)
     splits = (Splits(inputs, numbers, *tests[0], len(known), source) if tests else
               split(inputs, numbers, len(known), source))

@@ -11,7 +11,7 @@ import tyro
 from eigenkd.table import Cells, written
 from validation.data import DATASETS
 from validation.device import choose, threads
-from validation.errors import UsageError
+from validation.errors import UsageError, exit_code
 from validation.function_space.setting import AWAY, ROLES, FunctionSpace
 from validation.function_space.training import run
 
@@ -45,20 +45,16 @@ class FunctionSpaceOptions:
 def main(arguments=None):
     """Returns the exit code: 0, 2 for an error that the user can fix, 130 after Ctrl-C."""
     options = tyro.cli(FunctionSpaceOptions, prog="python -m validation.function_space", args=arguments)
-    try:
+
+    def work():
         device, wanted, results = choose(options.device), studies(options), []
         with threads(options.threads):
             for study in wanted:
                 results.append(run(study, options.out, device=device, data_dir=options.data_dir,
                                    note=lambda text: print(text, file=sys.stderr)))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted: finished runs are kept, and the same command runs the others", file=sys.stderr)
-        return 130
-    print(written(table(wanted, results)))
-    return 0
+        print(written(table(wanted, results)))
+
+    return exit_code(work)
 
 
 def studies(options):

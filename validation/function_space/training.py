@@ -16,7 +16,7 @@ from validation.function_space.prediction import drift, of_cross_entropy, of_nea
 from validation.function_space.setting import NAME, ROLES
 from validation.inputs import Fixed
 from validation.models.tangent_mlp import TangentMLP
-from validation.plans import plan_of
+from validation.plans import held, plan_of
 from validation.provenance import provenance
 from validation.roles import Role
 from validation.seeding import local_default
@@ -34,12 +34,12 @@ TERMS = {("squared", "teacher"): "squared", ("squared", "student"): "squared_dis
 
 def run(study, out, *, device, data_dir, note=lambda text: None):
     """Runs one `FunctionSpace` setting in `out`, unless the run is finished, and returns its result."""
-    plan = plan_of(study, study.seed, out=out, data_dir=data_dir)
+    with held(plan_of(study, study.seed, out=out, data_dir=data_dir), note) as plan:
+        return plan.folder.finished() if plan.state == "show" else _run(plan, study, device, data_dir, note)
+
+
+def _run(plan, study, device, data_dir, note):
     folder, source = plan.folder, plan.source
-    if plan.state == "show":
-        return folder.finished()
-    if plan.state == "set aside":
-        note(f"{folder.path} moves to {folder.set_aside()}: {plan.why}")
     if study.optimiser != "adam" and study.learning_rate >= 2:
         raise UsageError(f"--learning-rates: expected less than 2 over the largest eigenvalue, beyond which gradient "
                          f"descent diverges, got {study.learning_rate}; pass 0.5 for example")
