@@ -59,9 +59,15 @@ def _predicted(result, rate, fraction, teacher_fit, student_fit):
 def agreement(found, which):
     """(runs whose gain has the closed form's sign, runs that have a sign in both); which: 0 of equally long training, 1
     of the student's own fit."""
-    pairs = np.concatenate([np.stack([cell.measured[:, 2], cell.predicted[:, which]], axis=1) for cell in found])
-    signed = np.sign(pairs[np.isfinite(pairs).all(axis=1) & (pairs != 0).all(axis=1)])
+    pairs = _pairs(found, which)
+    signed = np.sign(pairs[(pairs != 0).all(axis=1)])
     return int((signed[:, 0] == signed[:, 1]).sum()), len(signed)
+
+
+def _pairs(found, which):
+    """(runs, 2): measured and predicted gains of the runs that have both."""
+    pairs = np.concatenate([np.stack([cell.measured[:, 2], cell.predicted[:, which]], axis=1) for cell in found])
+    return pairs[np.isfinite(pairs).all(axis=1)]
 
 
 def draw(choice):
@@ -160,8 +166,11 @@ def table(choice):
     for which, name in enumerate(("equally long", "student's own fit")):
         right, runs = agreement(found, which)
         low, high = share_interval(right, runs)
-        notes.append(f"Signs that agree with the closed form, {name}: {right} of {runs} runs, "
-                     f"{100 * right / max(runs, 1):.0f} % [{100 * low:.0f}, {100 * high:.0f}].")
+        said = f"Signs that agree with the closed form, {name}: {right} of {runs} runs"
+        if len(pairs := _pairs(found, which)):
+            said += (f", {100 * right / max(runs, 1):.0f} % [{100 * low:.0f}, {100 * high:.0f}], Wilson's interval over "
+                     f"runs; the gains differ by {np.abs(pairs[:, 0] - pairs[:, 1]).mean():.2f} points on average")
+        notes.append(f"{said}.")
     return Cells(header, tuple(rows), tuple(notes), align="ll")
 
 
