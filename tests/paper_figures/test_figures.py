@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from itertools import combinations
@@ -21,7 +22,7 @@ from validation import sealed
 from validation.address import address
 from validation.function_space.setting import AWAY, FUNCTION_SPACE, FunctionSpace
 from validation.record import SCHEMA, Folder
-from validation.runs import Unusable, as_it_stands
+from validation.runs import LeftOut, Unusable, as_it_stands
 from validation.settings import find
 
 matplotlib.use("Agg")
@@ -437,10 +438,20 @@ def test_an_incomplete_run_raises(tmp_path, missing, message):
         FIGURES["mlp_mnist"].draw(Choice(tmp_path))
 
 
-def test_a_corrupt_run_raises(tmp_path):
-    (write_run(tmp_path, "mlp_mnist") / "trajectory.npz").write_text("nonsense")
-    with pytest.raises(Unusable, match=r"its trajectory.npz changed since it was written"):
-        FIGURES["mlp_mnist"].draw(Choice(tmp_path))
+def test_a_damaged_run_is_named_and_the_next_seed_is_drawn(tmp_path, capsys):
+    damaged = write_run(tmp_path / "runs", "mlp_mnist")
+    write_run(tmp_path / "runs", "mlp_mnist", seed=1)
+    content = bytearray((damaged / "trajectory.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (damaged / "trajectory.npz").write_bytes(content)
+    assert call(tmp_path, "mlp_mnist", "mlp_mnist_two", "table_eigenspace") == 0
+    line = f"{damaged} is left out: its trajectory.npz changed since it was written (another SHA-256); run it again with"
+    assert capsys.readouterr().err.count(line) == 1
+    with pytest.warns(LeftOut):
+        assert "mlp_mnist, seed 1. Data" in shown_in(FIGURES["mlp_mnist"].draw(Choice(tmp_path / "runs")))
+    shutil.rmtree(damaged.with_name("seed1"))
+    with pytest.warns(LeftOut), pytest.raises(Unusable, match=r"no finished run of mlp_mnist in "):
+        FIGURES["mlp_mnist"].draw(Choice(tmp_path / "runs"))
 
 
 # --- the command line ---
