@@ -445,7 +445,7 @@ def test_a_damaged_run_is_named_and_the_next_seed_is_drawn(tmp_path, capsys):
     content[len(content) // 2] ^= 1
     (damaged / "trajectory.npz").write_bytes(content)
     assert call(tmp_path, "mlp_mnist", "mlp_mnist_two", "table_eigenspace") == 0
-    line = f"{damaged} is left out: its trajectory.npz changed since it was written (another SHA-256); run it again with"
+    line = f"{damaged} is left out: its trajectory.npz changed since it was written (another SHA-256); run it again"
     assert capsys.readouterr().err.count(line) == 1
     with pytest.warns(LeftOut):
         assert "mlp_mnist, seed 1. Data" in shown_in(FIGURES["mlp_mnist"].draw(Choice(tmp_path / "runs")))
