@@ -168,8 +168,8 @@ def table(choice):
         low, high = share_interval(right, runs)
         said = f"Signs that agree with the closed form, {name}: {right} of {runs} runs"
         if len(pairs := _pairs(found, which)):
-            said += (f", {100 * right / max(runs, 1):.0f} % [{100 * low:.0f}, {100 * high:.0f}], Wilson's interval over "
-                     f"runs; the gains differ by {np.abs(pairs[:, 0] - pairs[:, 1]).mean():.2f} points on average")
+            said += (f", {100 * right / max(runs, 1):.0f} % [{100 * low:.0f}, {100 * high:.0f}], Wilson's interval of "
+                     f"runs; gains differ by {np.abs(pairs[:, 0] - pairs[:, 1]).mean():.2f} points on average")
         notes.append(f"{said}.")
     return Cells(header, tuple(rows), tuple(notes), align="ll")
 

@@ -49,7 +49,7 @@ def test_gains_are_set_beside_the_closed_form_at_the_fit_of_the_teacher(tmp_path
     assert len(table.rows) == 18 and table.rows[0] == (
         "0", "5 epochs", "90.00 [90.00, 90.00]", "80.00 [80.00, 80.00]", "-1.00 [-1.00, -1.00]",
         "-2.00 [-2.00, -2.00]", "-2.00 [-2.00, -2.00]", "2")
-    assert sum("30 of 36 runs" in note and "differ by 1.33 points" in note for note in table.notes) == 2
+    assert sum("30 of 36 runs" in note and "gains differ by 1.33 points" in note for note in table.notes) == 2
 
 
 def test_without_a_closed_form_gains_are_shown_alone(tmp_path):
