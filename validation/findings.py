@@ -108,7 +108,7 @@ def renew(folder):
                          "validation.run, or name another")
     if not folder.has("outputs.npz"):
         raise UsageError(f"RUN: expected a run with its arrays, got {folder.path} without outputs.npz; compact records "
-                         "have arrays for their lowest seed only, and runs of function_space have none")
+                         "have arrays for their lowest seed at most, and runs of function_space have none")
     folder.verify(complete=False)
     found = of(folder)
     changed = changes(found, {name: result[name] for name in found if name in result})

@@ -65,7 +65,7 @@ class Run:
             raise Unusable(f"{self.folder} cannot be used: {error.reason}; {self._again()}") from None
         except (OSError, KeyError) as error:
             if isinstance(error, FileNotFoundError) and COMMITTED in self.folder.parents:
-                error = "the records that come with a checkout have the arrays of their lowest seed alone"
+                error = "the records that come with a checkout have arrays for their lowest seed at most"
             raise Unusable(f"{self.folder / name} cannot be read ({error}); {self._again()}") from None
 
     @property
