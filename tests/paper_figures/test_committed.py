@@ -100,5 +100,5 @@ def test_the_committed_records_suffice_for_all_their_figures(tmp_path, monkeypat
     assert command.main([*names, *places]) == 0 and drawn == names
     assert command.main(["mlp_mnist", "--seed", "3", *places]) == 1
     said = capsys.readouterr().err
-    assert "the records that come with a checkout have the arrays of their lowest seed alone" in said
+    assert "the records that come with a checkout have arrays for their lowest seed at most" in said
     assert said.strip().endswith("run it again with: python -m validation.run mlp_mnist --seeds 3")
