@@ -5,12 +5,10 @@ from dataclasses import asdict
 from math import isfinite
 
 import numpy as np
-import torch
 
 from eigenkd import projection
 from validation.errors import UsageError
 from validation.record import DEFINITIONS
-from validation.seeding import generator
 
 DECOMPOSED = 4096  # the largest number of training examples whose kernel is decomposed
 
@@ -21,6 +19,10 @@ def draw_pairs(analysis, seed, directions):
     If a layer has fewer directions than the end of `bottom`, both ranges are scaled down, and the number of pairs is
     limited by their size. Raises UsageError if a range becomes empty.
     """
+    import torch  # findings from saved arrays do without
+
+    from validation.seeding import generator
+
     shrunk = min(1.0, directions / analysis.bottom[1])
     (first, end), (start, stop) = ([int(index * shrunk) for index in side] for side in (analysis.top, analysis.bottom))
     end = max(end, first + 1)

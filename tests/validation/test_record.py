@@ -7,7 +7,7 @@ import pytest
 
 from validation.errors import UsageError
 from validation.provenance import provenance
-from validation.record import SCHEMA, Folder
+from validation.record import COMMITTED, SCHEMA, Folder
 
 
 @pytest.fixture
@@ -97,3 +97,12 @@ def test_provenance_names_the_commit_and_whether_it_is_all_there_is(tmp_path):
     (tmp_path / "eigenkd" / "file").write_text("2")
     assert provenance("cpu", 1, tmp_path)["dirty"] is True
     assert clean["versions"].keys() >= {"python", "torch", "numpy", "eigenkd"}
+
+
+def test_every_field_of_a_result_is_documented():
+    text = (COMMITTED.parent / "docs" / "runs.md").read_text()
+    table = text[text.index("### Fields of `result.json`"):]
+    documented = {name for line in table.splitlines() if line.startswith("| `") for name in
+                  re.findall(r"`(\w+)`", line.split("|")[1])}
+    fields = {name for path in COMMITTED.glob("*/seed*/result.json") for name in json.loads(path.read_text())}
+    assert fields == documented
