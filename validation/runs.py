@@ -97,9 +97,10 @@ def find(setting, where=None, seeds=None, out="runs", committed=None):
     """
     setting, where = _found(setting), {} if where is None else where
     registered, groups, seen = as_it_stands(setting), {}, set(names(as_it_stands(setting)))
+    as_registered = setting.configuration() == REGISTERED.get(setting.name, setting).configuration()
     for place in dict.fromkeys((Path(out), Path(COMMITTED if committed is None else committed))):
         for folder in _folders(place, setting.name, seeds):
-            run = _read(folder, setting, registered, where, seen)
+            run = _read(folder, setting, registered, where, seen, as_registered)
             if run is not None:
                 source = run.configuration.get(SOURCE)
                 rank = (place != Path(out), source != registered[SOURCE], str(source))
@@ -159,25 +160,25 @@ def _folders(place, name, seeds):
         yield from (path for seed, path in sorted(numbered) if wanted is None or seed in wanted)
 
 
-def _read(folder, setting, registered, where, seen):
+def _read(folder, setting, registered, where, seen, as_registered):
     """The finished `Run` in a folder if `where` asks for it, else None; it is named where it can't be used.
 
-    seen: gets the names of its configuration.
+    seen: gets the names of its configuration; as_registered: whether the setting is unchanged.
     """
     there = Folder.at(folder)
     if not there.is_finished():
         return None
-    as_registered = setting.configuration() == REGISTERED.get(setting.name, setting).configuration()
-    at_home = not where and folder.parent.name == setting.name and as_registered
-    configuration, result, why = _checked(there)
-    if configuration is None:
-        return _leave_out(folder, why, setting) if at_home or where else None
-    if configuration.get("smoke"):
-        return None
+    at_home = as_registered and not where and folder.parent.name == setting.name
+    configuration = _seems(there)
+    if configuration is None:  # damaged, or of another version
+        configuration, _, why = _checked(there)
+        if configuration is None:
+            return _leave_out(folder, why, setting) if at_home or where else None
     seen |= set(names(configuration))
     fits = _matches(configuration, registered, where)
-    if not fits and not at_home:
+    if configuration.get("smoke") or not (fits or at_home):
         return None
+    _, result, why = _checked(there)
     if why is None and not fits:
         why = f"it is not {setting.name} as it is now ({'; '.join(told(configuration, registered))})"
     return Run(folder, configuration, result) if why is None else _leave_out(folder, why, setting)

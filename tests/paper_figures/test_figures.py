@@ -71,17 +71,24 @@ def no_committed_records(monkeypatch, tmp_path):
     monkeypatch.setattr(validation.runs, "COMMITTED", tmp_path / "committed")
 
 
-@pytest.fixture
-def runs(tmp_path):
+@pytest.fixture(scope="module")
+def written_runs(tmp_path_factory):
+    place = tmp_path_factory.mktemp("written") / "runs"
     for setting in ("rf_noisy_mnist", "mlp_mnist", "cnn_cifar10", "cnn_fashion_mnist",
                     *(images.of(dataset)[0].name for dataset in images.DATASETS),
                     "resnet56_resnet20_cifar10"):
-        write_run(tmp_path / "runs", setting)
+        write_run(place, setting)
     for seed in (0, 1):
         for study in (FunctionSpace(width=64), FunctionSpace(width=256), *AWAY):
-            write_study(tmp_path / "runs", study, seed)
-    write_studies(tmp_path / "runs")
-    return tmp_path / "runs"
+            write_study(place, study, seed)
+    write_studies(place)
+    return place
+
+
+@pytest.fixture
+def runs(written_runs, tmp_path):
+    """A copy of the synthetic runs, to be changed."""
+    return shutil.copytree(written_runs, tmp_path / "runs")
 
 
 def write_study(runs, study, seed=0):

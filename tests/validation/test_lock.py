@@ -43,7 +43,7 @@ def holder(tmp_path):
 
 def test_the_second_says_who_holds_it(tmp_path, holder):
     process = holder(600)
-    with pytest.raises(UsageError, match="--out: expected a run that no one is at work on") as raised, \
+    with pytest.raises(UsageError, match="--out: expected a run that no other process uses") as raised, \
             lock(tmp_path, "mlp_mnist/seed0"):
         pass
     for part in (str(tmp_path / "mlp_mnist/seed0"), f"process {process.pid} on {socket.gethostname()} since 20"):

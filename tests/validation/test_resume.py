@@ -114,7 +114,7 @@ def test_a_full_disk_is_a_one_line_error_and_keeps_the_checkpoints(runs, monkeyp
 def test_a_second_run_in_the_same_folder_names_the_process_that_locks_it(runs, tmp_path):
     with lock(tmp_path / "runs", ADDRESS):
         code, err = runs("runs")
-    assert code == 2 and err.splitlines()[-1].startswith("error: --out: expected a run that no one is at work on")
+    assert code == 2 and err.splitlines()[-1].startswith("error: --out: expected a run that no other process uses")
     assert "held by process" in err and not (tmp_path / "runs" / ADDRESS).exists()
     assert runs("runs")[0] == 0
 
