@@ -117,10 +117,11 @@ class Folder:
 
         complete: whether a file that is absent counts as damaged; compact records leave some out.
         """
-        result = self.finished()
+        if (result := self.finished()) is None:  # moved away by another process
+            raise Damaged(self.path, f"its {RESULT} is missing")
         for name in result["files"]:
             if self.has(name):
-                self._compare(name, _digest(self.path / name, *_identity(self.path / name)), result)
+                self._compare(name, _digest(self.path / name, _identity(self.path / name)), result)
             elif complete:
                 raise Damaged(self.path, f"its {name} is missing")
 
@@ -260,8 +261,8 @@ def _identity(path):
 
 
 @lru_cache(maxsize=4096)
-def _digest(path, *_):
-    """The SHA-256 of a file, computed again when its identity, the other arguments, changes."""
+def _digest(path, _identity):
+    """The SHA-256 of a file, computed again when its identity changes."""
     return atomic.sha256(path.read_bytes())
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from validation.errors import UsageError
 from validation.provenance import provenance
-from validation.record import COMMITTED, SCHEMA, Folder
+from validation.record import COMMITTED, SCHEMA, Damaged, Folder
 
 
 @pytest.fixture
@@ -97,6 +97,14 @@ def test_provenance_names_the_commit_and_whether_it_is_all_there_is(tmp_path):
     (tmp_path / "eigenkd" / "file").write_text("2")
     assert provenance("cpu", 1, tmp_path)["dirty"] is True
     assert clean["versions"].keys() >= {"python", "torch", "numpy", "eigenkd"}
+
+
+def test_a_finished_run_that_another_process_moves_away_is_damaged_for_its_reader(folder):
+    folder.finish({})
+    folder.verify()
+    (folder.path / "result.json").unlink()
+    with pytest.raises(Damaged, match=r"its result\.json is missing"):
+        folder.verify()
 
 
 def test_every_field_of_a_result_is_documented():
