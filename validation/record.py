@@ -153,9 +153,8 @@ class Folder:
 
     def has_checkpoints(self, configuration=None):
         """Whether a training of this configuration can be resumed here, or of any if it is None."""
-        if configuration is not None:
-            return any((self.path / CHECKPOINTS / _short(configuration)).glob("[0-9]*"))
-        return any((self.path / CHECKPOINTS).glob("**/manifest.json"))
+        place = CHECKPOINTS if configuration is None else f"{CHECKPOINTS}/{_short(configuration)}"
+        return any((self.path / place).glob("**/[0-9]*/manifest.json"))  # not the one that a kill left half saved
 
     def checkpoints(self, note):
         """The `Checkpoints` of the configuration that was begun."""

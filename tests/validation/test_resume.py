@@ -146,6 +146,20 @@ def test_an_unfinished_run_of_another_version_is_moved_aside_with_a_message(runs
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
+def test_a_first_checkpoint_that_a_kill_left_half_saved_is_none(runs, stop_at, tmp_path, role):
+    """All of it is written, but it is not renamed yet: the run begins again, and no folder is moved aside."""
+    assert runs("whole")[0] == 0
+    stop_at(role, 2)
+    runs("killed")
+    (saved,) = (tmp_path / "killed").glob("**/000001")
+    saved.rename(saved.with_name(".partial"))
+    stop_at()
+    code, err = runs("killed")
+    assert code == 0 and "moves to" not in err and f"{role}: resumes" not in err
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
 @pytest.mark.parametrize("harm", ["flipped", "gone"])
 def test_a_damaged_configuration_costs_no_checkpoint(runs, stop_at, tmp_path, role, harm):
     """Checkpoints are found by the configuration that is asked for."""
