@@ -7,7 +7,7 @@ from validation.data.augment import augment, normalise, resized_crop
 from validation.data.examples import mask
 from validation.seeding import generator, number
 
-PIXELS_AT_ONCE = {"cpu": 2**18}  # pixels per channel in an evaluation batch; limited by the CPU's cache
+PIXELS_AT_ONCE = {"cpu": 2**16}  # pixels per channel in an evaluation batch; limited by the CPU's cache
 BYTES_ON_DEVICE = 8e9  # memory-mapped images larger than this stay on disk
 
 
