@@ -1,9 +1,10 @@
-"""python -m validation.compact NAME ... [--no-arrays] [--runs runs] [--out records]: copies the small files of finished
-runs that figures and tables need, so that a checkout can draw them without running anything.
+"""python -m validation.compact NAME ... [--arrays [FILE ...]] [--runs runs] [--out records]: copies the small files of
+finished runs that figures and tables need, so that a checkout can draw them without running anything.
 
 NAME: a folder of --runs that contains seeds, such as rf_noisy_mnist or rf_noisy_mnist@data.label_noise=0.1, or a
-pattern, such as 'function_space*'. For the lowest seed of each folder the log is kept too, and the arrays unless
---no-arrays is given; for the others only results and configurations. Smoke runs are skipped.
+pattern, such as 'function_space*'. For the lowest seed of each folder the log and the arrays are kept too, or of the
+arrays those that --arrays names; for the others only results and configurations. Seeds that are in the records and not
+in --runs stay. Smoke runs are skipped.
 """
 
 import argparse
@@ -15,31 +16,32 @@ from pathlib import Path
 
 from eigenkd import _atomic as atomic
 from validation.errors import UsageError, exit_code, unknown
-from validation.record import COMMITTED, Folder
+from validation.record import COMMITTED, RESULT, Folder
 from validation.registered import REGISTERED
 from validation.runs import ANY, find, telling
 
 NOT_KEPT = ("weights.safetensors",)
-ARRAYS = ("outputs.npz", "trajectory.npz")
+ARRAYS = ("outputs.npz", "snapshots.npz", "trajectory.npz")
 KEPT_OF_ALL = ("config.json", "result.json", "mislabelled.npz")  # needed for every seed
 
 
-def keep(run, record, whole=True, arrays=True):
+def keep(run, record, whole=True, arrays=ARRAYS):
     """Copies the files that figures and tables need into the new folder `record`, with a result that names these files
-    alone; whole: include the log and, if `arrays`, the arrays."""
+    alone, in few bytes; whole: include the log and these `arrays`."""
     folder = Folder.at(run)
     folder.verify()
     record.mkdir(parents=True, exist_ok=True)
     for name in sorted(folder.finished()["files"]):
-        if name not in NOT_KEPT + (() if arrays else ARRAYS) and (whole or name in KEPT_OF_ALL):
+        dropped = name in NOT_KEPT or (name in ARRAYS and name not in arrays)
+        if not dropped and (whole or name in KEPT_OF_ALL):
             atomic.write(record / name, folder.contents(name))
-    Folder.at(record).finish(folder.finished())
+    Folder.at(record).finish(folder.finished(), indent=None)
 
 
-def compact(name, runs, out, arrays=True):
-    """Replaces the records of the runs `name` in `out`, folder by folder. Returns folder -> number of seeds.
+def compact(name, runs, out, arrays=ARRAYS):
+    """Writes the records of the runs `name` to `out`, folder by folder. Returns folder -> number of seeds in `runs`.
 
-    A record is replaced once its new one is whole. Raises UsageError for a pattern that matches no finished run, and if
+    A folder is replaced once its new one is whole. Raises UsageError for a pattern that matches no finished run, and if
     `runs` and `out` are the same folder.
     """
     if Path(runs).resolve() == Path(out).resolve():
@@ -57,13 +59,22 @@ def compact(name, runs, out, arrays=True):
         new = Path(out) / f".{name}.new"
         shutil.rmtree(new, ignore_errors=True)
         try:
-            for i, run in enumerate(mine):
-                keep(run.folder, new / run.folder.name, whole=i == 0, arrays=arrays)
+            others = [path.parent for path in (Path(out) / name).glob(f"seed*/{RESULT}")
+                      if path.parent.name not in {run.folder.name for run in mine}]
+            lowest = min(_seed(folder) for folder in (*others, *(run.folder for run in mine)))
+            for run in mine:
+                keep(run.folder, new / run.folder.name, whole=run.seed == lowest, arrays=arrays)
+            for folder in others:
+                shutil.copytree(folder, new / folder.name)
             shutil.rmtree(Path(out) / name, ignore_errors=True)
             new.rename(Path(out) / name)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return {name: len(mine) for name, mine in seeds.items()}
+
+
+def _seed(folder):
+    return int(folder.name.removeprefix("seed"))
 
 
 def main(arguments=None):
@@ -72,7 +83,8 @@ def main(arguments=None):
     parser.add_argument("names", nargs="+", metavar="NAME", help="which runs, such as rf_noisy_mnist")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of the runs (default: runs)")
     parser.add_argument("--out", type=Path, default=COMMITTED, help="where the records are saved (default: records)")
-    parser.add_argument("--no-arrays", dest="arrays", action="store_false", help="save no outputs and no trajectories")
+    parser.add_argument("--arrays", nargs="*", choices=ARRAYS, default=ARRAYS, metavar="FILE",
+                        help=f"which of {', '.join(ARRAYS)} are saved (default: all; without a value none)")
     options = parser.parse_args(arguments)
 
     def work():

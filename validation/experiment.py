@@ -49,6 +49,7 @@ def run(plan, *, engine, progress, renewed=None):
     before = [entry | {"role": name} for name, training in trained.items() for entry in training.log]
     trained["student"] = Trainer(made.roles["student"], networks["student"], folder, inputs, seed=seed, engine=engine,
                                  precision=setting.precision, progress=progress, before=before,
+                                 snapshots=setting.evaluation.snapshots,
                                  recorder=Recorder(networks["student"], bases, setting.analysis.every)
                                  ).run(teacher=answers(trained["teacher"], inputs, engine))
 
@@ -56,6 +57,8 @@ def run(plan, *, engine, progress, renewed=None):
     if group.first:
         folder.save_weights(trained["student"].network)
         folder.save("outputs", **outputs(examples, inputs, trained))
+        if trained["student"].snapshots:
+            folder.save("snapshots", **snapshots(trained))
         if bases:
             folder.save("trajectory", **paths(setting, trained, bases, pairs))
         if untrained:
@@ -118,6 +121,14 @@ def outputs(examples, inputs, trained):
     return logits | some | {
         "train_labels": examples.train_labels[saved], "train_true_labels": examples.train_true_labels[saved],
         "test_labels": examples.test_labels, "mislabelled": examples.mislabelled[saved]}
+
+
+def snapshots(trained):
+    """The arrays of snapshots.npz: epochs (k,), the student's logits after each of them (k, n, classes) and the
+    teacher's final ones (n, classes) on the training examples whose logits are saved."""
+    student, epochs = trained["student"].snapshots, sorted(trained["student"].snapshots)
+    return {"epochs": np.array(epochs), "student": np.stack([student[epoch].numpy() for epoch in epochs]),
+            "teacher": trained["teacher"].train.numpy()}
 
 
 def paths(setting, trained, bases, pairs):

@@ -91,8 +91,8 @@ class Part:
 class Inputs:
     """The training and the test split of a run's `Examples`.
 
-    saved: indices of the training examples whose logits are saved; evaluated: indices of those evaluated after each
-    epoch; taught: the examples that the teacher is trained on."""
+    every: epochs between two evaluations; saved: indices of the training examples whose logits are saved; evaluated:
+    indices of those that are evaluated; taught: the examples that the teacher is trained on."""
 
     def __init__(self, examples, setting, embed, device, *, seed, channels_last=False, dtype=torch.float32):
         embed, data = embed.to(device, dtype), setting.data
@@ -101,6 +101,7 @@ class Inputs:
             setattr(self, split, data.view.split(
                 inputs, torch.from_numpy(labels).to(device), dataset=data.set, fitted=examples.train_inputs,
                 embed=embed, device=device, channels_last=channels_last, dtype=dtype))
+        self.every = setting.evaluation.every
         self.saved = spread(len(self.train), setting.evaluation.saved_logits, device)
         self.evaluated = spread(len(self.train), setting.evaluation.evaluated, device)
 

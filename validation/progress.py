@@ -24,7 +24,7 @@ class Progress:
 
     @contextmanager
     def training(self, role, epochs, done=0):
-        """Yields a function to call with the entry of each epoch in metrics.jsonl; the last entry is printed.
+        """Yields a function to call with each entry of metrics.jsonl; the last one is printed.
 
         done: number of epochs that are already finished.
         """
@@ -32,16 +32,16 @@ class Progress:
         with tqdm(total=epochs, initial=done, desc=role, unit="epoch", file=self.stream, leave=False,
                   disable=not self.terminal) as bar:
 
-            def after_epoch(latest):
+            def after_evaluation(latest):
                 nonlocal said, entry
                 entry = latest
-                bar.update()
+                bar.update(entry["epoch"] - bar.n)
                 bar.set_postfix(loss=f"{entry['loss']:.3g}", test=f"{entry['test_accuracy']:.3f}", refresh=False)
                 if not self.terminal and time.monotonic() - said > SECONDS_BETWEEN_LINES and entry["epoch"] < epochs:
                     said = time.monotonic()
                     self.note(_line(entry, epochs))
 
-            yield after_epoch
+            yield after_evaluation
         if entry:
             self.note(_line(entry, epochs))
 

@@ -20,7 +20,8 @@ from validation.errors import UsageError
 from validation.lock import lock
 
 RESULT, CONFIGURATION, LOG, WEIGHTS = "result.json", "config.json", "metrics.jsonl", "weights.safetensors"
-PARTS = (RESULT, CONFIGURATION, LOG, "outputs.npz", "trajectory.npz", "mislabelled.npz", "gains.npz", WEIGHTS)
+PARTS = (RESULT, CONFIGURATION, LOG, "outputs.npz", "snapshots.npz", "trajectory.npz", "mislabelled.npz", "gains.npz",
+         WEIGHTS)
 CHECKPOINTS = "checkpoints"
 SCHEMA = 3  # of result.json and the arrays next to it: counted up where a field changes its name or its meaning
 OLDER = (1, 2)  # schemas whose JSON files carry no digest
@@ -199,13 +200,13 @@ class Folder:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         self._write(WEIGHTS, safetensors.torch.save(tensors))
 
-    def finish(self, result):
-        """Writes result.json with its schema number and the SHA-256 of every other file, and returns it. Clears the
-        checkpoints."""
+    def finish(self, result, indent=1):
+        """Writes result.json, with this indent or on one line, with its schema number and the SHA-256 of every other
+        file, and returns it. Clears the checkpoints."""
         names = [name for name in PARTS if name != RESULT and self.has(name)]
         digests = {name: atomic.sha256((self.path / name).read_bytes()) for name in names}
         result = {"schema": SCHEMA, **result, "files": digests}
-        self._write(RESULT, sealed.written(result))
+        self._write(RESULT, sealed.written(result, indent))
         self.clear_checkpoints()
         return result
 

@@ -28,9 +28,11 @@ def digest(mapping):
     return atomic.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
 
 
-def written(mapping):
-    """The bytes of a JSON file of the mapping and its digest."""
-    return (json.dumps({**mapping, SEAL: digest(mapping)}, indent=1, allow_nan=False) + "\n").encode()
+def written(mapping, indent=1):
+    """The bytes of a JSON file of the mapping and its digest; indent None: on one line."""
+    separators = (",", ":") if indent is None else None
+    return (json.dumps({**mapping, SEAL: digest(mapping)}, indent=indent, separators=separators, allow_nan=False)
+            + "\n").encode()
 
 
 def read(content):

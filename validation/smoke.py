@@ -31,4 +31,5 @@ def shortened(setting):
                        batch_size=min(recipe.batch_size, max(2, counts[role] // 4)))
 
     return replace(setting, data=data, teacher=short("teacher"), student=short("student"),
-                   analysis=replace(setting.analysis, every=1))
+                   analysis=replace(setting.analysis, every=1),
+                   evaluation=replace(setting.evaluation, every=1, snapshots=()))

@@ -23,6 +23,7 @@ def configurations(configuration):
     """The one-hot trainings that a run of this configuration rests on, by role: "teacher", and "one_hot" where the
     student has a network of its own. Each mapping decides its training's numbers, and holds nothing else."""
     shared, analysis = {part: configuration[part] for part in PARTS}, configuration["analysis"]
+    shared["evaluation"] = {key: value for key, value in shared["evaluation"].items() if key != "snapshots"}
     recorded = {"layers": analysis["layers"], "every": analysis["every"], "directions": analysis["bottom"][1]}
     teacher = {"model": configuration["model"], "training": configuration["teacher"], "recorded": recorded}
     if configuration["student_model"] is None:

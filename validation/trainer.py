@@ -1,6 +1,6 @@
 """Trains one network, from its newest checkpoint if there is one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,14 +14,15 @@ from validation.seeding import local_default
 from validation.state import TrainingState
 from validation.train import predict, train
 
-RECORDED = "recorded/"  # in a checkpoint
+RECORDED, SNAPSHOTS = "recorded/", "snapshots/"  # in a checkpoint
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
     """A trained network and what is kept of it: the paths of its recorded layers by name, as `Recorder.paths` has
     them, its logits, on the CPU, on the training examples whose logits are saved and on the test set, its lines of
-    metrics.jsonl, the seconds it took, the name of its folder, the device it was trained on."""
+    metrics.jsonl, the seconds it took, the name of its folder, the device it was trained on, and, by epoch, the logits
+    on the same training examples along the way that were asked for."""
 
     network: torch.nn.Module
     paths: dict[str, np.ndarray]
@@ -31,17 +32,19 @@ class Trained:
     seconds: float
     folder: str
     device: str
+    snapshots: dict[int, torch.Tensor] = field(default_factory=dict)
 
 
 class Trainer:
     """The training of `network` in a role, kept in `folder`.
 
     role: a `validation.roles.Role`; precision: a setting's; recorder: a `Recorder`, by itself one of no layer; before:
-    lines that metrics.jsonl begins with. The result depends on the seed, the role, the inputs and the network alone:
-    not on when the training was interrupted or saved.
+    lines that metrics.jsonl begins with; snapshots: epochs after which the logits are kept. The result depends on the
+    seed, the role, the inputs and the network alone: not on when the training was interrupted or saved.
     """
 
-    def __init__(self, role, network, folder, inputs, *, seed, precision, engine, progress, recorder=None, before=()):
+    def __init__(self, role, network, folder, inputs, *, seed, precision, engine, progress, recorder=None, before=(),
+                 snapshots=()):
         self.role, self.recipe, self.folder, self.inputs, self.seed = role, role.recipe, folder, inputs, seed
         self.engine, self.group, self.progress = engine, engine.group, progress
         self.examples = inputs.trained_on(role)
@@ -54,6 +57,7 @@ class Trainer:
         self.precision = engine.precision(precision)
         self.state = TrainingState(self.network, self.recipe)
         self.before, self.log = list(before), []
+        self.wanted, self.snapshots = snapshots, {}
         self.clock = Clock()
         self.checkpoints = folder.checkpoints(progress.note)
         self.saved = None
@@ -71,12 +75,15 @@ class Trainer:
             if engine.interrupts.received is not None and self.group.size == 1:
                 self._save()  # a signal came in the very end
         with engine.exact():
-            train_logits, test_logits = (
-                predict(self.network, split, indices, group=self.group).cpu()
-                for split, indices in ((self.inputs.train, self.inputs.saved), (self.inputs.test, None)))
+            test = predict(self.network, self.inputs.test, group=self.group).cpu()
             paths = self.recorder.paths()
-        return Trained(self.network, paths, train_logits, test_logits, self.log, self.clock.seconds(), self.folder.name,
-                       described(self.engine.device))
+        return Trained(self.network, paths, self._train_logits(), test, self.log, self.clock.seconds(),
+                       self.folder.name, described(self.engine.device), self.snapshots)
+
+    def _train_logits(self):
+        """On the CPU, of the training examples whose logits are saved."""
+        with self.engine.exact():
+            return predict(self.network, self.inputs.train, self.inputs.saved, group=self.group).cpu()
 
     def _resume(self):
         number = self.group.on_first(self.checkpoints.newest)
@@ -85,6 +92,8 @@ class Trainer:
             self.state.restore(tensors | {"total": self.group.own(tensors["total"])}, state["counters"])
             self.recorder.restore({name.removeprefix(RECORDED): tensor for name, tensor in tensors.items()
                                    if name.startswith(RECORDED)})
+            self.snapshots = {int(name.removeprefix(SNAPSHOTS)): tensor for name, tensor in tensors.items()
+                              if name.startswith(SNAPSHOTS)}
             self.log, self.clock = state["log"], Clock(state["seconds"])
             self.progress.note(f"  {self.role.name}: resumes after step {self.state.step} (epoch "
                                f"{self.state.epoch + 1} of {self.recipe.epochs}) from {self.checkpoints.folder}")
@@ -98,7 +107,8 @@ class Trainer:
         if not self.group.first:
             return
         recorded = {RECORDED + name: tensor for name, tensor in self.recorder.tensors().items()}
-        tensors = self.state.tensors() | {"total": total} | recorded
+        snapshots = {f"{SNAPSHOTS}{epoch}": logits for epoch, logits in self.snapshots.items()}
+        tensors = self.state.tensors() | {"total": total} | recorded | snapshots
         self.checkpoints.save(tensors, {"role": self.role.stream, "counters": self.state.counters(), "log": self.log,
                                         "seconds": self.clock.seconds()})
 
@@ -114,6 +124,12 @@ class Trainer:
                 self._stop()
 
     def _after_epoch(self, epoch, step, loss):
+        if epoch in self.wanted:
+            self.snapshots[epoch] = self._train_logits()
+        if epoch % self.inputs.every == 0 or epoch == self.recipe.epochs:
+            self._evaluate(epoch, step, loss)
+
+    def _evaluate(self, epoch, step, loss):
         def check():
             if self.engine.interrupts.received is not None and self.group.size == 1:
                 self._save()

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -7,6 +8,8 @@ from validation.compact import main
 from validation.record import Folder
 from validation.runs import as_it_stands
 from validation.settings import find
+
+from .running import contents
 
 
 def write(runs, seed, **changes):
@@ -48,8 +51,23 @@ def test_arrays_of_the_lowest_seed_and_results_of_all_are_kept(runs, tmp_path, c
 
 
 def test_arrays_are_left_out_where_they_are_not_wanted(runs, tmp_path):
-    assert main(["mlp_mnist", "--no-arrays", "--runs", str(runs), "--out", str(tmp_path / "records")]) == 0
-    assert kept(tmp_path / "records/mlp_mnist")["seed0"] == ["config.json", "metrics.jsonl", "result.json"]
+    for wanted in ([], ["outputs.npz"]):
+        assert main(["mlp_mnist", "--runs", str(runs), "--out", str(tmp_path / "records"), "--arrays", *wanted]) == 0
+        assert kept(tmp_path / "records/mlp_mnist")["seed0"] == ["config.json", "metrics.jsonl", *wanted, "result.json"]
+
+
+def test_seeds_that_are_in_the_records_alone_stay(runs, tmp_path):
+    command = ["mlp_mnist", "--runs", str(runs), "--out", str(tmp_path / "records")]
+    assert main(command) == 0
+    before = contents(tmp_path / "records/mlp_mnist")
+    for seed in (0, 2):
+        shutil.rmtree(runs / f"mlp_mnist/seed{seed}")
+    write(runs, 11)
+    assert main(command) == 0
+    after = contents(tmp_path / "records/mlp_mnist")
+    assert before.items() <= after.items() and kept(tmp_path / "records/mlp_mnist")["seed11"] == [
+        "config.json", "result.json"]
+    assert "outputs.npz" in kept(tmp_path / "records/mlp_mnist")["seed0"]
 
 
 def test_a_pattern_matches_changed_runs_but_no_smoke_runs(runs, tmp_path, capsys):

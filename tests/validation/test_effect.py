@@ -67,6 +67,8 @@ LATE = "epochs before the end of the training after 80, got 200 300 400; pass ea
     ("mlp_mnist --data.teacher-fraction 0.003", "--data.teacher-fraction: expected a fraction that gives t"),
     ("mlp_mnist --data.teacher-fraction 0.999", "--data.teacher-fraction: expected a fraction that gives t"),
     ("mlp_mnist --evaluation.evaluated 129", "--evaluation.evaluated: expected at most the 128 training examples"),
+    ("mlp_mnist --evaluation.every 21", "--evaluation.every: expected at most the 20 epochs of the training"),
+    ("mlp_mnist --evaluation.snapshots 5 21", "--evaluation.snapshots: expected at most the 20 epochs of the student"),
     ("mlp_mnist --evaluation.saved-logits 129", "--evaluation.saved-logits: expected at most the 128 training"),
     # records: 20 epochs of 8 steps
     ("mlp_mnist --analysis.every 161", "--analysis.every: expected at most the 160 steps of the teacher's training, g"),
@@ -93,6 +95,7 @@ def test_a_value_without_effect_raises_and_the_error_gives_the_fix(command, tmp_
     "resnet20_digits --data.label-noise 0.1",  # the setting evaluates 10,000
     "mlp_mnist --data.train-examples 4000 --evaluation.evaluated 4000 --evaluation.saved-logits 1",
     "mlp_mnist --student.epochs 2 --analysis.every 16",
+    "mlp_mnist --student.epochs 2 --evaluation.every 20 --evaluation.snapshots 1 2",
     "mlp_mnist --teacher.batch-size 128",  # all in one batch
     "rf_noisy_mnist --data.train-examples 1",  # the setting has label noise
     "mobilenet_cifar10 --data.view.no-flip",

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 
 from eigenkd import deviation, projection
-from validation import experiment, trainer
+from validation import experiment, plans, trainer
 from validation.assembly import build
 from validation.data import generated
 from validation.data.examples import draw
@@ -65,6 +65,30 @@ def test_a_smoke_run_leaves_a_whole_folder(tmp_path, name):
         for side in ("slope_low", "slope_high"):
             assert result["deviation"][split][side].keys() == {"0.1", "0.25", "0.5"}
             assert all(slope.keys() == {"value", "low", "high"} for slope in result["deviation"][split][side].values())
+
+
+def test_rarer_evaluations_and_snapshots_change_no_number(tmp_path, monkeypatch):
+    def at(place, **changes):
+        def trained(setting):
+            setting = replace(shortened(setting), evaluation=replace(setting.evaluation, **changes))
+            return replace(setting, teacher=replace(setting.teacher, epochs=3), student=replace(
+                setting.student, epochs=3))
+
+        monkeypatch.setattr(plans, "shortened", trained)
+        return run(tmp_path / place, "mlp_mnist")[0]
+
+    usual, rarer = at("usual"), at("rarer", every=2, snapshots=(1, 3))
+    before, now = arrays(usual / "outputs.npz"), arrays(rarer / "outputs.npz")
+    assert all(np.array_equal(before[name], now[name]) for name in before)
+    along = arrays(rarer / "snapshots.npz")
+    assert along["epochs"].tolist() == [1, 3] and along["student"].shape == (2, *now["student_train"].shape)
+    assert np.array_equal(along["student"][1], now["student_train"])
+    assert not np.array_equal(along["student"][0], now["student_train"])
+    assert np.array_equal(along["teacher"], now["teacher_train"])
+    lines = Folder.at(usual).read_log()
+    assert Folder.at(rarer).read_log() == [line for line in lines if line["epoch"] in (2, 3)]
+    (teacher,) = (tmp_path / "rarer/teachers").iterdir()
+    assert "snapshots" not in Folder.at(teacher).configuration()["evaluation"]
 
 
 def test_a_result_follows_from_the_arrays_beside_it(tmp_path):

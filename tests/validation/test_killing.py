@@ -12,7 +12,8 @@ EPOCHS = ("--teacher.epochs", "2", "--student.epochs", "2", "--scale-schedule")
 SETTINGS = {
     # Batch normalisation, Nesterov momentum, augmentation and a loss switch; and Adam with recorded paths.
     "resnet8_digits": ("--data.train-examples", "48", "--teacher.batch-size", "8", "--student.batch-size", "8",
-                       "--student.loss.terms", "distilled to one_hot at step 4", *QUICK[1:]),
+                       "--student.loss.terms", "distilled to one_hot at step 4", "--evaluation.every", "2",
+                       "--evaluation.snapshots", "1", "2", *QUICK[1:]),
     "mlp_mnist": ("--data.train-examples", "64", "--model.hidden", "20"),
 }
 

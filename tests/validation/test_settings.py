@@ -172,6 +172,8 @@ def test_the_gflop_behind_expected_times_are_counted(network):
     ("teacher", "decay_factor", 0.0, "--teacher.decay-factor"),
     ("teacher", "decay_epochs", (3, 2), "--teacher.decay-epochs"),
     ("evaluation", "evaluated", 0, "--evaluation.evaluated"),
+    ("evaluation", "every", 0, "--evaluation.every"),
+    ("evaluation", "snapshots", (3, 2), "--evaluation.snapshots"),
     ("analysis", "every", 0, "--analysis.every"),
     ("analysis", "pairs", 0, "--analysis.pairs"),
     ("analysis", "top", (0, 14), "--analysis.top"),

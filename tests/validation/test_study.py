@@ -9,6 +9,7 @@ import validation.runs
 from eigenkd._intervals import t_interval
 from validation import sealed
 from validation import study as command
+from validation.address import same
 from validation.errors import UsageError
 from validation.settings import find
 from validation.studies import STUDIES, Study, quantities
@@ -46,7 +47,7 @@ def test_every_study_is_of_settings_and_values_that_there_are():
                 found = configuration
                 for key in dotted.split("."):
                     found = found[key]
-                assert found == value
+                assert same(found, value)
             assert len(variant.labels) == len(study.header)
 
 

@@ -19,9 +19,7 @@ def check(setting):
     require(not setting.teacher.loss.needs_teacher, "--teacher.loss.terms", "terms of labels, one_hot and squared",
             setting.teacher.loss.terms)
     _check_analysis(setting.analysis)
-    for name in ("evaluated", "saved_logits"):
-        count = getattr(setting.evaluation, name)
-        require(count is None or count >= 1, f"--evaluation.{name.replace('_', '-')}", "at least 1", count)
+    _check_evaluation(setting.evaluation)
 
 
 def _check_data(data):
@@ -57,6 +55,15 @@ def _check_analysis(analysis):
         first, end = getattr(analysis, side)
         enough = first >= 0 and end - first >= analysis.pairs
         require(enough, f"--analysis.{side}", f"a range of {analysis.pairs} indices or more", (first, end))
+
+
+def _check_evaluation(evaluation):
+    for name in ("every", "evaluated", "saved_logits"):
+        count = getattr(evaluation, name)
+        require(count is None or count >= 1, f"--evaluation.{name.replace('_', '-')}", "at least 1", count)
+    epochs = evaluation.snapshots
+    require(list(epochs) == sorted(set(epochs)) and min(epochs, default=1) > 0, "--evaluation.snapshots",
+            "ascending epochs above 0", epochs)
 
 
 def _positive(value):

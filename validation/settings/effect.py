@@ -31,6 +31,9 @@ def check(setting, pool):
         per_epoch[role] = steps_per_epoch(count, recipe)
         _check_learning_rate(recipe, role, per_epoch[role], setting.given)
         _check_switches(recipe, role, per_epoch[role], setting.given)
+    require(max(setting.evaluation.snapshots, default=0) <= setting.student.epochs, "--evaluation.snapshots",
+            f"at most the {setting.student.epochs} epochs of the student", setting.evaluation.snapshots,
+            "pass earlier ones, or none: --evaluation.snapshots")
     _check_records(setting, {role: getattr(setting, role).epochs * steps for role, steps in per_epoch.items()})
     for name, needed in _idle(setting, counts, per_epoch).items():
         require(name not in setting.given, _flag(name), f"{needed}, as it has no effect otherwise",
@@ -97,6 +100,8 @@ def _idle(setting, counts, per_epoch):
         "analysis.top": (pairs or (layers and flipped), recorded),
         "analysis.pairs": (pairs, recorded),
     }
+    epochs = max(getattr(setting, role).epochs for role in per_epoch)
+    effective["evaluation.every"] = evaluation.every <= epochs, f"at most the {epochs} epochs of the training"
     effective |= {f"evaluation.{name}": (
         (count := getattr(evaluation, name)) is None or count <= examples, f"at most the {examples} training examples")
         for name in ("evaluated", "saved_logits")}

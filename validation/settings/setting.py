@@ -78,12 +78,16 @@ class Eigenspace:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The training examples that are evaluated; the test set is always evaluated in full."""
+    """When networks are evaluated, and on which training examples; the test set is always evaluated in full."""
 
+    every: int = 1
+    """Epochs between two evaluations; the last epoch is always evaluated."""
     evaluated: int | None = None
-    """Number of training examples evaluated after each epoch, evenly spaced; None for all."""
+    """Number of training examples that are evaluated, evenly spaced; None for all."""
     saved_logits: int | None = None
     """Number of training examples whose logits are saved, evenly spaced; None for all."""
+    snapshots: tuple[int, ...] = ()
+    """Epochs of the student after which its logits on these examples are saved too."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ ABLATIONS = Study(
     name="ablations",
     title="CNN on Fashion-MNIST with noisy labels, one value changed at a time",
     settings=("cnn_fashion_mnist_noisy",),
+    values={"evaluation.every": 5},
     vary={"data.label_noise": (0.0, 0.2), "changed": {
         "nothing": {},
         **{f"temperature {t:g}": {"student.loss.temperature": t} for t in (1.0, 2.0, 8.0)},

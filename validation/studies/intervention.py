@@ -9,6 +9,7 @@ INTERVENTION = Study(
     name="intervention",
     title="CNN on Fashion-MNIST with noisy labels: examples treated by the teacher's confidence, and what is usual",
     settings=("cnn_fashion_mnist_noisy",),
+    values={"evaluation.every": 5},
     vary={"data.label_noise": (0.2, 0.4), "student": {
         "distilled": {},
         **{f"weight p^{power:g}": {"student.loss.confidence_weight": power} for power in (1.0, 2.0, 4.0)},

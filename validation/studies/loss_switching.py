@@ -8,6 +8,7 @@ TEACHERS = {"interpolating": {"data.label_noise": 0.0},
             "half the data": {"data.label_noise": 0.0, "data.teacher_fraction": 0.5},
             "stopped after 15 epochs": {"data.label_noise": 0.0, "teacher.epochs": 15}}
 WAYS = ("distilled to one_hot", "one_hot to distilled")
+EVALUATED = {"evaluation.every": 5}
 MEASURED = (accuracy("teacher"), accuracy("distilled", "train"), accuracy("distilled"), gain(), best("distilled"),
             slope())
 
@@ -22,6 +23,7 @@ LOSS_SWITCHING = Study(
     name="loss_switching",
     title="CNN on Fashion-MNIST, the student's loss switched, by teacher",
     settings=("cnn_fashion_mnist_noisy",),
+    values=EVALUATED | {"evaluation.snapshots": (10, 30, 45, 60)},
     vary={"teacher": TEACHERS,
           "loss": {"distilled": {}, "one_hot": {"student.loss.terms": "one_hot"}}
           | switched(lambda share: "")},
@@ -32,6 +34,7 @@ LOSS_SWITCHING_GRADUAL = Study(
     name="loss_switching_gradual",
     title="CNN on Fashion-MNIST, the student's loss changed little by little, by teacher",
     settings=("cnn_fashion_mnist_noisy",),
+    values=EVALUATED,
     vary={"teacher": TEACHERS, "loss": switched(lambda share: f" over {min(25, 100 - share)}%")},
     quantities=MEASURED,
 )
@@ -40,6 +43,7 @@ LOSS_SWITCHING_LONG = Study(
     name="loss_switching_long",
     title="CNN on Fashion-MNIST, the student's loss switched and trained three times as long, by teacher",
     settings=("cnn_fashion_mnist_noisy",),
+    values=EVALUATED,
     vary={"teacher": TEACHERS, "loss": {terms: {"student.epochs": 180, "student.loss.terms": terms} for terms in (
         "distilled", "distilled to one_hot at epoch 45", "one_hot to distilled at epoch 45")}},
     quantities=MEASURED,

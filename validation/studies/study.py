@@ -37,7 +37,8 @@ class Study:
     """All combinations of `settings`, the values in `vary`, and seeds.
 
     vary: dotted name of a value, or a tuple of names that share a value -> the values; or any title -> a mapping of
-    labels to the values that each label stands for, such as {"half the data": {"data.teacher_fraction": 0.5}}.
+    labels to the values that each label stands for, such as {"half the data": {"data.teacher_fraction": 0.5}}. values:
+    those that all variants share.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Study:
     quantities: tuple[Quantity, ...]
     vary: Mapping[str | tuple[str, ...], tuple | Mapping[str, dict]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    values: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def header(self):
@@ -55,7 +57,8 @@ class Study:
     def variants(self):
         """All `Variant`s, in the order of settings and values."""
         axes = [_choices(key, values) for key, values in self.vary.items()]
-        return [Variant(setting, {name: value for _, values in chosen for name, value in values.items()},
+        return [Variant(setting, {**self.values, **{name: value for _, values in chosen
+                                                    for name, value in values.items()}},
                         (setting, *(label for label, _ in chosen)))
                 for setting in self.settings for chosen in product(*axes)]
 
