@@ -111,7 +111,7 @@ def _is_covering(folder, configuration):
 def _is_usable(folder, configuration, note, renewed):
     """Whether the finished training is there, whole. What cannot be used, or is to be repeated, is moved aside."""
     if renewed is not None and folder.name not in renewed and (folder.is_finished() or folder.has_checkpoints()):
-        note(f"  teacher: the one in {folder.path} moves to {folder.set_aside()}")
+        note(f"  the network in {folder.path} moves to {folder.set_aside()}")
     if not folder.is_finished():
         return False
     try:
@@ -122,7 +122,7 @@ def _is_usable(folder, configuration, note, renewed):
         why = f"its {CONFIGURATION} is that of another training"
     except Damaged as error:
         why = error.reason
-    note(f"WARNING: the teacher in {folder.path} cannot be used: {why}; it moves to {folder.set_aside()}, and is "
+    note(f"WARNING: the network in {folder.path} cannot be used: {why}; it moves to {folder.set_aside()}, and is "
          "trained again")
     return False
 

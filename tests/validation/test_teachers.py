@@ -76,7 +76,7 @@ def test_a_teacher_that_was_changed_is_trained_again_aloud(smoke, tmp_path, name
     content[-20] ^= 1
     (folder / name).write_bytes(content)
     err = smoke("resnet8_digits", "--student.batch-size", 8)
-    assert f"WARNING: the teacher in {folder} cannot be used: its {name} changed since it was written" in err
+    assert f"WARNING: the network in {folder} cannot be used: its {name} changed since it was written" in err
     assert trained(err) == ["teacher", "student"]
     assert (folder / name).read_bytes() == whole
     assert folders(tmp_path) == sorted([folder.name, f"previous-{folder.name}"])
