@@ -16,7 +16,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from eigenkd import _atomic as atomic
-from validation import experiment, run
+from validation import plans, run
 from validation.checkpoint import Checkpoints
 
 from .running import contents
@@ -101,7 +101,7 @@ def leg(arguments, out, *, fatal=None, seconds=None, log="log"):
 
 def main(out, kills, *arguments):
     out, kills, chance = Path(out), int(kills), random.Random(0)
-    experiment.shortened = lambda setting: setting  # smoke runs with synthetic data, but of full length
+    plans.shortened = lambda setting: setting  # smoke runs with synthetic data, but of full length
     out.mkdir(parents=True)
     with (out / "log").open("w") as log, redirect_stdout(log), redirect_stderr(log):
         run.main([*arguments, "--out", str(out / "first")])  # loads and prepares everything once, before the forks
