@@ -16,8 +16,8 @@ ABLATIONS = Study(
         "nothing": {},
         **{f"temperature {t:g}": {"student.loss.temperature": t} for t in (1.0, 2.0, 8.0)},
         **{f"weight {w:g}": {"student.loss.terms": f"{1 - w:g} one_hot + {w:g} distilled"} for w in (0.1, 0.5, 0.9)},
-        "student for 180 epochs": {"student.epochs": 180},
-        "both for 180 epochs": {f"{role}.epochs": 180 for role in BOTH},
+        "student for 120 epochs": {"student.epochs": 120},
+        "both for 120 epochs": {f"{role}.epochs": 120 for role in BOTH},
         "batches of 16, a quarter of the learning rate": {
             f"{role}.{name}": value for role in BOTH for name, value in (("batch_size", 16), ("learning_rate", 5e-4))},
         "constant learning rate": {f"{role}.schedule": "constant" for role in BOTH},
