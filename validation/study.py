@@ -22,6 +22,7 @@ from eigenkd.table import NONE, Cells, written
 from validation import run, runs
 from validation.errors import UsageError, exit_code
 from validation.plans import make_plans
+from validation.registered import SOURCE
 from validation.settings import Setting
 from validation.studies import STUDIES, find
 
@@ -93,12 +94,21 @@ def plans_of(study, options):
     return [(variant, make_plans(options.of_run(seeds), [variant.apply()])) for variant in study.variants()]
 
 
+def found(variant, seeds, options):
+    """The finished runs of a variant. Seeds that --out does not have are those of the committed records, if they are
+    of the same data."""
+    there = runs.find(variant.setting, variant.values, seeds, options.out)
+    lacking = set(seeds) - {run.seed for run in there}
+    if there and lacking and (source := there[0].configuration.get(SOURCE)):
+        there += runs.find(variant.setting, variant.values | {SOURCE: source}, sorted(lacking), options.out)
+    return sorted(there, key=lambda run: run.seed)
+
+
 def missing(planned, options):
     """The (variant, seed) that neither the run folders nor the committed records have."""
     lacking = []
     for variant, plans in planned:
-        there = {run.seed for run in runs.find(variant.setting, variant.values, [plan.seed for plan in plans],
-                                               options.out)}
+        there = {run.seed for run in found(variant, [plan.seed for plan in plans], options)}
         lacking += [(variant, plan.seed) for plan in plans if plan.seed not in there]
     return lacking
 
@@ -148,9 +158,14 @@ def automatic(device):
 def rows_of(study, planned, options):
     """A `Row` a variant. Raises UsageError where a run cannot be read, and, unless only what is there is asked for,
     where a variant has none."""
-    look = runs.find if options.there else runs.require
-    return [Row(variant, look(variant.setting, variant.values, [plan.seed for plan in plans], options.out))
-            for variant, plans in planned]
+    rows = []
+    for variant, plans in planned:
+        seeds = [plan.seed for plan in plans]
+        there = found(variant, seeds, options)
+        if not there and not options.there:
+            runs.require(variant.setting, variant.values, seeds, options.out)
+        rows.append(Row(variant, there))
+    return rows
 
 
 def table(study, rows):

@@ -1,6 +1,7 @@
 """Studies: what they vary, what they reuse, and the table that they end in, in each format."""
 
 import csv
+import hashlib
 import json
 
 import pytest
@@ -91,6 +92,28 @@ def test_a_study_runs_what_is_missing_and_ends_in_a_table(small, tmp_path):
     header, _, last = csv.reader(comma.splitlines())
     assert header[3:6] == ["test accuracy, teacher (%)", "test accuracy, teacher (%) low",
                            "test accuracy, teacher (%) high"] and float(last[3]) == pytest.approx(mean)
+
+
+def test_seeds_of_the_records_complete_those_of_the_run_folders(small, tmp_path):
+    _, whole, _ = small("--json", "--at-once", "1")
+    for folder in (tmp_path / "runs").glob("mlp_mnist@*/seed1"):
+        kept = tmp_path / "nothing" / folder.parent.name / folder.name
+        kept.parent.mkdir(parents=True)
+        folder.rename(kept)
+    assert "0 of 4 runs missing" in small("--dry-run")[1]
+    assert small("--json")[1] == small("--json", "--there")[1] == whole
+    for path in (tmp_path / "nothing").glob("*/seed1/config.json"):
+        rewritten(path, data_source="other data")
+    assert "2 of 4 runs missing" in small("--dry-run")[1]
+
+
+def rewritten(path, **changes):
+    """Changes a config.json, and the digests that cover it."""
+    path.write_bytes(sealed.written(sealed.read(path.read_bytes()) | changes))
+    result = path.with_name("result.json")
+    there = sealed.read(result.read_bytes())
+    there["files"]["config.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    result.write_bytes(sealed.written(there))
 
 
 def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_path, capsys):
