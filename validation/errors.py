@@ -32,7 +32,7 @@ def blaming(flag):
 
 def exit_code(work, interrupted="interrupted: finished runs are kept, and the same command runs the others"):
     """The exit code of a command whose work is work(): what that returns, 0 for None; 2 with one line on standard error
-    for a `UsageError` or an OSError such as a full disk; 130 after Ctrl-C."""
+    for a `UsageError` or an OSError such as a full disk; 130 after Ctrl-C, 143 after SIGTERM."""
     try:
         return work() or 0
     except BrokenPipeError:  # the reader of the output has seen enough
@@ -41,6 +41,6 @@ def exit_code(work, interrupted="interrupted: finished runs are kept, and the sa
     except (UsageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(f"\n{interrupted}", file=sys.stderr)
-        return 130
+        return getattr(stop, "code", 130)

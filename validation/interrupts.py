@@ -14,6 +14,9 @@ class Stopped(KeyboardInterrupt):
         super().__init__(signal.Signals(number).name)
         self.code = 128 + number
 
+    def __reduce__(self):  # from the process of a run to that of its study
+        return Stopped, (self.code - 128,)
+
 
 class Interrupts:
     """The handler of signals. `received` is the number of the received signal, or None."""

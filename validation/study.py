@@ -4,13 +4,15 @@ import csv
 import io
 import json
 import os
+import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Thread, Timer
 from typing import Annotated, Literal
 
 import tyro
@@ -21,6 +23,7 @@ from eigenkd._intervals import t_interval
 from eigenkd.table import NONE, Cells, written
 from validation import run, runs
 from validation.errors import UsageError, exit_code
+from validation.interrupts import listening
 from validation.plans import make_plans
 from validation.registered import SOURCE
 from validation.settings import Setting
@@ -123,12 +126,14 @@ def carry_out(wanted, options):
                 one(variant, seed, options)
                 bar.update()
             return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_the_parent) as pool:
             try:
-                for done in as_completed([pool.submit(one, variant, seed, options) for variant, seed in wanted]):
+                for done in as_completed([pool.submit(_one, variant, seed, options) for variant, seed in wanted]):
                     done.result()
                     bar.update()
-            except BaseException:
+            except BaseException as error:
+                for worker in active_children() if isinstance(error, KeyboardInterrupt) else ():
+                    worker.terminate()
                 pool.shutdown(cancel_futures=True)
                 raise
 
@@ -146,6 +151,26 @@ def one(variant, seed, options):
             with threads(1):
                 import_module(setting.runner).run(replace(setting, seed=seed), options.out,
                                                   device=choose(options.device), data_dir=options.data_dir)
+
+
+def _one(variant, seed, options):
+    """`one` in a process of the pool, which ends soon after it is stopped, even if the pool is broken by then."""
+    try:
+        one(variant, seed, options)
+    except KeyboardInterrupt:
+        end = Timer(60, os._exit, [1])
+        end.daemon = True
+        end.start()
+        raise
+
+
+def _end_with_the_parent():
+    """Stops this process when the one that started it is gone, however that ended."""
+    def follow():
+        parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=follow, daemon=True).start()
 
 
 def automatic(device):
@@ -259,14 +284,15 @@ def parse(arguments):
 
 
 def main(arguments=None):
-    """Returns the exit code: 0, 2 for what the user can fix, 130 after Ctrl-C."""
+    """Returns the exit code: 0, 2 for what the user can fix, 130 after Ctrl-C, 143 after SIGTERM."""
     return exit_code(lambda: _work(sys.argv[1:] if arguments is None else arguments))
 
 
 def _work(arguments):
     options, studies = parse(arguments)
     if options.list:
-        print("\n".join(f"{study.name:<22}{len(study.variants())} variants x {len(study.seeds)} seeds: "
+        width = max(map(len, STUDIES)) + 2
+        print("\n".join(f"{study.name:<{width}}{len(study.variants())} variants x {len(study.seeds)} seeds: "
                         f"{study.title}" for study in STUDIES.values()))
     as_json = options.json or options.format == "json"
     for study in () if options.list else studies:
@@ -281,7 +307,8 @@ def _work(arguments):
         print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, "
               f"{0 if options.there else len(lacking)} to be trained", file=sys.stderr)
         if not options.there:
-            carry_out(lacking, options)
+            with listening():
+                carry_out(lacking, options)
         with runs.telling(_say):
             rows = rows_of(study, planned, options)
         print(formatted(study, rows, "json" if as_json else options.format))

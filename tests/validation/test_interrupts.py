@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +95,28 @@ def test_a_stopped_run_has_a_checkpoint_and_its_resumed_run_is_bit_identical(tmp
     assert run.main([*RUN, "--out", str(tmp_path)]) == 0
     assert "resumes after step 7 " in capsys.readouterr().err
     assert same_files(tmp_path, undisturbed) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/proc"), reason="lists a process's children in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_runs_of_a_study_stop_with_it(tmp_path, number):
+    study = start(tmp_path / "runs", "optimisers", "--seeds", "1001", "1002", "--at-once", "2", "--data-dir", tmp_path,
+                  before=(sys.executable, "-m", "validation.study"))
+    wait_for(lambda: len(list(tmp_path.glob("runs/teachers/*/metrics.jsonl"))) == 2, study)
+    workers = [Path("/proc") / worker for worker in
+               Path(f"/proc/{study.pid}/task/{study.pid}/children").read_text().split()]
+    study.send_signal(number)
+    code, err = finish(study)
+    if number == signal.SIGTERM:
+        assert code == 143 and "\ninterrupted: finished runs are kept" in err, err
+    assert len(workers) >= 2
+    wait_for(lambda: not any(worker.exists() for worker in workers))
+    assert list(tmp_path.glob("runs/**/manifest.json"))
+
+
+def wait_for(holds, process=None, seconds=120):
+    """Returns once holds() is true; fails where the process ends, or the time is over, before."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert (process is None or process.poll() is None) and time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
