@@ -29,7 +29,7 @@ class Expected:
 def expected(setting):
     """The `Expected` cost of a setting."""
     models = [setting.model, *([setting.student_model] * 2 if setting.student_model else [setting.model])]
-    known = all(model.cost for model in models) and len(setting.data.set.shape) == 3
+    known = all(model.cost for model in models) and size(setting) is not None
     gpu = round(_seconds(setting, models, lambda cost: cost.on_gpu)) if known else None
     if setting.name in MEASURED:
         return Expected(MEASURED[setting.name], gpu, ("cpu",))
@@ -38,11 +38,18 @@ def expected(setting):
     return Expected(round(_seconds(setting, models, lambda cost: ON_CPU / cost.gflop)) if known else None, gpu)
 
 
+def size(setting):
+    """The pixels of an image or the mean number of tokens of a text; None for other examples."""
+    dataset = setting.data.set
+    if dataset.texts:
+        return min(dataset.tokens, setting.data.view.length)
+    return dataset.shape[1] * dataset.shape[2] if len(dataset.shape) == 3 else None
+
+
 def _seconds(setting, models, rate):
-    """Seconds of all training at rate(cost) images per second; the teacher's forward pass costs a third of a step."""
-    _, height, width = setting.data.set.shape
+    """Seconds of all training at rate(cost) examples per second; the teacher's forward pass costs a third of a step."""
     images = setting.teacher.epochs * (setting.data.train_examples or setting.data.set.examples[0])
-    a_second = [rate(model.cost) * model.cost.side**2 / (height * width) for model in models]
+    a_second = [rate(model.cost) * model.cost.side**2 / size(setting) for model in models]
     return images * (sum(1 / speed for speed in a_second) + 1 / a_second[0] / 3)
 
 

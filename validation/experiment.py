@@ -34,9 +34,9 @@ def run(plan, *, engine, progress, renewed=None):
 
     # Trained on labels: the teacher, and the student's own network where it is another one. Each is trained once.
     wanted = teachers.configurations(plan.configuration)
-    trained = {name: teachers.fit(folder.out, wanted[name], made.roles[name], networks[name], inputs, seed=seed,
-                                  recorder=Recorder(networks[name], made.bases if name == "teacher" else {},
-                                                    setting.analysis.every),
+    trained = {name: teachers.fit(folder.out, wanted[name], made.roles[name], networks[name], made.inputs_of[name],
+                                  seed=seed, recorder=Recorder(networks[name], made.bases if name == "teacher"
+                                                               else {}, setting.analysis.every),
                                   engine=engine, progress=progress, described=origin, renewed=renewed)
                for name in wanted}
 
@@ -47,9 +47,9 @@ def run(plan, *, engine, progress, renewed=None):
                  for name, basis in made.bases.items() if setting.is_self_distillation}
     pairs = {name: draw_pairs(setting.analysis, seed, len(basis.values)) for name, basis in bases.items()}
     before = [entry | {"role": name} for name, training in trained.items() for entry in training.log]
-    trained["student"] = Trainer(made.roles["student"], networks["student"], folder, inputs, seed=seed, engine=engine,
-                                 precision=setting.precision, progress=progress, before=before,
-                                 recorder=Recorder(networks["student"], bases, setting.analysis.every)
+    trained["student"] = Trainer(made.roles["student"], networks["student"], folder, made.inputs_of["student"],
+                                 seed=seed, engine=engine, precision=setting.precision, progress=progress,
+                                 before=before, recorder=Recorder(networks["student"], bases, setting.analysis.every)
                                  ).run(teacher=answers(trained["teacher"], inputs, engine))
 
     # Recorded, and what the saved arrays show
