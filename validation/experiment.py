@@ -46,10 +46,11 @@ def run(plan, *, engine, progress, renewed=None):
         bases = {name: basis(trained["teacher"].network) if callable(basis) else basis
                  for name, basis in made.bases.items() if setting.is_self_distillation}
     pairs = {name: draw_pairs(setting.analysis, seed, len(basis.values)) for name, basis in bases.items()}
+    mine = made.inputs_of["student"]
     before = [entry | {"role": name} for name, training in trained.items() for entry in training.log]
-    trained["student"] = Trainer(made.roles["student"], networks["student"], folder, made.inputs_of["student"],
-                                 seed=seed, engine=engine, precision=setting.precision, progress=progress,
-                                 before=before, recorder=Recorder(networks["student"], bases, setting.analysis.every)
+    trained["student"] = Trainer(made.roles["student"], networks["student"], folder, mine, seed=seed, engine=engine,
+                                 precision=setting.precision, progress=progress, before=before,
+                                 recorder=Recorder(networks["student"], bases, setting.analysis.every)
                                  ).run(teacher=answers(trained["teacher"], inputs, engine))
 
     # Recorded, and what the saved arrays show
