@@ -248,7 +248,7 @@ def test_a_mask_has_the_given_share_and_is_uniform():
     assert not mask(40, 0.0, random()).any() and mask(40, 1.0, random()).all()
 
 
-@pytest.mark.parametrize("name", [name for name in DATASETS 
+@pytest.mark.parametrize("name", [name for name in DATASETS
                   if name not in ("image_folder", "arrays", "table", "texts")])
 def test_the_usual_source_is_the_one_without_files(name, tmp_path):
     dataset = DATASETS[name]()

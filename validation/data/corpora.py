@@ -61,7 +61,8 @@ class Corpus(Texts):
         known = {str(i): i for i in range(self.classes)} | {name: i for i, name in enumerate(self.class_names)}
         if strangers := set(np.unique(labels)) - known.keys():
             raise UsageError(f"--data-dir: expected labels from 0 to {self.classes - 1} or "
-                             f"{', '.join(self.class_names)} in {path}, got {min(strangers)!r}; use the published file")
+                             f"{', '.join(self.class_names)} in {path}, got {str(min(strangers))!r}; use the published "
+                             "file")
         return np.array([known[label] for label in labels], dtype=np.int64)
 
     def _cached(self):

@@ -64,8 +64,7 @@ def assembled(model, classes):
     """
     transformers = pretrained.library()
     with pretrained.quiet(transformers):
-        config = transformers.AutoConfig.from_pretrained(model.folder, trust_remote_code=False, local_files_only=True)
-        resized(config, model)
+        config = configured(transformers, model)
         rate = getattr(config, "classifier_dropout", None)
         head = HEADS[model.pooling](config.hidden_size, classes,
                                     getattr(config, "hidden_dropout_prob", 0.1) if rate is None else rate)
@@ -84,8 +83,13 @@ def assembled(model, classes):
     return Classifier(encoder.float(), head), config.max_position_embeddings - (0 if before is None else before + 1)
 
 
-def resized(config, model):
-    """Changes the configuration to the encoder's own size and dropout, in place."""
+def configured(transformers, model):
+    """The folder's configuration, changed to the encoder's own size and dropout."""
+    try:
+        config = transformers.AutoConfig.from_pretrained(model.folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"--model.source: expected a configuration that transformers knows in {model.folder}, got: "
+                         f"{pretrained.line(error)}; code in the folder is never run: name another encoder") from error
     for name, value in config.to_dict().items():
         if not model.dropout and name.endswith(RATES) and isinstance(value, float):
             setattr(config, name, 0.0)
@@ -101,6 +105,7 @@ def resized(config, model):
                              f"got {model.hidden}; pass another size")
         config.intermediate_size = config.intermediate_size * model.hidden // config.hidden_size
         config.hidden_size, config.num_attention_heads = model.hidden, model.hidden // of_head
+    return config
 
 
 def loaded(transformers, config, model):
@@ -111,7 +116,7 @@ def loaded(transformers, config, model):
             output_loading_info=True)
     except Exception as error:  # safetensors and transformers raise errors of their own
         raise UsageError(f"--model.source: expected the weights of {model.source} in {model.folder}, got: "
-                         f"{pretrained._line(error)}; copy them again") from error
+                         f"{pretrained.line(error)}; copy them again") from error
     if missing := sorted(name for name in report["missing_keys"] if "pooler" not in name):
         raise UsageError(f"--model.source: expected all weights of {model.source} in {model.folder}, {missing[0]} is "
                          f"missing ({len(missing)} in all); copy them again, or pass --model.no-pretrained")

@@ -8,7 +8,8 @@ from pathlib import Path
 from validation.errors import UsageError
 
 FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab*", "merges.txt",
-         "special_tokens_map.json", "*.spm", "sentencepiece*")
+         "special_tokens_map.json", "*.model", "*.spm")
+VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.spm")
 NEEDED = "config.json, model.safetensors and the tokeniser's files (tokenizer.json)"
 HUB = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 INSTALL = "python -m pip install 'eigenkd[text]'"
@@ -52,10 +53,12 @@ def tokeniser(folder):
     transformers = library()
     with quiet(transformers):
         try:
+            if not any(path for pattern in VOCABULARIES for path in folder.glob(pattern)):
+                raise OSError("no vocabulary")  # transformers would make a tokeniser that knows no words
             return transformers.AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False,
                                                               local_files_only=True)
         except (OSError, ValueError, KeyError, ImportError) as error:
-            raise UsageError(f"--model.source: expected a tokeniser in {folder}, got: {_line(error)}; put the files "
+            raise UsageError(f"--model.source: expected a tokeniser in {folder}, got: {line(error)}; put the files "
                              f"of one model there: {NEEDED}") from error
 
 
@@ -97,7 +100,7 @@ def _of_hub(source, put, download):
         return Path(hub.snapshot_download(source, allow_patterns=list(FILES)))
     except Exception as error:  # the hub's client raises errors of several libraries
         raise Missing(f"--download: expected to download the encoder {source} from the Hugging Face hub, got: "
-                      f"{_line(error)}; try again, or {how}") from error
+                      f"{line(error)}; try again, or {how}") from error
 
 
 def _checked(folder, source):
@@ -112,5 +115,6 @@ def _checked(folder, source):
     return folder
 
 
-def _line(error):
+def line(error):
+    """The message of another library's error on one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
