@@ -57,7 +57,7 @@ class Tokeniser(nn.Module):
             raise UsageError("--model: expected a network on numbers for these examples, got an encoder of texts; pass "
                              "another network, or a data set of texts")
         named = {"texts": hashlib.sha256(content(texts)).hexdigest(), "tokeniser": self.digest, "length": length}
-        kept = Kept(self.cache, hashlib.sha256(json.dumps(named).encode()).hexdigest()[:32])
+        kept = Kept(self.cache / hashlib.sha256(json.dumps(named).encode()).hexdigest()[:32])
         return kept.pieces(lambda: self.tokenised(texts, length))
 
     def tokenised(self, texts, length):
@@ -76,10 +76,10 @@ class Tokeniser(nn.Module):
 
 
 class Kept:
-    """`Pieces` on disk: an .npy file for each array, and a manifest with their digests that is written last."""
+    """`Pieces` in a folder: an .npy file for each array, and a manifest with their digests that is written last."""
 
-    def __init__(self, folder, name):
-        self.folder, self.name = Path(folder), name
+    def __init__(self, folder):
+        self.folder = Path(folder)
 
     def pieces(self, make):
         """The memory-mapped `Pieces`; they are made and written first if they are missing or damaged."""
@@ -87,34 +87,32 @@ class Kept:
             return found
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / f".{self.name}.lock"):
+            with FileLock(self.folder / ".lock"):
                 if self._read() is None:  # another process may have written them in the meantime
+                    atomic.discard_partial(self.folder)
                     self._write(make())
         except OSError as error:
             raise UsageError(f"--data-dir: expected to save tokens in {self.folder}, got: {error}; make it writable, "
                              "or name another folder") from error
         return self._read()
 
-    def _path(self, part):
-        return self.folder / f"{self.name}-{part}"
-
     def _write(self, pieces):
         digests = {}
         for part, array in vars(pieces).items():
             written = io.BytesIO()
             np.save(written, array, allow_pickle=False)
-            atomic.write(self._path(f"{part}.npy"), written.getbuffer())
+            atomic.write(self.folder / f"{part}.npy", written.getbuffer())
             digests[part] = hashlib.sha256(written.getbuffer()).hexdigest()
-        atomic.write(self._path("manifest.json"), json.dumps(digests, indent=1).encode())
+        atomic.write(self.folder / "manifest.json", json.dumps(digests, indent=1).encode())
 
     def _read(self):
         try:
-            digests, arrays = json.loads(self._path("manifest.json").read_text()), {}
+            digests, arrays = json.loads((self.folder / "manifest.json").read_text()), {}
             for part in Pieces.__dataclass_fields__:
-                with self._path(f"{part}.npy").open("rb") as file:
+                with (self.folder / f"{part}.npy").open("rb") as file:
                     if hashlib.file_digest(file, "sha256").hexdigest() != digests[part]:
                         raise ValueError(f"{file.name} is not what was written")
-                arrays[part] = np.load(self._path(f"{part}.npy"), mmap_mode="r", allow_pickle=False)
+                arrays[part] = np.load(self.folder / f"{part}.npy", mmap_mode="r", allow_pickle=False)
             return Pieces(**arrays)
         except FileNotFoundError:
             return None

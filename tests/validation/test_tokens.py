@@ -6,12 +6,15 @@ import torch
 from torch import nn
 
 from validation.data.texts import array
+from validation.distributed import Single
 from validation.errors import UsageError
 from validation.inputs import Fixed, Part
 from validation.models import pretrained
+from validation.settings.setting import Training
 from validation.tokens import Kept, Tokenised, Tokeniser
-from validation.train import WINDOW, by_length, predict
+from validation.train import WINDOW, by_length, predict, train
 
+from .roles import role
 from .tiny_roberta import TEXTS, tiny_roberta
 
 CPU = torch.device("cpu")
@@ -110,7 +113,7 @@ def test_another_tokeniser_has_other_tokens(folder, tokeniser, tmp_path):
 def test_damaged_tokens_are_made_again(tokeniser, part, capsys):
     texts = array([[text] for text in ODD])
     whole = tokeniser(texts).ids.tolist()
-    (path,) = tokeniser.cache.glob(f"*-{part}")
+    (path,) = tokeniser.cache.glob(f"*/{part}")
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
@@ -138,7 +141,7 @@ def test_a_killed_writer_leaves_nothing_that_is_read(tokeniser, monkeypatch):
 def test_a_cache_that_cannot_be_written_raises(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"--data-dir: expected to save tokens in .*file/tokens, got: "):
-        Kept(tmp_path / "file" / "tokens", "name").pieces(None)
+        Kept(tmp_path / "file" / "tokens").pieces(None)
 
 
 def test_numbers_are_no_texts(tokeniser):
@@ -163,6 +166,34 @@ def test_batches_have_texts_of_similar_length():
     assert all(one[1] <= other[0] for one, other in zip(sorted(spans), sorted(spans)[1:]))
     assert spans != sorted(spans)  # the batches are in random order
     assert len(batches[-1]) == 2 and lengths[batches[-1]].min() >= lengths[found[size * WINDOW:-2]].max()
+
+
+def test_two_processes_share_the_batches_of_one(tokeniser):
+    """Each process's share of every step is that of the same batch."""
+    texts = [[f"{text} {'x ' * i}"] for i, text in enumerate(TEXTS)]
+    split = Tokenised(tokeniser(array(texts)), tokeniser.pad, torch.arange(len(texts)) % 2, CPU)
+
+    class Share(Single):
+        def __init__(self, rank, size):
+            self.rank, self.size, self.seen = rank, size, []
+
+        def mine(self, indices):
+            self.seen.append(indices.tolist())
+            return indices[self.rank::self.size]
+
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.logits = nn.Parameter(torch.zeros(2))
+
+        def forward(self, batch):
+            return self.logits.expand(len(batch), 2)
+
+    groups = [Share(0, 1), Share(0, 2), Share(1, 2)]
+    for group in groups:
+        train(Constant(), split, role(Training(2, 4, 0.1)), seed=3, group=group)
+    assert groups[0].seen == groups[1].seen == groups[2].seen and len(groups[0].seen) == 6
+    assert groups[0].seen[:3] != groups[0].seen[3:]
 
 
 def test_examples_without_lengths_keep_their_order():
