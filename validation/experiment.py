@@ -99,10 +99,13 @@ def published(setting):
 
 
 def data_of(made):
-    """What was trained on: the result's `data`, and a note on what its training accuracies mean."""
+    """What was trained on: the result's `data` with the origin of pretrained networks by role, and a note on what its
+    training accuracies mean."""
     wrong, source = made.examples.mislabelled, made.splits.source
     note = f"against the labels trained on, {wrong.sum()} of {len(wrong)} of them flipped"
-    return {"data": {"source": source.name, "note": source.note, "sha256": made.examples.sha256()},
+    pretrained = {role: network.origin for role, network in made.networks.items() if hasattr(network, "origin")}
+    return {"data": {"source": source.name, "note": source.note, "sha256": made.examples.sha256(),
+                     "pretrained": pretrained},
             "notes": {"accuracy.train": note}}
 
 

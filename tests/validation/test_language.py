@@ -95,6 +95,8 @@ def texts(place, *arguments):
 def test_your_own_texts_train_a_teacher_and_its_student(place, result_of, tmp_path):
     result = result_of(*texts(place))
     assert result["data"]["source"].startswith("texts_") and result["accuracy"]["test"]["teacher"] > 0.25
+    origin = result["data"]["pretrained"]
+    assert origin["teacher"] == origin["student"] and origin["student"]["source"] == str(place / "teacher")
     (run,) = runs.find("wordnet_minilm_small", where=runs.ANY, out=tmp_path / "runs", committed=tmp_path)
     student, labels = run.arrays("outputs", "student_train", "train_labels")
     assert student.shape == (30, 4) and labels.shape == (30,)
@@ -107,6 +109,7 @@ def test_a_student_may_have_another_tokeniser(place, result_of, tmp_path):
              "--student-model.pooling=mean")
     result = result_of(*texts(place, *other))
     assert result["accuracy"]["train"].keys() == {"teacher", "one_hot", "distilled"}
+    assert result["data"]["pretrained"]["one_hot"]["sha256"] != result["data"]["pretrained"]["teacher"]["sha256"]
     again = result_of(*texts(place))  # the same teacher serves
     assert again["teachers"]["teacher"] == result["teachers"]["teacher"]
     assert len(list((tmp_path / "data" / "cache" / "tokens").iterdir())) == 4

@@ -12,7 +12,9 @@ RATES = ("dropout", "dropout_prob", "dropout_rate", "drop_prob")  # endings of t
 
 
 class Classifier(nn.Module):
-    """(b, 2, l) whole numbers -> logits (b, classes). The numbers are tokens, and 1 + segment with 0 for padding."""
+    """(b, 2, l) whole numbers -> logits (b, classes). The numbers are tokens, and 1 + segment with 0 for padding.
+
+    origin: of the weights, see `pretrained.origin`."""
 
     def __init__(self, encoder, head):
         super().__init__()

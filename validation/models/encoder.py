@@ -92,4 +92,5 @@ class Located(Encoder):
             raise UsageError(f"--model.source: expected a tokeniser of at most {network.encoder.config.vocab_size} "
                              f"tokens, those of the network in {self.folder}, got {len(tokeniser)}; put the two of one "
                              "model there")
+        network.origin = pretrained.origin(self.folder, self.source)
         return Tokeniser(tokeniser, min(longest, tokeniser.model_max_length), self.cache), network

@@ -1,5 +1,6 @@
 """Where the files of a pretrained encoder are: a folder, an installed package, or the Hugging Face hub."""
 
+import hashlib
 import re
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -46,6 +47,15 @@ def locate(source, data_dir, download):
     if (put := data_dir / "models" / source).is_dir():
         return _checked(put, source)
     return _checked(_of_hub(source, put, download), source)
+
+
+def origin(folder, source):
+    """What the results say of an encoder: its source, the SHA-256 of its files, and the library's version."""
+    total = hashlib.sha256()
+    for path in sorted({path for pattern in FILES for path in folder.glob(pattern)}):
+        with path.open("rb") as file:
+            total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return {"source": source, "sha256": total.hexdigest(), "transformers": library().__version__}
 
 
 def tokeniser(folder):
