@@ -103,8 +103,9 @@ def throughput(setting, role, batch, compiled, device, warm=WARM, measured=MEASU
     engine = Engine(device, compiled=compiled)
     dataset, steps, marks = setting.data.set, warm + measured, {}
     splits = generated.load(dataset.shape, dataset.classes, 4 * batch, 16)
-    embed, networks = build(setting, seed=0)
-    inputs = Inputs(draw(splits, setting.data, 0), setting, embed, device, seed=0, channels_last=engine.channels_last)
+    embeddings, networks = build(setting, seed=0)
+    inputs = Inputs(draw(splits, setting.data, 0), setting, embeddings["teacher"], device, seed=0,
+                    channels_last=engine.channels_last)
     network, precision = engine.placed(networks["student"]), engine.precision(setting.precision)
     forward = engine.forward(engine.placed(networks["teacher"]).eval().requires_grad_(False), trained=False)
 

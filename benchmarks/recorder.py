@@ -47,9 +47,9 @@ def measured(name):
     recipe = role.recipe
     batch = min(recipe.batch_size, 128) if setting in IMAGES else recipe.batch_size  # 1,024 would take half a minute
     splits = generated.load(dataset.shape, dataset.classes, examples, 16)
-    embed, networks = build(setting, seed=0)
-    inputs = Inputs(draw(splits, replace(setting.data, train_examples=examples), 0), setting, embed, engine.device,
-                    seed=0, channels_last=engine.channels_last)
+    embeddings, networks = build(setting, seed=0)
+    inputs = Inputs(draw(splits, replace(setting.data, train_examples=examples), 0), setting, embeddings["teacher"],
+                    engine.device, seed=0, channels_last=engine.channels_last)
     network = engine.placed(networks["student"])
     bases = {layer: basis(network) if callable(basis) else basis
              for layer, basis in eigenbases(setting, inputs, network).items()}

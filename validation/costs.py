@@ -10,7 +10,10 @@ LIKE = {  # settings -> a measured setting that takes about as long
     "rf_noisy_mnist_sgd": "rf_noisy_mnist", "mlp_mnist_sgd": "mlp_mnist", "mlp_mnist_adam_1e-3": "mlp_mnist",
     "cnn_fashion_mnist_sgd": "cnn_fashion_mnist", "cnn_cifar10": "cnn_fashion_mnist",
 }
-ON_CPU = 35.0  # GFLOP per second, measured with ResNet-8 on MNIST on one core, including evaluation
+ON_CPU = {  # GFLOP per second on one core
+    "images": 35.0,  # measured with ResNet-8 on MNIST, including evaluation
+    "texts": 60.0,  # measured with MiniLM on WordNet, on a busy machine
+}
 STATE = {"adam": 2, "sgd": 1}  # numbers per parameter that an optimiser stores
 
 
@@ -29,20 +32,28 @@ class Expected:
 def expected(setting):
     """The `Expected` cost of a setting."""
     models = [setting.model, *([setting.student_model] * 2 if setting.student_model else [setting.model])]
-    known = all(model.cost for model in models) and len(setting.data.set.shape) == 3
+    known = all(model.cost for model in models) and size(setting) is not None
     gpu = round(_seconds(setting, models, lambda cost: cost.on_gpu)) if known else None
     if setting.name in MEASURED:
         return Expected(MEASURED[setting.name], gpu, ("cpu",))
     if setting.name in LIKE:
         return Expected(MEASURED[LIKE[setting.name]], gpu)
-    return Expected(round(_seconds(setting, models, lambda cost: ON_CPU / cost.gflop)) if known else None, gpu)
+    rate = ON_CPU["texts" if setting.data.set.texts else "images"]
+    return Expected(round(_seconds(setting, models, lambda cost: rate / cost.gflop)) if known else None, gpu)
+
+
+def size(setting):
+    """The pixels of an image or the mean number of tokens of a text; None for other examples."""
+    dataset = setting.data.set
+    if dataset.texts:
+        return min(dataset.tokens, setting.data.view.length)
+    return dataset.shape[1] * dataset.shape[2] if len(dataset.shape) == 3 else None
 
 
 def _seconds(setting, models, rate):
-    """Seconds of all training at rate(cost) images per second; the teacher's forward pass costs a third of a step."""
-    _, height, width = setting.data.set.shape
+    """Seconds of all training at rate(cost) examples per second; the teacher's forward pass costs a third of a step."""
     images = setting.teacher.epochs * (setting.data.train_examples or setting.data.set.examples[0])
-    a_second = [rate(model.cost) * model.cost.side**2 / (height * width) for model in models]
+    a_second = [rate(model.cost) * model.cost.side**2 / size(setting) for model in models]
     return images * (sum(1 / speed for speed in a_second) + 1 / a_second[0] / 3)
 
 

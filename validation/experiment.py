@@ -34,9 +34,9 @@ def run(plan, *, engine, progress, renewed=None):
 
     # Trained on labels: the teacher, and the student's own network where it is another one. Each is trained once.
     wanted = teachers.configurations(plan.configuration)
-    trained = {name: teachers.fit(folder.out, wanted[name], made.roles[name], networks[name], inputs, seed=seed,
-                                  recorder=Recorder(networks[name], made.bases if name == "teacher" else {},
-                                                    setting.analysis.every),
+    trained = {name: teachers.fit(folder.out, wanted[name], made.roles[name], networks[name], made.inputs_of[name],
+                                  seed=seed, recorder=Recorder(networks[name], made.bases if name == "teacher"
+                                                               else {}, setting.analysis.every),
                                   engine=engine, progress=progress, described=origin, renewed=renewed)
                for name in wanted}
 
@@ -46,8 +46,9 @@ def run(plan, *, engine, progress, renewed=None):
         bases = {name: basis(trained["teacher"].network) if callable(basis) else basis
                  for name, basis in made.bases.items() if setting.is_self_distillation}
     pairs = {name: draw_pairs(setting.analysis, seed, len(basis.values)) for name, basis in bases.items()}
+    mine = made.inputs_of["student"]
     before = [entry | {"role": name} for name, training in trained.items() for entry in training.log]
-    trained["student"] = Trainer(made.roles["student"], networks["student"], folder, inputs, seed=seed, engine=engine,
+    trained["student"] = Trainer(made.roles["student"], networks["student"], folder, mine, seed=seed, engine=engine,
                                  precision=setting.precision, progress=progress, before=before,
                                  snapshots=setting.evaluation.snapshots,
                                  recorder=Recorder(networks["student"], bases, setting.analysis.every)
@@ -101,10 +102,13 @@ def published(setting):
 
 
 def data_of(made):
-    """What was trained on: the result's `data`, and a note on what its training accuracies mean."""
+    """What was trained on: the result's `data` with the origin of pretrained networks by role, and a note on what its
+    training accuracies mean."""
     wrong, source = made.examples.mislabelled, made.splits.source
     note = f"against the labels trained on, {wrong.sum()} of {len(wrong)} of them flipped"
-    return {"data": {"source": source.name, "note": source.note, "sha256": made.examples.sha256()},
+    pretrained = {role: network.origin for role, network in made.networks.items() if hasattr(network, "origin")}
+    return {"data": {"source": source.name, "note": source.note, "sha256": made.examples.sha256(),
+                     "pretrained": pretrained},
             "notes": {"accuracy.train": note}}
 
 

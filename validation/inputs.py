@@ -14,7 +14,7 @@ BYTES_ON_DEVICE = 8e9  # memory-mapped images larger than this stay on disk
 class Fixed:
     """Inputs (n, ...) without augmentation, and labels (n,)."""
 
-    augmented = False
+    augmented, lengths = False, None
 
     def __init__(self, inputs, labels):
         self.inputs, self.labels, self.device = inputs, labels, inputs.device
@@ -38,6 +38,8 @@ class Pictures:
     They are stored on the device, or, if they are memory-mapped and large, on disk. shape: of the network's inputs;
     statistics: mean and deviation of each channel; view: a `views.Images`; embed: applied to each normalised batch.
     """
+
+    lengths = None
 
     def __init__(self, images, labels, shape, statistics, view, embed, device, channels_last, dtype=torch.float32):
         self.on_disk = isinstance(images, np.memmap) and images.nbytes > BYTES_ON_DEVICE
@@ -80,6 +82,7 @@ class Part:
     def __init__(self, split, where):
         self.split, self.where, self.device = split, where, split.device
         self.labels = split.labels[where]
+        self.lengths = None if split.lengths is None else split.lengths[where]
 
     def __len__(self):
         return len(self.where)

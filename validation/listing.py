@@ -5,6 +5,7 @@ from textwrap import indent
 
 from eigenkd.table import Cells, written
 from validation import costs
+from validation.models.pretrained import Missing
 from validation.schedules import in_words, learning_rate_pieces, steps_per_epoch, weight_pieces
 
 DEVICES = {"cpu": "2 CPU CORES", "gpu": "ONE H100"}
@@ -21,14 +22,14 @@ def listed(setting):
 def listing(settings, locate):
     """The tables of --list, one per data set; locate(dataset) returns the `Source` that would be used."""
     lines, estimated = [], False
-    for dataset in dict.fromkeys(setting.data.set for setting in settings):
+    for dataset in {setting.data.set.name: setting.data.set for setting in settings}.values():
         source = locate(dataset)
         state = ("missing, see --dry-run" if source.missing else
                  "to be downloaded" if source.megabytes else source.note)
         lines += [f"{dataset.name} ({dataset.megabytes:,g} MB): {state}"]
         rows = []
         for setting in settings:
-            if setting.data.set == dataset:
+            if setting.data.set.name == dataset.name:
                 times = [_time(costs.expected(setting), device) for device in DEVICES]
                 estimated |= any("*" in time for time in times)
                 rows.append((setting.name, setting.networks, *times, setting.title))
@@ -39,11 +40,12 @@ def listing(settings, locate):
 
 def planned(plan):
     """The entry of a plan in --dry-run --json."""
+    counts, megabytes, missing = sizes_of(plan)
     return {"configuration": plan.configuration, "guesses": plan.setting.guesses,
-            "parameters": parameters(plan.setting), "expected": expected(plan.setting),
+            "parameters": counts, "missing": missing, "expected": expected(plan.setting),
             "data": {"source": plan.source.name, "note": plan.source.note, "missing": bool(plan.source.missing),
                      "megabytes_to_fetch": plan.source.megabytes},
-            "megabytes": kept_megabytes(plan.setting), "folder": str(plan.folder.path), "state": plan.state,
+            "megabytes": megabytes, "folder": str(plan.folder.path), "state": plan.state,
             "steps": steps(plan),
             "over_epochs": {name: [asdict(piece) for piece in pieces] for name, pieces in over_epochs(plan).items()}}
 
@@ -60,11 +62,12 @@ def dry_run(plans):
         lines += [indent(written(Cells((), tuple(rows), align="lll")), "  ")]
         lines += [f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items()]
         lines += ["  steps: " + ", ".join(f"{role} {count:,}" for role, count in steps(mine[0]).items())]
-        lines += [f"  parameters: {_counts(parameters(chosen))}"]
+        counts, sizes, missing = sizes_of(mine[0])
+        lines += [f"  parameters: {_counts(counts)}" if counts else f"  networks: MISSING: {missing}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
-        sizes = kept_megabytes(chosen)
-        lines += [f"  disk: about {sizes['run']:,} MB per seed and {sizes['checkpoints']:,} MB more while it runs; the "
-                  f"teacher {sizes['teacher']:,} MB, once for all its students"]
+        if sizes:
+            lines += [f"  disk: about {sizes['run']:,} MB per seed and {sizes['checkpoints']:,} MB more while it runs; "
+                      f"the teacher {sizes['teacher']:,} MB, once for all its students"]
         unchanged = "; for the unchanged setting" if chosen.given else ""
         lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} per seed on two CPU cores, "
                   f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
@@ -80,13 +83,13 @@ def expected(setting):
     return {"cpu": times.cpu, "gpu": times.gpu, "measured": list(times.measured)}
 
 
-def parameters(setting):
+def parameters(setting, data_dir="data"):
     """The numbers of parameters: trained ones of the teacher, fixed ones of its embedding, and the student's if it has
-    another architecture."""
+    another architecture. Raises `pretrained.Missing` without the files of a pretrained network."""
     from validation.assembly import build
 
-    embed, networks = build(setting, seed=0)
-    counted = {"trained": networks["teacher"], "fixed": embed}
+    embeddings, networks = build(setting, 0, data_dir, download=False)
+    counted = {"trained": networks["teacher"], "fixed": embeddings["teacher"]}
     if not setting.is_self_distillation:
         counted["student"] = networks["student"]
     return {name: sum(p.numel() for p in module.parameters()) for name, module in counted.items()}
@@ -109,10 +112,15 @@ def steps(plan):
             for role in ("teacher", "student") for recipe in [getattr(plan.setting, role)]}
 
 
-def kept_megabytes(setting):
-    """Estimated sizes on disk in MB: run folder, checkpoints, and the teacher's folder."""
-    sizes = costs.kept_bytes(setting, parameters(setting))
-    return {name: max(1, round(count / 1e6)) for name, count in sizes.items()}
+def sizes_of(plan):
+    """(`parameters`, estimated sizes on disk in MB, what is missing); without the files of a pretrained network the
+    first two are None. The sizes are those of the run folder, the checkpoints and the teacher's folder."""
+    try:
+        counts = parameters(plan.setting, plan.data_dir)
+    except Missing as missing:
+        return None, None, str(missing)
+    sizes = costs.kept_bytes(plan.setting, counts)
+    return counts, {name: max(1, round(count / 1e6)) for name, count in sizes.items()}, ""
 
 
 def _counts(counts):

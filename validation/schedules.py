@@ -19,6 +19,7 @@ def learning_rate(recipe, step, per_epoch):
 
         constant    1
         steps       decay_factor ^ (number of decay_epochs that have passed)
+        linear      (epochs * per_epoch - step) / (epochs * per_epoch - W)
         cosine      (1 + cos(pi (step - W) / (epochs * per_epoch - W))) / 2
     """
     warmup = recipe.warmup_epochs * per_epoch
@@ -27,9 +28,10 @@ def learning_rate(recipe, step, per_epoch):
     if recipe.schedule == "steps":
         passed = sum(step >= epoch * per_epoch for epoch in recipe.decay_epochs)
         return recipe.learning_rate * recipe.decay_factor**passed
-    if recipe.schedule == "cosine":
+    if recipe.schedule in ("linear", "cosine"):
         done = (step - warmup) / (recipe.epochs * per_epoch - warmup)
-        return recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        left = 1 - done if recipe.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
+        return recipe.learning_rate * left
     return recipe.learning_rate
 
 
@@ -48,8 +50,8 @@ def learning_rate_pieces(recipe):
     """`learning_rate` over a whole training as a list of `Piece`."""
     peak, warmup, end = recipe.learning_rate, recipe.warmup_epochs, recipe.epochs
     pieces = [Piece(0, warmup, 0.0, peak)] if warmup else []
-    if recipe.schedule == "cosine":
-        return [*pieces, Piece(warmup, end, peak, 0.0, "cosine")]
+    if recipe.schedule in ("linear", "cosine"):
+        return [*pieces, Piece(warmup, end, peak, 0.0, recipe.schedule)]
     ends = [*(recipe.decay_epochs if recipe.schedule == "steps" else ()), end]
     values = [peak * recipe.decay_factor**passed for passed in range(len(ends))]
     return _lasting(pieces + _constant([warmup, *ends[:-1]], ends, values))

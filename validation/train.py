@@ -12,6 +12,8 @@ from validation.schedules import learning_rate, steps_per_epoch
 from validation.seeding import generator
 from validation.state import TrainingState
 
+WINDOW = 50  # batches whose examples are sorted by length together
+
 
 def train(network, examples, role, *, seed, teacher=None, state=None, forward=None, precision=nullcontext, group=SINGLE,
           on_step=lambda step: None, on_epoch=lambda epoch, step, loss: None):
@@ -23,10 +25,10 @@ def train(network, examples, role, *, seed, teacher=None, state=None, forward=No
     creates the context in which networks compute; losses are float32 or better. group: the processes that share the
     work.
 
-    The order of batches depends only on (seed, the role's stream, epoch), and the augmentation of an example only on
-    (seed, stream, epoch, index). A smaller last batch of an epoch is dropped if the recipe says so. on_step(step) is
-    called with 0 before the first step and after each step; on_epoch(epoch, step, loss) is called after each epoch,
-    counted from 1, with the mean loss over its examples.
+    The order of batches depends only on (seed, the role's stream, epoch) and on the examples' lengths, if they have
+    any; the augmentation of an example depends only on (seed, stream, epoch, index). A smaller last batch of an epoch
+    is dropped if the recipe says so. on_step(step) is called with 0 before the first step and after each step;
+    on_epoch(epoch, step, loss) is called after each epoch, counted from 1, with the mean loss over its examples.
 
     Raises UsageError if the loss is no longer finite.
     """
@@ -39,8 +41,10 @@ def train(network, examples, role, *, seed, teacher=None, state=None, forward=No
     while state.epoch < recipe.epochs:
         epoch = state.epoch + 1
         network.train()
-        order = torch.randperm(len(examples), generator=generator(seed, "batches", role.stream, epoch))[:seen]
-        for batch in order.to(examples.device).split(recipe.batch_size)[state.batch:]:
+        random = generator(seed, "batches", role.stream, epoch)
+        order = torch.randperm(len(examples), generator=random)[:seen].to(examples.device)
+        order = by_length(order, examples.lengths, recipe.batch_size, random)
+        for batch in order.split(recipe.batch_size)[state.batch:]:
             mine, weights = group.mine(batch), terms.weights(state.step, per_epoch, recipe.epochs)
             with precision():
                 inputs = examples.view(mine, seed=seed, stream=role.stream, epoch=epoch)
@@ -64,6 +68,22 @@ def train(network, examples, role, *, seed, teacher=None, state=None, forward=No
     return state.step
 
 
+def by_length(order, lengths, batch_size, random):
+    """The indices `order` (n,) with batches of similar length; unchanged where examples have no lengths (None).
+
+    Within each `WINDOW` batches the examples are sorted by length, and the batches are then put in random order; a
+    smaller last batch stays the last one. lengths: of all examples; random: a torch.Generator.
+    """
+    if lengths is None:
+        return order
+    found = []
+    for window in order.split(WINDOW * batch_size):
+        batches = window[lengths[window].argsort(stable=True)].split(batch_size)
+        whole = len(window) // batch_size
+        found += [batches[i] for i in torch.randperm(whole, generator=random).tolist()] + list(batches[whole:])
+    return torch.cat(found)
+
+
 @torch.no_grad()
 def predict(network, examples, indices=None, *, precision=nullcontext, group=SINGLE, check=lambda: None):
     """The logits (n, classes) of the network on `examples` without augmentation, in evaluation mode.
@@ -73,12 +93,15 @@ def predict(network, examples, indices=None, *, precision=nullcontext, group=SIN
     network.eval()
     if indices is None:
         indices = torch.arange(len(examples), device=examples.device)
-    logits = []
-    for batch in group.mine(indices).split(examples.evaluation_batch):
+    mine, logits = group.mine(indices), []
+    order = slice(None) if examples.lengths is None else examples.lengths[mine].argsort(stable=True)
+    for batch in mine[order].split(examples.evaluation_batch):
         check()
         with precision():
             logits.append(_exact(network(examples.plain(batch))))
-    return group.gather(torch.cat(logits), len(indices))
+    found = torch.cat(logits)
+    found[order] = found.clone()
+    return group.gather(found, len(indices))
 
 
 def _exact(logits):

@@ -125,15 +125,17 @@ def test_a_failed_download_raises_and_says_what_to_do(archive, tmp_path, monkeyp
     assert "\n" not in str(raised.value)
 
 
-PUBLISHED_SETS = [dataset() for name, dataset in DATASETS.items() if name not in ("image_folder", "arrays", "table")]
+PUBLISHED_SETS = [dataset() for name, dataset in DATASETS.items()
+                  if name not in ("image_folder", "arrays", "table", "texts")]
 
 
 def test_generated_data_has_the_requested_shape():
     for dataset in PUBLISHED_SETS:
-        made = generated.load(dataset.shape, dataset.classes, train=30, test=10)
+        made = dataset.generate(train=30, test=10)
         assert made.train_inputs.shape == (30, *dataset.shape) and made.test_inputs.shape == (10, *dataset.shape)
         assert {*made.train_labels, *made.test_labels} == set(range(min(dataset.classes, 40)))
-        assert made.train_inputs.max() > 200 and made.classes == dataset.classes
+        assert (made.train_inputs.dtype.kind == "T" if dataset.texts else made.train_inputs.max() > 200)
+        assert made.classes == dataset.classes
         assert made.source.name == "generated"
     rows = generated.load((7,), 3, train=30, test=10)
     assert rows.train_inputs.shape == (30, 7) and rows.train_inputs.dtype == np.float32
@@ -141,15 +143,17 @@ def test_generated_data_has_the_requested_shape():
 
 
 def test_every_data_set_describes_itself_and_its_download(tmp_path, monkeypatch):
-    monkeypatch.setattr("validation.data.fashion_mnist.DEBIAN", tmp_path / "nowhere")
-    assert len(PUBLISHED_SETS) == 7
+    for module in ("fashion_mnist", "wordnet"):
+        monkeypatch.setattr(f"validation.data.{module}.DEBIAN", tmp_path / "nowhere")
+    assert len(PUBLISHED_SETS) == 12
     for dataset in PUBLISHED_SETS:
         assert DATASETS[dataset.name] is type(dataset) and dataset.title and dataset.licence
-        assert len(dataset.mean) == len(dataset.std) == dataset.shape[0]
-        assert all(0 < x < 1 for x in (*dataset.mean, *dataset.std))
+        if not dataset.texts:
+            assert len(dataset.mean) == len(dataset.std) == dataset.shape[0]
+            assert all(0 < x < 1 for x in (*dataset.mean, *dataset.std))
         undecided, forbidden = dataset.locate(tmp_path, None), dataset.locate(tmp_path, False)
         assert undecided.megabytes == pytest.approx(dataset.megabytes if dataset.on_first_use else 0, rel=0.02)
-        missing = dataset.on_first_use or dataset.name == "imagenet"
+        missing = dataset.on_first_use or dataset.name in ("imagenet", "wordnet")
         assert forbidden.megabytes == 0 and bool(forbidden.missing) == missing
         assert undecided.name == forbidden.name
     assert not list(tmp_path.iterdir())
@@ -244,7 +248,8 @@ def test_a_mask_has_the_given_share_and_is_uniform():
     assert not mask(40, 0.0, random()).any() and mask(40, 1.0, random()).all()
 
 
-@pytest.mark.parametrize("name", [name for name in DATASETS if name not in ("image_folder", "arrays", "table")])
+@pytest.mark.parametrize("name", [name for name in DATASETS
+                  if name not in ("image_folder", "arrays", "table", "texts")])
 def test_the_usual_source_is_the_one_without_files(name, tmp_path):
     dataset = DATASETS[name]()
     assert dataset.usual_source == dataset.locate(tmp_path / "none", None).name

@@ -204,7 +204,7 @@ def test_the_student_learns_from_its_teachers_logits(tmp_path, monkeypatch):
 def test_inputs_are_pixels_from_0_to_1_through_the_embedding():
     setting, dataset = find("rf_noisy_mnist"), generated.load((1, 28, 28), 10)
     examples = draw(dataset, setting.data, 0)
-    embed, _ = build(setting, 0)
+    embed = build(setting, 0)[0]["teacher"]
     data = Inputs(examples, setting, embed, torch.device("cpu"), seed=0)
     pixels = torch.from_numpy(examples.train_inputs).float() / 255
     assert 0 <= pixels.min() < 0.1 and 0.9 < pixels.max() <= 1

@@ -83,7 +83,7 @@ ROWS = {  # rows of Table 2: teacher, student, train and test accuracies
 
 
 def test_exactly_the_18_image_rows_of_table_2_have_the_papers_accuracies():
-    assert set(ROWS) == {name for name, setting in SETTINGS.items() if setting.published}
+    assert set(ROWS) == {setting.name for setting in images.SETTINGS if setting.published}
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -1,5 +1,6 @@
 """The base class of data sets, the arrays that they load, and the source of the arrays."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +29,8 @@ class Source:
 class Splits:
     """Inputs (n, ...) and labels (n,) int64 of a training pool and a test set.
 
-    Inputs are uint8 images (n, channels, height, width), or rows of numbers. They may be memory-mapped; nothing here
-    reads them. digests: array name -> digest of its content, if it is known in advance.
+    Inputs are uint8 images (n, channels, height, width), rows of numbers, or texts (n, parts). They may be
+    memory-mapped; nothing here reads them. digests: array name -> digest of its content, if it is known in advance.
     """
 
     train_inputs: np.ndarray
@@ -66,7 +67,9 @@ class Dataset:
     licence: ClassVar[str]
     """The licence of the data."""
     shape: ClassVar[tuple[int, ...]]
-    """The shape of one example as a network sees it: (channels, height, width), or (features,)."""
+    """The shape of one example as a network sees it: (channels, height, width), (features,), or (texts,)."""
+    texts: ClassVar[int] = 0
+    """The number of texts of an example; 0 for numbers."""
     classes: ClassVar[int]
     examples: ClassVar[tuple[int, int]]
     """The numbers of training and test examples, those available without a download if they are fewer."""
@@ -101,6 +104,12 @@ class Dataset:
     def load(self, data_dir, download) -> Splits:
         """The arrays. Raises UsageError for missing or corrupt files and for a failed download."""
         raise NotImplementedError(f"{type(self).__name__}.load(data_dir, download) -> Splits")
+
+    def generate(self, train, test) -> Splits:
+        """Synthetic arrays of this kind for a smoke run: `train` and `test` examples."""
+        from validation.data import generated
+
+        return generated.load(self.shape, self.classes, train, test)
 
 
 class InFile(Dataset):
@@ -154,6 +163,13 @@ def stamp(*paths):
     """What changes if one of these files does: the times and sizes."""
     files = [Path(path).expanduser() for path in paths if path]
     return tuple((file.stat().st_mtime_ns, file.stat().st_size) if file.exists() else None for file in files)
+
+
+def content(array):
+    """What a digest of an array is computed from: its bytes, or the text of its strings as JSON."""
+    if array.dtype.kind == "T":
+        return json.dumps(array.tolist(), ensure_ascii=False).encode()
+    return np.ascontiguousarray(array)
 
 
 def check_data_dir(data_dir):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from validation.data.dataset import content
 from validation.errors import UsageError
 from validation.seeding import generator
 
@@ -35,7 +36,7 @@ class Examples:
         total = hashlib.sha256()
         for name in sorted(self.__dataclass_fields__.keys() - {"digests"}):
             array = getattr(self, name)
-            digest = self.digests.get(name) or hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+            digest = self.digests.get(name) or hashlib.sha256(content(array)).hexdigest()
             total.update(f"{name} {array.dtype.str} {array.shape} {digest}\n".encode())
         return total.hexdigest()
 

@@ -1,4 +1,4 @@
-"""How a network sees the examples of a data set: as rows of numbers, or as images.
+"""How a network sees the examples of a data set: as rows of numbers, as images, or as tokens of texts.
 
 A view is a frozen dataclass with a literal `name` and the members of `View`. Its fields become command-line flags
 (--data.view.padding).
@@ -23,9 +23,13 @@ class View:
 
     def check(self, dataset):
         """Raises UsageError if the view does not support the examples of the data set."""
+        if dataset.texts:
+            raise UsageError(f"--data.view: expected tokens for the texts of {dataset.title}, got {self.name}; pass "
+                             "--data.view tokens")
 
     def split(self, inputs, labels, *, dataset, fitted, embed, device, channels_last, dtype):
-        """One split, ready for training: a `validation.inputs.Fixed` or `Pictures`, or an object with their members.
+        """One split, ready for training: a `validation.inputs.Fixed` or `Pictures`, a `validation.tokens.Tokenised`, or
+        an object with their members.
 
         inputs (n, ...), labels (n,): arrays; fitted: the training inputs, from which means and deviations are computed;
         embed: the network's fixed part; dtype: the type of the network's inputs.
@@ -71,6 +75,7 @@ class Images(View):
         return bool(self.padding or self.flip or self.resized_crop)
 
     def check(self, dataset):
+        super().check(dataset)
         if len(dataset.shape) != 3:
             raise UsageError("--data.view: expected examples of shape (channels, height, width) for images, got "
                              f"{dataset.shape} of {dataset.title}; pass --data.view rows")
@@ -82,4 +87,33 @@ class Images(View):
         return Pictures(inputs, labels, dataset.shape, statistics, self, embed, device, channels_last, dtype)
 
 
-VIEWS = {"rows": Rows, "images": Images}
+@dataclass(frozen=True)
+class Tokens(View):
+    """Texts as the tokens of the network's own tokeniser; batches have texts of similar length."""
+
+    name: Literal["tokens"] = "tokens"
+    length: int = 128
+    """Texts are cut at this number of tokens."""
+
+    def __post_init__(self):
+        if self.length < 4:
+            raise UsageError(f"--data.view.length: expected at least 4 tokens, got {self.length}; pass more")
+
+    def check(self, dataset):
+        if not dataset.texts:
+            raise UsageError(f"--data.view: expected texts for tokens, got the numbers of {dataset.title}; pass "
+                             "--data.view rows or images")
+
+    def split(self, inputs, labels, *, dataset, fitted, embed, device, channels_last, dtype):
+        from validation.tokens import Tokenised, Tokeniser
+
+        if not isinstance(embed, Tokeniser):
+            raise UsageError(f"--model: expected an encoder for the texts of {dataset.title}, got a network on "
+                             "numbers; pass --model encoder")
+        if self.length > embed.longest:
+            raise UsageError(f"--data.view.length: expected at most the {embed.longest} tokens that the encoder "
+                             f"supports, got {self.length}; pass fewer")
+        return Tokenised(embed(inputs, self.length), embed.pad, labels, device)
+
+
+VIEWS = {"rows": Rows, "images": Images, "tokens": Tokens}

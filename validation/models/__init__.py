@@ -1,6 +1,7 @@
 """The registry of networks. To add one, write a class that extends `Network` in a file here, and add a line below."""
 
 from validation.models.cnn import CNN
+from validation.models.encoder import Encoder
 from validation.models.mlp import MLP
 from validation.models.network import Network
 from validation.models.random_features import RandomFeatures
@@ -16,7 +17,8 @@ MODELS = {model.__dataclass_fields__["name"].default: model for model in (
     MobileNetV2,
     TorchvisionResNet18,
     TangentMLP,
+    Encoder,
 )}
 
-__all__ = ["CNN", "MLP", "MODELS", "MobileNetV2", "Network", "RandomFeatures", "ResNet", "TangentMLP",
+__all__ = ["CNN", "MLP", "MODELS", "Encoder", "MobileNetV2", "Network", "RandomFeatures", "ResNet", "TangentMLP",
            "TorchvisionResNet18"]

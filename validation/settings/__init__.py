@@ -4,7 +4,7 @@ import re
 from importlib import import_module
 
 from validation.errors import UsageError, unknown
-from validation.settings import images
+from validation.settings import images, language
 from validation.settings.cnn import CNN_CIFAR10, CNN_FASHION_MNIST, CNN_FASHION_MNIST_NOISY, CNN_FASHION_MNIST_SGD
 from validation.settings.mlp_mnist import MLP_MNIST, MLP_MNIST_ADAM_1E3, MLP_MNIST_SGD
 from validation.settings.rf_noisy_mnist import RF_NOISY_MNIST, RF_NOISY_MNIST_SGD
@@ -23,6 +23,7 @@ SETTINGS = {setting.name: setting for setting in (
     CNN_FASHION_MNIST_SGD,
     CNN_FASHION_MNIST_NOISY,
     *images.SETTINGS,
+    *language.SETTINGS,
 )}
 
 

@@ -47,9 +47,9 @@ class Training:
     weight_decay: float = 0.0
     warmup_epochs: int | float = 0
     """Epochs over which the learning rate increases linearly from zero."""
-    schedule: Literal["constant", "steps", "cosine"] = "constant"
+    schedule: Literal["constant", "steps", "linear", "cosine"] = "constant"
     """After the warm-up the learning rate is constant, is multiplied by decay_factor at decay_epochs, or decays to zero
-    along a cosine."""
+    along a line or a cosine."""
     decay_epochs: tuple[int | float, ...] = ()
     decay_factor: float = 0.1
     drop_last: bool = False

@@ -7,6 +7,7 @@ from validation.studies.function_space import FUNCTION_SPACE, FUNCTION_SPACE_STE
 from validation.studies.intervention import INTERVENTION
 from validation.studies.label_class import LABEL_CLASS
 from validation.studies.label_noise import LABEL_NOISE
+from validation.studies.language import LANGUAGE, LANGUAGE_FULL, LANGUAGE_PAPER
 from validation.studies.loss_switching import (
     LOSS_SWITCHING,
     LOSS_SWITCHING_GRADUAL,
@@ -36,6 +37,9 @@ STUDIES = {study.name: study for study in (
     RESNETS,
     FUNCTION_SPACE,
     FUNCTION_SPACE_STEPS,
+    LANGUAGE,
+    LANGUAGE_FULL,
+    LANGUAGE_PAPER,
 )}
 
 __all__ = ["STUDIES", "Quantity", "Study", "find"]

@@ -36,6 +36,11 @@ def underfit(split="train"):
     return Quantity(f"underfit, {split} (%)", lambda result: 100 * result["deviation"][split]["underfit"], digits=0)
 
 
+def overfit(split="train"):
+    """The share of the teacher's most confident quarter on which the student is more confident, in per cent."""
+    return Quantity(f"overfit, {split} (%)", lambda result: 100 * result["deviation"][split]["overfit"], digits=0)
+
+
 def best(role):
     """The best test accuracy of any epoch, in per cent: what stopping at the right time would have given."""
     return Quantity(f"best test accuracy, {role} (%)",
