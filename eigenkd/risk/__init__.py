@@ -8,7 +8,8 @@ Losses and risks are those of a sample: the squared error summed over outputs, a
 Sec. 9, docs/theory.md.
 """
 
-from eigenkd.risk.criteria import LeaveOneOut, degrees_of_freedom, gcv, leave_one_out, sure, training_loss
+from eigenkd.risk.criteria import degrees_of_freedom, sure, training_loss
+from eigenkd.risk.left_out import LeaveOneOut, gcv, leave_one_out
 from eigenkd.risk.noise import Risk, best_mixing_weight, fixed_design, flip_mean, flip_noise
 from eigenkd.risk.stopping import time_to_loss
 from eigenkd.risk.tuning import Tuned, tune, tune_each

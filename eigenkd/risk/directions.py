@@ -8,9 +8,11 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd._arrays import is_concrete, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.flow import Fit, LinearFlow
 
 
+@pytree("basis", "components", "outside", "unreached", "unit")
 @dataclass(frozen=True, eq=False)
 class Directions:
     """The displacement z of targets from what the start predicts, z = U c + outside.
