@@ -12,9 +12,10 @@ from eigenkd.risk.criteria import degrees_of_freedom, sure, training_loss
 from eigenkd.risk.left_out import LeaveOneOut, gcv, leave_one_out
 from eigenkd.risk.mixing import Line, best_mixing_weight, line, mixing
 from eigenkd.risk.noise import Risk, fixed_design, flip_mean, flip_noise
+from eigenkd.risk.random_design import DesignFit, RandomDesign, random_design
 from eigenkd.risk.stopping import time_to_loss
 from eigenkd.risk.tuning import Tuned, tune, tune_each
 
-__all__ = ["LeaveOneOut", "Line", "Risk", "Tuned", "best_mixing_weight", "degrees_of_freedom", "fixed_design",
-           "flip_mean", "flip_noise", "gcv", "leave_one_out", "line", "mixing", "sure", "time_to_loss", "training_loss",
-           "tune", "tune_each"]
+__all__ = ["DesignFit", "LeaveOneOut", "Line", "RandomDesign", "Risk", "Tuned", "best_mixing_weight",
+           "degrees_of_freedom", "fixed_design", "flip_mean", "flip_noise", "gcv", "leave_one_out", "line", "mixing",
+           "random_design", "sure", "time_to_loss", "training_loss", "tune", "tune_each"]
