@@ -115,6 +115,7 @@ def mixing(flow: LinearFlow, student: Filter, teacher: Filter, signal: Array, no
     Raises TypeError or ValueError as `fixed_design` does, and for what is not a filter. Returns a `Line`.
     """
     flow, student, teacher = checked_flow(flow), filter_named("student", student), filter_named("teacher", teacher)
+    flow = flow.fit(student @ teacher).flow  # in the library of the filters' parameters
     s, left, d = gains(flow, student, teacher)
     xp, n = array_namespace(s), flow.targets.shape[0]
     noise = real_array("noise", noise, like=s, nonnegative=True)

@@ -17,6 +17,7 @@ from eigenkd._arrays import Array, constant, is_concrete, leading, moved, real_a
 from eigenkd._pytrees import mapped, pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.filters.resolvents import NoResolvents, groups
+from eigenkd.risk.change import Change
 from eigenkd.risk.mixing import Line
 
 FIXED, NEWTON = 20, 24  # iterations for the effective penalty; at most 20 of Newton's were needed
@@ -102,6 +103,12 @@ class RandomDesign:
         risk = _cross(design, alone, alone)
         return Line(design.noise, (risk[0] + design.unexplained, risk[1]), _cross(design, alone, between),
                     _cross(design, between, between))
+
+    def change(self, student: Filter, teacher: Filter) -> Change:
+        """R(student) - R(teacher) on new inputs, as `risk.change`: whether distilling helps, from which noise on."""
+        taught, alone = self.fit(filter_named("student", student) @ filter_named("teacher", teacher)), self.fit(teacher)
+        A, B = (a - b for a, b in zip(taught.parts, alone.parts))
+        return Change(self.noise, (A, B), 0 * A)
 
     def effective_penalty(self, strength: Array) -> Array:
         """kappa(mu) of Eq. (89): on the population, ridge regression with this penalty shrinks as mu does on n
