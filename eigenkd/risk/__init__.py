@@ -15,13 +15,14 @@ from eigenkd.risk.estimates import EstimatedLine, LineErrors, estimated_mixing, 
 from eigenkd.risk.left_out import LeaveOneOut, gcv, leave_one_out
 from eigenkd.risk.mixing import Line, best_mixing_weight, line, mixing
 from eigenkd.risk.noise import Risk, fixed_design, flip_mean, flip_noise
+from eigenkd.risk.other_features import Distilled, distilled, estimated_distilled
 from eigenkd.risk.random_design import DesignFit, RandomDesign, random_design
 from eigenkd.risk.steps import Steps, best_steps, estimated_steps
 from eigenkd.risk.stopping import time_to_loss
 from eigenkd.risk.tuning import Tuned, tune, tune_each
 
-__all__ = ["Advice", "Change", "DesignFit", "EstimatedLine", "LeaveOneOut", "Line", "LineErrors", "RandomDesign",
-           "Risk", "Steps", "Tuned", "advise", "best_mixing_weight", "best_steps", "change", "degrees_of_freedom",
-           "estimated_change", "estimated_mixing", "estimated_steps", "fixed_design", "flip_mean", "flip_noise", "gcv",
-           "leave_one_out", "line", "mixing", "noise_variance", "random_design", "sure", "time_to_loss",
-           "training_loss", "tune", "tune_each"]
+__all__ = ["Advice", "Change", "DesignFit", "Distilled", "EstimatedLine", "LeaveOneOut", "Line", "LineErrors",
+           "RandomDesign", "Risk", "Steps", "Tuned", "advise", "best_mixing_weight", "best_steps", "change",
+           "degrees_of_freedom", "distilled", "estimated_change", "estimated_distilled", "estimated_mixing",
+           "estimated_steps", "fixed_design", "flip_mean", "flip_noise", "gcv", "leave_one_out", "line", "mixing",
+           "noise_variance", "random_design", "sure", "time_to_loss", "training_loss", "tune", "tune_each"]
