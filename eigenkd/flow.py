@@ -30,7 +30,7 @@ from eigenkd._arrays import (
 )
 from eigenkd._pytrees import mapped, pytree
 from eigenkd._svd import interpolant_components
-from eigenkd.filters.algebra import Filter, share
+from eigenkd.filters.algebra import Filter
 from eigenkd.fit import Fit
 from eigenkd.spectrum import Spectrum
 
@@ -124,19 +124,20 @@ class LinearFlow:
     def chain(self, times: Sequence[Array], weights: Sequence[Array] | None = None) -> Fit:
         """The last of several generations: times[0] on the labels, each later one on the outputs of the one before.
 
-        weights: one per generation, between 0 and 1: the share of the labels in its targets. The rest are outputs of
-        the generation before; all are where weights are left out. The first generation sees labels alone, whatever its
-        weight. Eqs. (12), (13)
+        weights: one per generation: the weight of the labels in its targets, any number. The rest, 1 - weight, is that
+        of the outputs of the generation before; all of it where weights are left out. The first generation sees labels
+        alone, whatever its weight. Eqs. (12), (13)
         """
         times = _sequence("times", times)
         if weights is not None and len(_sequence("weights", weights)) != len(times):
             raise ValueError(f"weights: expected {len(times)} of them, one a generation, got {len(weights)}; pass 1 "
                              f"for the first, which has no other targets than the labels")
-        shares = None if weights is None else [share(f"weights[{i}]", weight) for i, weight in enumerate(weights)]
+        if weights is not None:
+            weights = [real_array(f"weights[{i}]", weight) for i, weight in enumerate(weights)]
         model = filters.identity
         for i, time in enumerate(times):
-            if shares is not None and i > 0:
-                model = filters.mix(filters.identity, model, shares[i])
+            if weights is not None and i > 0:
+                model = filters.mix(filters.identity, model, weights[i])
             model = filters.flow(real_array(f"times[{i}]", time, nonnegative=True, finite=False)) @ model
         return self.fit(model)
 

@@ -117,6 +117,39 @@ def left_out_errors(model, X, y):
     return np.array([y[i] - model(X[keep[i]], y[keep[i]])(X[i:i + 1])[0] for i in range(len(y))])
 
 
+def deflated_residuals(lam, unreached, n, time, digits=60):
+    """Residuals exp(-t lam)/(1 - df/n) with "1 - df/n" at every pole: the inverse Laplace transform, by its poles, of
+    n/(lam_k + p) / sum_j 1/(lam_j + p) / p, for eigenvalues lam > 0 and then for the `unreached` dimensions.
+
+    P(p) = p^unreached prod (lam_j + p) has the sum P'/P, and so the transform is n P/(lam_k + p)/(p P').
+    """
+    with mp.workdps(digits):
+        lam = [mp.mpf(float(v)) for v in lam]
+
+        def times(a, b):  # polynomials, constant term first
+            out = [mp.mpf(0)] * (len(a) + len(b) - 1)
+            for i, x in enumerate(a):
+                for j, y in enumerate(b):
+                    out[i + j] += x * y
+            return out
+
+        def over(k):  # prod_{j != k} (lam_j + p)
+            out = [mp.mpf(1)]
+            for j, v in enumerate(lam):
+                out = out if j == k else times(out, [v, mp.mpf(1)])
+            return out
+
+        total = [mp.fsum(column) for column in zip(*(over(k) for k in range(len(lam))))]  # the sum of 1/(lam_j + p)
+        if unreached:
+            total = [unreached * a + b for a, b in zip(over(None), [mp.mpf(0), *total])]
+        value = lambda c, p: mp.polyval(c[::-1], p)  # noqa: E731
+        slope = [i * c for i, c in enumerate(total)][1:]
+        poles = mp.polyroots(total[::-1], maxsteps=500, extraprec=400)
+        tops = [over(k) if not unreached else [mp.mpf(0), *over(k)] for k in range(len(lam))] + [over(None)]
+        return np.array([float(mp.re(n * (value(c, 0) / value(total, 0) + mp.fsum(
+            mp.exp(q * time) * value(c, q) / (q * value(slope, q)) for q in poles)))) for c in tops])
+
+
 def generations_gap(lam, pivot, gain, parameters, learner, digits=400):
     """matched learner's gain - last generation's gain at lam, and the matched parameter, by subtraction.
 

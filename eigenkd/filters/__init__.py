@@ -18,6 +18,7 @@ in PyTorch's terms) and gives schedules (`schedules`). Eqs. (9)-(15) and (16)-(2
 from eigenkd.filters.algebra import Filter, identity, mix, toward, zero
 from eigenkd.filters.pytorch import sgd, sgd_time
 from eigenkd.filters.schedules import anneal, generations, mutual, online, online_chain, switch
+from eigenkd.filters.steps import steps
 from eigenkd.filters.training import (
     descend,
     descent,
@@ -31,4 +32,4 @@ from eigenkd.filters.training import (
 
 __all__ = ["Filter", "anneal", "descend", "descent", "flow", "generations", "heavy_ball", "heavy_flow", "identity",
            "mix", "mutual", "online", "online_chain", "relax", "ridge", "scheduled_descent", "sgd",
-           "sgd_time", "switch", "toward", "zero"]
+           "sgd_time", "steps", "switch", "toward", "zero"]

@@ -232,14 +232,26 @@ def toward(target: Filter, training: Filter, start: Filter | None = None) -> Fil
 def mix(a: Filter, b: Filter, weight: Array) -> Filter:
     """weight * a + (1 - weight) * b, as for targets that mix labels and teacher.  Eq. (13)
 
-    weight: between 0 and 1, a number or an array of any shape. Raises ValueError where it is not.
+    weight: any finite number, or an array of any shape. Below 0 or above 1 it moves away from one of the two, and the
+    gain may leave [0, 1]: the filter then has gain and residual, and raises `Overshoot` for logarithms.
     """
-    constant = Exponential("constant", ("weight",), (share("weight", weight),), exponent=_share_exponent)
+    constant = ClosedForm("constant", ("weight",), (real_array("weight", weight),), pair=_constant,
+                          log_pair=_log_constant)
     return Relaxation(constant, filter_named("a", a), filter_named("b", b))
 
 
-def _share_exponent(lam, weight):
-    return -log1p(-weight) + 0 * lam
+def _constant(lam, weight):
+    return weight + 0 * lam, 1 - weight + 0 * lam
+
+
+def _log_constant(lam, weight):
+    xp = array_namespace(lam)
+    outside = (weight < 0) | (weight > 1)
+    if is_concrete(outside) and bool(xp.any(outside)):
+        raise Overshoot(f"weight: expected numbers between 0 and 1 for a logarithm, got {short(weight)}: outside of "
+                        f"that the gain may leave [0, 1]; use gain and residual, which need no logarithm")
+    weight = xp.where(outside, xp.nan, weight)  # under transformations, where no error can be raised
+    return xp.log(weight) + 0 * lam, log1p(-weight) + 0 * lam
 
 
 def parameter(name, value, finite=False):

@@ -8,9 +8,11 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd._arrays import is_concrete, real_array
+from eigenkd._pytrees import pytree
 from eigenkd.flow import Fit, LinearFlow
 
 
+@pytree("basis", "components", "outside", "unreached", "unit")
 @dataclass(frozen=True, eq=False)
 class Directions:
     """The displacement z of targets from what the start predicts, z = U c + outside.
@@ -137,3 +139,14 @@ def targets_like(name, value, flow):
     if tuple(value.shape) != expected:
         raise ValueError(f"{name}: expected shape {expected} like y, got {tuple(value.shape)}; pass one row a sample")
     return value.reshape((n, m))
+
+
+def parts(flow, signal, mean):
+    """(b, d, ||outside||^2) of `fixed_design`; d is exactly 0 where the mean is the signal."""
+    equally_weighted(flow, intercept=False)
+    signal = targets_like("signal", signal, flow)
+    here = split(flow, signal)
+    if mean is None:
+        return here.components, 0 * here.components, here.floor
+    expected = split(flow, targets_like("mean", mean, flow)).components
+    return expected, here.components - expected, here.floor

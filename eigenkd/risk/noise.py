@@ -6,19 +6,10 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd import filters
 from eigenkd._arrays import Array, is_concrete, moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.fit import Fit
-from eigenkd.flow import LinearFlow
-from eigenkd.risk.directions import (
-    checked_fit,
-    checked_flow,
-    checked_noise,
-    equally_weighted,
-    split,
-    targets_like,
-)
+from eigenkd.risk.directions import checked_fit, checked_noise, parts
 
 
 @pytree("bias", "variance")
@@ -65,47 +56,6 @@ def risk_of(fit, parts, noise):
     bias = (xp.sum((r[..., None] * expected + offset) ** 2, axis=(-2, -1)) + outside) / n
     variance = noise * xp.sum(g**2, axis=-1) / n
     return Risk(bias + 0 * variance, variance + 0 * bias)
-
-
-def best_mixing_weight(flow: LinearFlow, time: Array, teacher_time: Array, signal: Array, noise: Array,
-                       mean: Array | None = None, clip: bool = True) -> Array:
-    """The share of labels in a student's targets, weight * labels + (1 - weight) * teacher, of least risk.  Eq. (43)
-
-    weight = sum_k h_k [b_k . (b_k + d_k) - g_k (||b_k||^2 + noise)] / sum_k h_k^2 (||b_k||^2 + noise), where
-    g = a_s a_T is the gain without labels, h = a_s (1 - a_T) what a unit of weight adds to it, b and d as in
-    `fixed_design`, whose risk is a parabola in the weight.
-
-    time, teacher_time: s and T >= 0; they broadcast, inf allowed. signal, noise, mean: as in `fixed_design`. clip:
-    whether the weight is limited to [0, 1], as `filters.mix` requires. Else it is the parabola's vertex, and a negative
-    weight moves away from the labels. 1 where the weight changes nothing (s = 0 or T = inf).
-    """
-    flow = checked_flow(flow)
-    student, teacher = filters.flow(time), filters.flow(real_array("teacher_time", teacher_time, nonnegative=True,
-                                                                   finite=False))
-    fit = checked_fit(flow.fit(student @ teacher))
-    flow, g, r = fit.flow, fit.gain, fit.residual
-    lam = flow.spectrum.eigenvalues
-    xp = array_namespace(lam)
-    noise = real_array("noise", noise, like=lam, nonnegative=True)[..., None]
-    unlearned = filters.toward(filters.zero, teacher, start=filters.identity)  # by the teacher: 1 - a_T
-    h = xp.where(lam > 0, flow.spectrum.resolved(student @ unlearned).gain(lam), 0.0)
-    expected, offset, _ = parts(flow, signal, mean)
-    power, cross = xp.sum(expected**2, axis=-1), xp.sum(expected * offset, axis=-1)
-    slope = xp.sum(h * (cross + r * power - g * noise), axis=-1)
-    curvature = xp.sum(h**2 * (power + noise), axis=-1)
-    weight = xp.where(curvature > 0, slope / xp.where(curvature > 0, curvature, 1.0), 1.0)
-    return xp.clip(weight, 0.0, 1.0) if clip else weight
-
-
-def parts(flow, signal, mean):
-    """(b, d, ||outside||^2) of `fixed_design`; d is exactly 0 where the mean is the signal."""
-    equally_weighted(flow, intercept=False)
-    signal = targets_like("signal", signal, flow)
-    here = split(flow, signal)
-    if mean is None:
-        return here.components, 0 * here.components, here.floor
-    expected = split(flow, targets_like("mean", mean, flow)).components
-    return expected, here.components - expected, here.floor
 
 
 def flip_noise(rate: Array, classes: int) -> Array:

@@ -10,10 +10,11 @@ from eigenkd._arrays import Array, real_array, to_numpy
 from eigenkd._pytrees import mapped
 from eigenkd.flow import Fit, LinearFlow
 from eigenkd.risk import held_out, search
-from eigenkd.risk.criteria import gcv_of, left_out_of, sure_of
-from eigenkd.risk.directions import checked_flow, checked_values, of_targets
+from eigenkd.risk.criteria import sure_of
+from eigenkd.risk.directions import checked_flow, checked_values, of_targets, parts
 from eigenkd.risk.families import axes_of, family_of
-from eigenkd.risk.noise import parts, risk_of
+from eigenkd.risk.left_out import gcv_of, left_out_of
+from eigenkd.risk.noise import risk_of
 
 NEEDS = {"gcv": (), "loo": (), "sure": ("noise",), "risk": ("signal", "noise"), "squared": ("validation",),
          "error": ("validation",)}

@@ -131,6 +131,11 @@ def test_limits():
                                rtol=1e-15)
     np.testing.assert_array_equal(filters.mix(filters.identity, filters.zero, 1).gain(lam), 0 * lam + 1)
     np.testing.assert_array_equal(filters.mix(filters.identity, filters.zero, 0).gain(lam), 0 * lam)
+    for weight in (-0.7, 1.6):  # away from one of the two
+        mixed = filters.mix(filters.flow(1.0), filters.flow(3.0), weight)
+        a, b = filters.flow(1.0).gain(lam), filters.flow(3.0).gain(lam)
+        np.testing.assert_allclose(mixed.gain(lam), weight * a + (1 - weight) * b, rtol=1e-14, atol=1e-16)
+        np.testing.assert_allclose(mixed.gain(lam) + mixed.residual(lam), 1, rtol=1e-15)
 
 
 def test_a_loss_switch_is_the_formula():
@@ -191,7 +196,9 @@ def test_a_filter_says_what_it_is():
     (lambda: filters.descent(0.1, 2.5), ValueError, "steps: expected whole numbers, got 2.5"),
     (lambda: filters.descent(0.1, -2), ValueError, "steps: expected numbers >= 0"),
     (lambda: filters.ridge(-0.1), ValueError, "strength: expected numbers >= 0"),
-    (lambda: filters.mix(filters.zero, filters.identity, 1.5), ValueError, "weight: expected numbers between 0 and 1"),
+    (lambda: filters.mix(filters.zero, filters.identity, [0.5, 1.5]).log_gain(1.0), ValueError,
+     r"weight: expected numbers between 0 and 1 for a logarithm, got array of shape \(2,\): .*use gain and residual"),
+    (lambda: filters.mix(filters.zero, filters.identity, np.inf), ValueError, "weight: expected a finite number"),
     (lambda: filters.mix(3, filters.identity, 0.5), TypeError, "a: expected a filter, got int"),
     (lambda: filters.relax("labels", 1), TypeError, "target: expected a filter, got str"),
     (lambda: filters.descend(filters.identity, 0.1, 1, start=0), TypeError, "start: expected a filter, got int"),

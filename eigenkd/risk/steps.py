@@ -1,0 +1,166 @@
+"""The best of several steps of self-distillation with free weights: least squares over checkpoints of one training.
+
+k steps of one training s reach exactly the gains sum_j alpha_j s^j, j = 1 ... k + 1, sum alpha = 1; for a flow of time
+t the affine hull of its checkpoints at t, 2 t, ..., (k + 1) t. Their risk is quadratic in the coefficients.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from eigenkd import filters
+from eigenkd._arrays import Array, real_array
+from eigenkd._pytrees import pytree
+from eigenkd.filters.algebra import Filter, filter_named
+from eigenkd.flow import LinearFlow
+from eigenkd.risk.directions import checked_flow, of_targets, parts
+from eigenkd.risk.estimates import given_noise, unknown
+from eigenkd.risk.left_out import left_out_of
+
+
+@pytree("student", "coefficients", "weights", "risks", "oracle")
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The best steps of one training.
+
+    coefficients: (k + 1,), alpha of sum_j alpha_j s^j, the last one 0 where a step less does as well. weights: (k,), xi
+    of `filters.steps`, first to last. risks: (k + 1,), after 0, 1, ..., k steps, each with its own best weights.
+    oracle: the least risk of any gain at all; NaN for estimates.
+    """
+
+    student: Filter
+    coefficients: Any
+    weights: Any
+    risks: Any
+    oracle: Any
+
+    @property
+    def filter(self) -> Filter:
+        """The last model, to be trained as it is: flow.fit(found.filter)."""
+        return filters.steps(self.student, [self.weights[i] for i in range(self.weights.shape[0])])
+
+
+def best_steps(flow: LinearFlow, student: Filter, count: int, signal: Array, noise: Array, mean: Array | None = None
+               ) -> Steps:
+    """`count` steps of self-distillation with the weights of least risk on the training inputs.  Eqs. (101)-(103)
+
+    student: the filter of each training, with single numbers as parameters. signal, noise, mean: as in `fixed_design`.
+    By QR of the columns, each scaled to length 1. As many steps as there are distinct eigenvalues reach the oracle.
+
+    >>> from eigenkd import filters, linear_flow
+    >>> flow = linear_flow(np.diag([2.0, 1.0, 0.5]), np.ones(3))
+    >>> found = best_steps(flow, filters.flow(1.0), 3, signal=[2.0, 1.0, 0.0], noise=0.5)
+    >>> print(found.risks.round(4), found.oracle.round(4))
+    [0.2809 0.2802 0.2775 0.2593] 0.2593
+
+    Raises TypeError or ValueError as `fixed_design`, and for a family of filters or a count that is not whole. Returns
+    `Steps`.
+    """
+    flow, student, s, left = _checked(flow, student, count)
+    xp, n = array_namespace(s), flow.targets.shape[0]
+    noise = real_array("noise", noise, like=s, nonnegative=True)
+    expected, offset, outside = parts(flow, signal, mean)
+    aim = xp.sum(expected * (expected + offset), axis=-1)
+    power = xp.sum(expected**2, axis=-1) + noise
+    rest = xp.sum((expected + offset) ** 2, axis=-1) - _over(aim**2, power)
+    return _steps(student, *_quadratic(s, left, power, aim, count), (xp.sum(rest) + outside) / n, n)
+
+
+def estimated_steps(flow: LinearFlow, student: Filter, count: int, noise: Array | None = None, inputs: str = "new"
+                    ) -> Steps:
+    """The same from the data: by exact leave-one-out errors ("new") or Stein's estimate ("training").  Eq. (104)
+
+    noise: for "training", the variance of the labels; `noise_variance` where it is None. risks: the estimates, for new
+    inputs with the noise of new labels. Weights are fitted, so that these are too small, by about the noise over n a
+    weight on training inputs. One or two steps pay for a teacher that was stopped badly; after tuning they do harm:
+    docs/advisor.md.
+    """
+    flow, student, s, left = _checked(flow, student, count)
+    here, (n, m) = of_targets(flow), flow.targets.shape
+    xp = array_namespace(s)
+    if inputs == "training":
+        noise, _ = given_noise(flow, noise, xp.sum(s, axis=-1))
+        energy = here.energy
+        columns, target = _quadratic(s, left, energy, energy - noise, count)
+        rest = xp.sum(energy - _over((energy - noise) ** 2, energy)) + here.floor - n * noise
+        return _steps(student, columns, target, rest / n, n, estimated=True)
+    if inputs != "new":
+        raise unknown(inputs)
+    powers, model = [], student
+    for _ in range(count + 1):
+        powers.append(left_out_of(flow.fit(model), here)[0].reshape((n * m,)))
+        model = student @ model
+    columns = xp.stack([a - b for a, b in pairwise(powers)], axis=-1) if count else powers[0][:, None][:, :0]
+    return _steps(student, columns, powers[0], 0.0, n, estimated=True)
+
+
+def _checked(flow, student, count):
+    """(flow in the library of the filter, student, its gain and residual)."""
+    flow, student = checked_flow(flow), filter_named("student", student)
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
+        raise ValueError(f"count: expected a whole number of steps >= 0, got {count!r}; 0 is the student on labels")
+    fit = flow.fit(student)
+    if fit.gain.ndim != 1:
+        raise ValueError(f"student: expected single numbers as parameters, got {student!r}; call once for each")
+    return fit.flow, student, fit.gain, fit.residual
+
+
+def _quadratic(s, left, power, aim, count):
+    """(columns, target) of the least squares for q in the gain s - s (1 - s) q(s).  Eq. (102)"""
+    xp = array_namespace(s)
+    root = xp.sqrt(power)
+    target = _over(s * power - aim, root)
+    columns = [root * s * left * s**i for i in range(count)]
+    return xp.stack(columns, axis=-1) if count else target[:, None][:, :0], target
+
+
+def _steps(student, columns, target, rest, n, estimated=False):
+    """`Steps` from q = argmin ||target - columns q||, for every number of columns."""
+    xp, count = array_namespace(target), columns.shape[-1]
+    size = xp.sqrt(xp.sum(columns**2, axis=0))
+    size = xp.where(size > 0, size, 1.0)
+    missed, q = [xp.sum(target**2)], target[:0]
+    if count:
+        Q, R = xp.linalg.qr(columns / size)
+        along = Q.T @ target
+        left = target
+        for i in range(Q.shape[-1]):
+            left = left - Q[:, i] * along[i]
+            missed.append(xp.sum(left**2))
+        q = _solved(R, along, xp) / size
+    one = xp.ones_like(target[:1])
+    zero = 0 * one
+    coefficients = xp.concat([one, q * 0]) - xp.concat([q, zero]) + xp.concat([zero, q])
+    oracle = xp.asarray(rest) if not estimated else np.nan * missed[0]
+    return Steps(student, coefficients, _weights(coefficients, xp), xp.stack(missed) / n + rest, oracle)
+
+
+def _solved(R, along, xp):
+    """R^-1 along by substitution, with 0 for columns that add nothing to those before."""
+    count, eps = R.shape[-1], xp.finfo(R.dtype).eps
+    found = [None] * count
+    for i in reversed(range(count)):
+        rest = along[i] - sum(R[i, j] * found[j] for j in range(i + 1, count))
+        pivot = R[i, i]
+        some = xp.abs(pivot) > 10 * count * eps
+        found[i] = xp.where(some, rest / xp.where(some, pivot, 1.0), 0.0)
+    return xp.stack(found)
+
+
+def _weights(coefficients, xp):
+    """xi, first to last: xi_k = 1 - alpha_1, and the rest over xi_k are the coefficients of the step before."""
+    found = []
+    for _ in range(coefficients.shape[0] - 1):
+        weight = 1 - coefficients[0]
+        found.append(weight)
+        safe = xp.where(weight != 0, weight, 1.0)
+        coefficients = xp.where(weight != 0, coefficients[1:] / safe, 0 * coefficients[1:])
+    return xp.stack(found[::-1]) if found else coefficients[:0]
+
+
+def _over(a, b):
+    xp = array_namespace(b)
+    return xp.where(b > 0, a / xp.where(b > 0, b, 1.0), 0.0)

@@ -1,0 +1,181 @@
+"""What distilling changes: against dense matrices, unbiased over draws, and from the data without one sample each."""
+
+import numpy as np
+import pytest
+
+from eigenkd import filters, linear_flow, risk
+from eigenkd._arrays import library as array_library
+from tests.oracles import dense_flow, left_out_errors
+
+S, T = filters.flow(0.5), filters.flow(0.8)
+
+
+def problem(seed=0, n=12, p=7, m=2):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) * np.geomspace(1, 0.2, p)
+    return X, X @ rng.normal(size=(p, m)) + 0.3 * rng.normal(size=(n, m)), rng
+
+
+def dense_change(X, signal, noise, s, t, mean=None):
+    K = X @ X.T
+    teacher = dense_flow(t)(K)[0]
+    student = dense_flow(s)(K)[0] @ teacher
+    mean = signal if mean is None else mean
+    value = [np.sum((M @ mean - signal) ** 2) + noise * np.sum(M**2) for M in (student, teacher)]
+    return (value[0] - value[1]) / len(X)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_the_change_and_the_noise_from_which_it_helps_are_those_of_dense_matrices(shift):
+    for seed in range(5):
+        X, signal, rng = problem(seed)
+        s, t = rng.uniform(0.05, 2, size=2)
+        mean = signal + shift * rng.normal(size=signal.shape)
+        flow = linear_flow(X, 0 * signal)
+        found = risk.change(flow, filters.flow(s), filters.flow(t), signal, 0.7, mean)
+        assert found.value == pytest.approx(dense_change(X, signal, 0.7, s, t, mean), rel=1e-9)
+        even = float(found.break_even_noise)
+        assert dense_change(X, signal, even, s, t, mean) == pytest.approx(0, abs=1e-12)
+        assert dense_change(X, signal, even * 1.01 + 0.01, s, t, mean) < 0
+        if not shift:
+            assert found.of_change[0] >= 0 >= found.of_change[1]
+            doubled = risk.fixed_design(flow.teacher([t, 2 * t]), signal, 0.7).total
+            fits = flow.retarget(signal).teacher([t, 2 * t])
+            noise = 0.7 * np.sum((fits.gain[1] - fits.gain[0]) ** 2)
+            D = (np.sum((fits.fitted[1] - fits.fitted[0]) ** 2) + noise) / len(X)
+            own = risk.change(flow, filters.flow(t), filters.flow(t), signal, 0.7).value
+            assert (own < 0) == (doubled[1] - doubled[0] > 2 * D)  # with s = T, from two checkpoints
+
+
+def test_a_short_student_may_gain_before_the_best_time_and_one_may_lose_after_it():
+    """Counterexamples to "over-trained teachers gain, under-trained ones lose"."""
+    flow = linear_flow(np.diag([1.0, 0.5]), np.zeros(2))
+
+    def slope(time, signal, noise):
+        after, before = risk.fixed_design(flow.teacher([time * 1.001, time / 1.001]), signal, noise).total
+        return after - before
+
+    rng, found = np.random.default_rng(0), set()
+    for _ in range(300):
+        signal, noise = rng.normal(size=2) ** 3, 0.3
+        t, s = np.exp(rng.uniform(-2, 3, size=2))
+        gains = risk.change(flow, filters.flow(s), filters.flow(t), signal, noise).value < 0
+        found.add((bool(slope(t, signal, noise) > 0), bool(gains)))
+    assert found == {(True, True), (True, False), (False, True), (False, False)}
+
+
+def test_steins_estimates_are_unbiased_and_their_errors_are_right():
+    """1,500 draws of noise with two outputs: the means within 4 standard errors, z scores of spread at most one."""
+    X, signal, rng = problem(3)
+    flow, sigma = linear_flow(X, signal), 0.6
+    noise = 2 * sigma**2
+    exact = risk.mixing(flow, S, T, signal, noise)
+    truth = np.array([exact.risk, exact.difference, exact.distance, risk.change(flow, S, T, signal, noise).value])
+    values, errors = [], []
+    for _ in range(1500):
+        drawn = flow.retarget(signal + sigma * rng.normal(size=signal.shape))
+        line = risk.estimated_mixing(drawn, S, T, noise, "training")
+        changed = risk.estimated_change(drawn, S, T, noise, "training")
+        values.append((line.risk, line.difference, line.distance, changed.value))
+        errors.append((*line.standard_errors[:3], changed.standard_error))
+    values, errors = np.array(values), np.array(errors)
+    spread = values.std(axis=0, ddof=1)
+    assert np.all(np.abs(values.mean(axis=0) - truth) < 4 * spread / 1500**0.5)
+    true_error = np.sqrt(np.mean(errors**2, axis=0))
+    assert np.all((true_error > 0.95 * spread) & (true_error < 1.4 * spread))  # each is at least its noise part
+
+
+def test_on_new_inputs_they_are_averages_over_n_refits():
+    X, y, _ = problem(1)
+    flow, n = linear_flow(X, y), len(y)
+    alone, taught, teacher = (left_out_errors(lambda X, y, f=f: linear_flow(X, y).fit(f).predict, X, y)
+                              for f in (S, S @ T, T))
+    line = risk.estimated_mixing(flow, S, T)
+    assert line.risk == pytest.approx(np.sum(alone**2) / n, rel=1e-9)
+    assert line.difference == pytest.approx(np.sum(alone * (alone - taught)) / n, rel=1e-8)
+    assert line.distance == pytest.approx(np.sum((alone - taught) ** 2) / n, rel=1e-8)
+    assert risk.estimated_mixing(flow, S, T, noise=0.2).risk == pytest.approx(np.sum(alone**2) / n - 0.2, rel=1e-9)
+    found = risk.estimated_change(flow, S, T, noise=0.5)
+    each = np.sum(taught**2 - teacher**2, axis=1)
+    assert found.value == pytest.approx(each.mean(), rel=1e-8)
+    assert found.standard_error == pytest.approx(2**0.5 * each.std(ddof=1) / n**0.5, rel=1e-8)
+
+
+def test_the_noise_that_is_passed_on_to_new_inputs_is_that_of_refits():
+    """B from random labels, against the exact average over labels, n times the squared rows of the refits' smoother."""
+    X, y, _ = problem(2, n=20, m=1)
+    flow, n = linear_flow(X, y), len(y)
+
+    def passed(f):
+        rows = [-left_out_errors(lambda X, y: linear_flow(X, y).fit(f).predict, X, e) + e for e in np.eye(n)]
+        return np.sum(np.array(rows) ** 2) / n
+
+    found = risk.estimated_change(flow, S, T, noise=0.5)
+    assert -found.of_change[1] == pytest.approx(passed(T) - passed(S @ T), rel=0.25)
+    assert found.of_change[0] + 0.5 * found.of_change[1] == pytest.approx(found.value)
+
+
+def test_the_noise_is_found_where_the_signal_is_as_assumed():
+    """40 draws: the median within 5 %, nine of ten within a factor of 1.6; pure noise, and a signal without noise."""
+    rng, ratios = np.random.default_rng(0), []
+    for _ in range(40):
+        lam = np.arange(1, 151.0) ** -rng.uniform(0.3, 1.5)
+        X = rng.normal(size=(100, 150)) * np.sqrt(lam)
+        y = X @ (rng.normal(size=(150, 2)) / 12) + 0.5 * rng.normal(size=(100, 2))
+        ratios.append(float(risk.noise_variance(linear_flow(X, y, "gram"))) / 0.5)
+    assert np.median(ratios) == pytest.approx(1, abs=0.05)
+    assert np.quantile(ratios, 0.05) > 1 / 1.6 and np.quantile(ratios, 0.95) < 1.6
+    noise = rng.normal(size=100)
+    assert risk.noise_variance(linear_flow(X, noise)) == pytest.approx(np.mean(noise**2), rel=0.1)
+    tall = rng.normal(size=(100, 30))
+    assert risk.noise_variance(linear_flow(tall, tall @ np.ones(30))) < 1e-6
+    rough = X @ (rng.normal(size=150) / lam)  # rougher than assumed: counts as noise
+    assert risk.noise_variance(linear_flow(X, rough)) > 0.1 * np.mean(rough**2)
+
+
+def test_every_library_has_them_with_derivatives(library):
+    import jax
+    import torch
+
+    X, y, _ = problem()
+    flow, noise = linear_flow(library.asarray(X), library.asarray(y)), 0.4
+    for inputs in ("training", "new"):
+        found = risk.estimated_change(flow, S, T, noise, inputs)
+        reference = risk.estimated_change(linear_flow(X, y), S, T, noise, inputs)
+        for value, expected in ((found.value, reference.value), (found.standard_error, reference.standard_error),
+                                (found.break_even_noise, reference.break_even_noise)):
+            assert array_library(value).lower().replace("pyt", "t") == library.name
+            assert float(value) == pytest.approx(float(expected), rel=1e-8)
+        line, same = (risk.estimated_mixing(f, S, T, noise, inputs) for f in (flow, linear_flow(X, y)))
+        assert float(line.weight) == pytest.approx(float(same.weight), rel=1e-8)
+    assert float(risk.noise_variance(flow)) == pytest.approx(float(risk.noise_variance(linear_flow(X, y))), rel=1e-6)
+
+    def value(s):
+        return risk.estimated_change(linear_flow(X, y), filters.flow(s), T, noise, "training").value
+
+    expected = (value(0.5 + 1e-6) - value(0.5 - 1e-6)) / 2e-6
+    if library.name == "jax":
+        assert float(jax.jit(jax.grad(value))(0.5)) == pytest.approx(expected, rel=1e-6)
+    if library.name == "torch":
+        s = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+        value(s).backward()
+        assert float(s.grad) == pytest.approx(expected, rel=1e-6)
+
+
+flow = linear_flow(np.eye(3), np.ones(3))
+weighted = linear_flow(np.eye(3), np.ones(3), sample_weight=[1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("call, kind, words", [
+    (lambda: risk.estimated_change(flow, S, T, inputs="old"), ValueError, "inputs: expected 'training' or 'new', got"),
+    (lambda: risk.estimated_mixing(flow, S, T, inputs=None), ValueError, "inputs: expected 'training' or 'new', got"),
+    (lambda: risk.estimated_change(flow, 1.0, T, 1.0), TypeError, "student: expected a filter, got float"),
+    (lambda: risk.change(flow, S, 1.0, [1, 2, 3], 1.0), TypeError, "teacher: expected a filter, got float"),
+    (lambda: risk.estimated_change(weighted, S, T, 1.0, "training"), ValueError, "flow: expected equal sample weights"),
+    (lambda: risk.noise_variance(weighted), ValueError, "flow: expected equal sample weights"),
+    (lambda: risk.noise_variance(linear_flow(np.zeros((2, 2)), np.ones(2))), ValueError, "flow: expected inputs"),
+    (lambda: risk.estimated_change(flow, S, T, -1.0), ValueError, "noise: expected numbers >= 0"),
+])
+def test_errors_say_what_was_expected_and_what_came(call, kind, words):
+    with pytest.raises(kind, match=words):
+        call()
