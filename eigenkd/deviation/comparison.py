@@ -4,12 +4,16 @@ from eigenkd.deviation.stream import Stream
 
 
 def compare(teacher_logits, student_logits, labels=None, *, reference="teacher", inputs="auto", masks=None,
-            groups=None, masked="refuse", class_names=None, progress=None):
+            groups=None, keep=None, masked="refuse", class_names=None, progress=None):
     """Compare a student's logits with its teacher's: the `Deviation` of their confidence values
 
         phi = f_y - log sum_{c != y} exp f_c = log(p_y / (1 - p_y)),    y = argmax of the teacher's logits,
 
     computed from differences of logits, so that neither large logits nor probabilities that round to 1 lose digits.
+
+    Logits of language models may have the shape (sequences, tokens, vocabulary), with labels, masks and keep of shape
+    (sequences, tokens) and groups of either (default: the sequences); the label of a place is the token that its logits
+    predict. Base files of llama.cpp (`files.read`) have their labels and chunks with them.
 
     teacher_logits, student_logits: (n, classes), of the same points and classes, two classes or more, not divided by
     a temperature; arrays of any library, or whatever has rows to slice, such as a memory-mapped file, read block by
@@ -18,7 +22,8 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     "logits", "probabilities" (those below 1e-12 are clipped and counted), or "auto", which takes rows in [0, 1] with
     sums near 1 for probabilities and says so. masks: points to measure separately, an array (n,) of bool or a
     mapping of names to such arrays. groups: (n,) numbers or names of what a point belongs to, such as its text, chunk
-    or patient: intervals then resample groups, since points of one group are not independent. progress(done, n): called
+    or patient: intervals then resample groups, since points of one group are not independent. keep: (n,) bool,
+    the points to use; others, such as padding, are left out. progress(done, n): called
     as rows are read.
 
     A logit of -inf is a probability of zero, and so is a mask's constant: the lowest number of a floating-point type,
@@ -30,5 +35,5 @@ def compare(teacher_logits, student_logits, labels=None, *, reference="teacher",
     do not sum to one, and labels that are no classes. Sec. 3 of the paper, Eq. (61).
     """
     stream = Stream(reference=reference, inputs=inputs, masked=masked, class_names=class_names)
-    stream._add(teacher_logits, student_logits, labels, groups, masks, progress, whole=True)
+    stream._add(teacher_logits, student_logits, labels, groups, masks, keep, progress, whole=True)
     return stream.result()

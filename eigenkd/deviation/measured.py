@@ -15,6 +15,7 @@ from eigenkd.deviation.calibration import Calibrations, calibrate, group
 from eigenkd.deviation.infinities import infinities
 from eigenkd.deviation.inputs import NO_LABEL, mask_of
 from eigenkd.deviation.masking import called
+from eigenkd.deviation.perplexity import Perplexity
 from eigenkd.deviation.pointwise import CLIP
 from eigenkd.deviation.slope import fit, reported
 from eigenkd.deviation.softmax import ZERO
@@ -39,7 +40,8 @@ class Deviation:
     or far (see `pointwise.block_points`) and with labels the terms of the calibration. class_names: of all classes, or
     (). left_out: the classes that both models have masked. unlabelled: how many rows were left out for their label
     -100. doubt: why the rows may not be the same points, or "". notes: on the inputs, for the verdict. clusters: (n,)
-    NumPy codes of the groups that intervals resample, or None where points are independent.
+    NumPy codes of the groups that intervals resample, or None where points are independent. tokens: the `Tokens` that
+    the points predict, or None.
     """
 
     teacher_confidence: Any
@@ -65,6 +67,7 @@ class Deviation:
     doubt: str = ""
     notes: tuple = ()
     clusters: Any = None
+    tokens: Any = None
     _slopes: dict = field(default_factory=dict)  # those that were fitted already
 
     @property
@@ -167,6 +170,22 @@ class Deviation:
                                for role in ("teacher", "student")})
 
     @property
+    def perplexity(self):
+        """The `Perplexity` of both models on the labels: what llama-perplexity prints, with intervals over texts.
+
+        Of two base files it takes what they store, as that tool does. Raises ValueError where no labels were given.
+        """
+        self._right("perplexity")
+        stored = "stored_kl" in self.scores
+        of = {name: to_numpy(self.scores[f"stored_{name}" if stored else name]) for name in ("teacher_nll",
+                                                                                             "student_nll")}
+        kl = to_numpy(self.scores["stored_kl"] if stored else self.divergence)
+        same = self.scores["stored_same"] if stored else to_numpy(self.teacher_class) == to_numpy(self.student_class)
+        floored = [self.scores.get(f"floored_{role}", np.zeros(self.points, bool)) for role in ("teacher", "student")]
+        return Perplexity(of["teacher_nll"].astype(float), of["student_nll"].astype(float), kl, same, self.clusters,
+                          *floored)
+
+    @property
     def per_class(self):
         """For each reference class with points, as plain mappings: points, means of both confidences and of KL (which
         may be infinite), the share of points underfit, and with labels both accuracies on the class."""
@@ -190,7 +209,10 @@ class Deviation:
             notes.append(f"Left out: {called(self.left_out, self.class_names)}, of probability zero in all rows "
                          f"(masked) of both models.")
         if self.unlabelled:
-            notes.append(f"Left out: {self.unlabelled:,} row{'s' * (self.unlabelled != 1)} with the label {NO_LABEL}.")
+            why = f"with the label {NO_LABEL}" if self.labels is not None else "by keep"
+            notes.append(f"Left out: {self.unlabelled:,} row{'s' * (self.unlabelled != 1)} {why}.")
+        if self.tokens is not None and self.labels is not None:
+            notes += self.perplexity.notes()
         if far := int(to_numpy(self.scores["far"]).sum()):
             notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
                          f"its row is used unchanged; if it is a mask's constant, set it to -inf in both models.")
@@ -237,6 +259,7 @@ class Deviation:
         keep = np.flatnonzero(mask)
         return replace(self, **{name: _take(getattr(self, name), keep) for name in POINTWISE}, rows=self.rows[keep],
                        clusters=None if self.clusters is None else self.clusters[keep],
+                       tokens=None if self.tokens is None else self.tokens.take(keep),
                        labels=None if self.labels is None else self.labels[mask],
                        masks={name: other[mask] for name, other in self.masks.items()},
                        clipped=int(to_numpy(self.scores["clipped"])[mask].sum()),
@@ -315,6 +338,9 @@ def _logistic(phi):
 
 
 def finite(mapping):
-    """The mapping with None for each NaN and infinity, which JSON does not have, in nested mappings too."""
-    return {name: finite(value) if isinstance(value, dict) else None if isinstance(value, float) and
-            not isfinite(value) else value for name, value in mapping.items()}
+    """The mapping with None for each NaN and infinity, which JSON does not have, in nested mappings and lists too."""
+    if isinstance(mapping, dict):
+        return {name: finite(value) for name, value in mapping.items()}
+    if isinstance(mapping, list):
+        return [finite(value) for value in mapping]
+    return None if isinstance(mapping, float) and not isfinite(mapping) else mapping

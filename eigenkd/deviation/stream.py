@@ -30,6 +30,9 @@ from eigenkd.deviation.masking import MASKED, called, scan
 from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
+from eigenkd.deviation.tokens import Tokens, flat, lag
+
+OPTIONAL = ("labels", "groups", "sequences")  # what all blocks have or none has, besides masks
 
 
 class Stream:
@@ -52,15 +55,15 @@ class Stream:
         self._reference, self._inputs, self._masked = reference, inputs, masked
         self._class_names = class_names
         self._parts, self._rows, self._kinds, self._classes, self._columns = [], 0, None, None, None
-        self._whole = False
+        self._whole, self._texts, self._sequences = False, {}, 0
 
-    def update(self, teacher_logits, student_logits, labels=None, *, groups=None, masks=None, progress=None):
+    def update(self, teacher_logits, student_logits, labels=None, *, groups=None, masks=None, keep=None, progress=None):
         """Add a block of points, and return the stream.
 
         Arguments as for `compare`; every block has labels, groups and the same masks, or none has. Raises as
         `compare` does, and then leaves the stream as it was.
         """
-        self._add(teacher_logits, student_logits, labels, groups, masks, progress, whole=False)
+        self._add(teacher_logits, student_logits, labels, groups, masks, keep, progress, whole=False)
         return self
 
     def merge(self, other):
@@ -75,7 +78,11 @@ class Stream:
                 raise ValueError(f"other: expected a stream of {name}={mine!r}, got {theirs!r}; make both alike")
         if other._parts:
             self._accept(other._classes, other._kinds, other._parts[0])
-            self._parts += [part | {"rows": part["rows"] + self._rows} for part in other._parts]
+            moved = {"rows": self._rows, "sequences": self._sequences}
+            self._parts += [part | {name: part[name] + by for name, by in moved.items() if name in part}
+                            for part in other._parts]
+            self._texts |= {number + self._sequences: text for number, text in other._texts.items()}
+            self._sequences += other._sequences
             self._columns = other._columns if self._columns is None else self._columns.merge(other._columns)
             self._rows += other._rows
         return self
@@ -91,6 +98,10 @@ class Stream:
         without = self._columns.left_out(self._masked, names)
         found = {name: _joined([part[name] for part in self._parts]) for name in self._parts[0]}
         labels, groups = found.pop("labels", None), found.pop("groups", None)
+        tokens = Tokens(found.pop("sequences"), found.pop("positions"), dict(self._texts)) if (
+            "sequences" in found) else None
+        if groups is None and tokens is not None:
+            groups = tokens.sequences  # the tokens of one text are not independent
         rows, masks = found.pop("rows"), {name[5:]: found.pop(name) for name in list(found) if name[:5] == "mask:"}
         if without.any() and not self._whole:
             self._leave_out(found, labels, without, names)
@@ -101,28 +112,41 @@ class Stream:
         measured = {name: found.pop(name) for name in POINTWISE}
         predicted = to_numpy(measured["teacher_class"]), to_numpy(measured["student_class"])
         teacher, student = self._kinds
+        wrong = doubt(*predicted, labels, self._classes)
+        if tokens is not None and labels is not None and not wrong:
+            wrong = lag(predicted[0], labels, tokens)
         return Deviation(
             **measured, classes=self._classes, reference=self._reference,
             inputs=teacher if teacher == student else f"{teacher} of the teacher and {student} of the student",
             clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
             left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=self._rows - rows.size, rows=rows,
-            doubt=doubt(*predicted, labels, self._classes), scores=found,
-            clusters=None if groups is None else coded(groups))
+            doubt=wrong, scores=found,
+            clusters=None if groups is None else coded(groups), tokens=tokens)
 
-    def _add(self, teacher_logits, student_logits, labels, groups, masks, progress, whole):
+    def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole):
         """`update`; whole: no other block will come, so that masked classes are looked for before the pass."""
-        teacher, student = pair(teacher_logits, student_logits)
+        masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
+        files = [part for part in (teacher_logits, student_logits) if hasattr(part, "expect_same_text")]
+        if len(files) == 2:
+            files[0].expect_same_text(files[1])
+        teacher, student, labels, groups, masks, keep, tokens = flat(teacher_logits, student_logits, labels, groups,
+                                                                     masks, keep)
+        if files:
+            labels, tokens = files[0].labels if labels is None else labels, files[0].tokens
+        teacher, student = pair(teacher, student)
         n, classes = teacher.shape
         names = names_of(self._class_names, classes)
         if labels is not None:
             labels = labels_of(labels, n, classes, names, some=whole)
         elif self._reference == "label":
             raise ValueError("labels: expected them for reference='label', got none; pass labels=labels")
-        masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
         part = {f"mask:{name}": mask_of(f"masks[{name!r}]", mask, n) for name, mask in masks.items()}
         if groups is not None:
             part["groups"] = groups_of(groups, n)
-        numbers = np.arange(n) if labels is None else np.flatnonzero(labels != NO_LABEL)
+        if tokens is not None:
+            part |= {"sequences": tokens.sequences + self._sequences, "positions": tokens.positions}
+        used = np.ones(n, dtype=bool) if keep is None else mask_of("keep", keep, n)
+        numbers = np.flatnonzero(used if labels is None else used & (labels != NO_LABEL))
         if labels is not None:
             part["labels"] = labels
         if numbers.size < n:
@@ -140,11 +164,16 @@ class Stream:
             columns = block if columns is None else columns.merge(block)
         without = columns.left_out(self._masked, names) if whole else np.zeros(classes, dtype=bool)
         part |= points(teacher, student, part.get("labels"), self._reference, kinds, without, numbers, progress)
+        if len(files) == 2:
+            part |= files[0].extra(files[1], numbers)
         part["rows"] = numbers + self._rows
         self._accept(classes, kinds, part)
         self._columns = columns
         self._parts.append(part)
         self._rows += n
+        if tokens is not None:
+            self._texts |= {number + self._sequences: text for number, text in tokens.texts.items()}
+            self._sequences += int(tokens.sequences.max()) + 1
 
     def _leave_out(self, found, labels, without, names):
         """Make the numbers those of logits without the classes `without`, in place. Only those of points whose label is
@@ -166,7 +195,7 @@ class Stream:
         if self._parts:
             for what, mine, theirs in (("classes", self._classes, classes), ("inputs", self._kinds, kinds),
                                        ("of labels, groups and masks",
-                                        *(sorted(name for name in of if name in ("labels", "groups") or ":" in name)
+                                        *(sorted(name for name in of if name in OPTIONAL or ":" in name)
                                           for of in (self._parts[0], part)))):
                 if mine != theirs:
                     raise ValueError(f"update: expected blocks alike, got {what} {theirs} after {mine}; give every "
