@@ -202,8 +202,12 @@ def progress(path, rows):
     elif sys.stderr.isatty() and find_spec("tqdm") is not None:
         from tqdm import tqdm
 
-        with tqdm(total=rows.shape[0], desc=str(path), unit=" rows", unit_scale=True) as bar:
-            yield lambda done, _: bar.update(done - bar.n)
+        with tqdm(desc=str(path), unit=" rows", unit_scale=True) as bar:
+            def advance(done, total):
+                bar.total = total  # known only after rows are left out
+                bar.update(done - bar.n)
+
+            yield advance
     else:
         tenths = [0]
 

@@ -112,15 +112,13 @@ class Stream:
         measured = {name: found.pop(name) for name in POINTWISE}
         predicted = to_numpy(measured["teacher_class"]), to_numpy(measured["student_class"])
         teacher, student = self._kinds
-        wrong = doubt(*predicted, labels, self._classes)
-        if tokens is not None and labels is not None and not wrong:
-            wrong = lag(predicted[0], labels, tokens)
+        late = "" if tokens is None or labels is None else lag(predicted[0], labels, tokens)
         return Deviation(
             **measured, classes=self._classes, reference=self._reference,
             inputs=teacher if teacher == student else f"{teacher} of the teacher and {student} of the student",
             clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
             left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=self._rows - rows.size, rows=rows,
-            doubt=wrong, scores=found,
+            doubt=late or doubt(*predicted, labels, self._classes), scores=found,
             clusters=None if groups is None else coded(groups), tokens=tokens)
 
     def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole):
