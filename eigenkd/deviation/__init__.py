@@ -8,11 +8,14 @@ slope above 1 there. Sec. 3 and App. C.3, C.4 of the paper; Eq. (61), docs/theor
 """
 
 from eigenkd.deviation.calibration import Calibration, Calibrations, Group, Groups
+from eigenkd.deviation.clusters import Mean
 from eigenkd.deviation.comparison import compare
 from eigenkd.deviation.measured import VIEWS, Deviation
 from eigenkd.deviation.seeds import Seeds, over_seeds
 from eigenkd.deviation.slope import Slope
+from eigenkd.deviation.stream import Stream
 from eigenkd.deviation.verdict import Side, Verdict
 
-__all__ = ["VIEWS", "Calibration", "Calibrations", "Deviation", "Group", "Groups", "Seeds", "Side", "Slope", "Verdict",
+__all__ = ["VIEWS", "Calibration", "Calibrations", "Deviation", "Group", "Groups", "Mean", "Seeds", "Side", "Slope",
+           "Stream", "Verdict",
            "compare", "over_seeds"]

@@ -15,11 +15,15 @@ import numpy as np
 from eigenkd import _atomic as atomic
 from eigenkd.deviation import compare, over_seeds
 from eigenkd.deviation.inputs import KINDS
+from eigenkd.deviation.llama import is_base
 from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import finite
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.table import table
-from eigenkd.table import FORMATS
+from eigenkd.deviation.token_table import token_summary, token_tables
+from eigenkd.deviation.tokens import shifted
+from eigenkd.deviation.vocabulary import read as read_vocabulary
+from eigenkd.table import FORMATS, written
 
 LARGE = 10**8  # entries of an array above which its reading shows progress
 WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
@@ -37,13 +41,24 @@ def parser():
     """The command line."""
     result = Parser(prog="python -m eigenkd.deviation", description="How a student's confidence deviates from its "
                     "teacher's: a verdict, a table, and on request a page for the browser.", epilog="Files are .npy, "
-                    ".npz, .safetensors or .csv; one array of several is FILE:NAME. Pickles are never read.")
-    result.add_argument("teacher", metavar="TEACHER", help="logits or probabilities, points by classes")
+                    ".npz, .safetensors or .csv, or base files of llama-perplexity; one array of several is FILE:NAME. "
+                    "Pickles are never read.")
+    result.add_argument("teacher", metavar="TEACHER", help="logits or probabilities, points by classes, or "
+                        "sequences by tokens by vocabulary")
     result.add_argument("students", metavar="STUDENT", nargs="+",
                         help="a student's, on the same points; several students are seeds of one recipe")
     result.add_argument("--labels", metavar="L", help="the true classes: adds accuracy, calibration and who is right")
     result.add_argument("--mask", metavar="M", nargs="+", action="extend", default=[],
                         help="points to measure separately: true/false or 1/0 per point; FILE.npz is all masks in it")
+    result.add_argument("--groups", metavar="G", help="what each point belongs to, such as its text: intervals "
+                        "resample groups (default: the sequences of tokens, else none)")
+    result.add_argument("--keep", metavar="M", help="the points to use, true/false or 1/0 per point or token: the "
+                        "others, such as padding, are left out")
+    result.add_argument("--shift", action="store_true", help="the labels are the input's own tokens: take each place's "
+                        "from the next one")
+    result.add_argument("--tokens", metavar="V", help="the tokenizer's tokenizer.json, vocab.json or a JSON list of "
+                        "tokens by id: adds kinds of tokens, and texts")
+    result.add_argument("--chunks", metavar="N", type=int, help="use the first N chunks of llama.cpp's base files")
     result.add_argument("--reference", choices=("teacher", "label"), default="teacher",
                         help="the class whose confidence is measured: the teacher's prediction (default) or the label")
     result.add_argument("--inputs", choices=KINDS, default="auto", help="what the arrays hold (default: auto)")
@@ -82,17 +97,22 @@ def run(options):
     """Run the command. Raises ValueError, TypeError, OSError or ImportError for mistakes, first those in outputs."""
     for name in WRITES:
         check_output(name, getattr(options, name))
-    if options.reference == "label" and options.labels is None:
+    if options.reference == "label" and options.labels is None and not is_base(options.teacher):
         raise ValueError("--reference label: expected --labels, got none; name the file of the labels")
-    sources = Sources(options.teacher, options.students, options.ids, options.drop, options.classes)
-    labels, masks = sources.labels(options.labels), sources.masks(options.mask)
+    sources = Sources(options.teacher, options.students, options.ids, options.drop, options.classes, options.chunks)
+    labels, masks = sources.column(options.labels), sources.masks(options.mask)
+    keep, groups = sources.column(options.keep), sources.column(options.groups)
+    vocabulary = None if options.tokens is None else read_vocabulary(options.tokens)
+    if options.shift:
+        labels = shifted(labels)
     deviations = []
     for path in options.students:
         teacher, student, notes = sources.pair(path)
         try:
             with progress(path, student) as report:
                 found = compare(teacher, student, labels, reference=options.reference, inputs=options.inputs,
-                                masks=masks, masked=options.masked, class_names=sources.class_names, progress=report)
+                                masks=masks, groups=groups, keep=keep, masked=options.masked,
+                                class_names=sources.class_names, progress=report)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}" if len(options.students) > 1 else str(error)) from error
         deviations.append(replace(found, notes=notes))
@@ -104,12 +124,17 @@ def run(options):
     for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
         say(f"{comment}{line}", words)
     say("\n" * (not bare) + table(measured, options.format))
+    if len(deviations) == 1 and deviations[0].tokens is not None and not bare:
+        for cells in token_tables(deviations[0], vocabulary):
+            say("\n" + written(cells, options.format))
     if any((options.json, options.png, options.out)):
         say("", words)
     if options.json:
         content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
         if len(deviations) == 1:
             content["per_class"] = [finite(row) for row in measured.per_class]
+            if measured.tokens is not None:
+                content["tokens"] = finite(token_summary(measured, vocabulary))
         write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n", words)
     if options.png:
         write(options.png, picture(deviations, options.students), words)
@@ -177,8 +202,12 @@ def progress(path, rows):
     elif sys.stderr.isatty() and find_spec("tqdm") is not None:
         from tqdm import tqdm
 
-        with tqdm(total=rows.shape[0], desc=str(path), unit=" rows", unit_scale=True) as bar:
-            yield lambda done, _: bar.update(done - bar.n)
+        with tqdm(desc=str(path), unit=" rows", unit_scale=True) as bar:
+            def advance(done, total):
+                bar.total = total  # known only after rows are left out
+                bar.update(done - bar.n)
+
+            yield advance
     else:
         tenths = [0]
 

@@ -9,7 +9,7 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from eigenkd.deviation import archive, columns, npy, safetensors
+from eigenkd.deviation import archive, columns, llama, npy, safetensors
 
 ENDINGS = (".npy", ".npz", ".safetensors", ".csv")
 FIX = "save it with numpy.save(path, array, allow_pickle=False)"
@@ -18,14 +18,16 @@ FIX = "save it with numpy.save(path, array, allow_pickle=False)"
 def read(path):
     """The array in a file: a NumPy array, or `Rows` where its rows can be read one block at a time.
 
-    path: a .npy, .npz, .safetensors or .csv file; `file.npz:name` or `file.safetensors:name` for one array of
-    several. A .csv holds numbers between commas, one point a line. A first line of names, or of the column numbers
-    0, 1, 2, ..., is left out, and so are columns that name the points (see `columns.read`). One column has the shape
-    (n,). .npz and .csv files are read whole.
+    path: a .npy, .npz, .safetensors or .csv file, or a base file of llama.cpp, of any name; `file.npz:name` or
+    `file.safetensors:name` for one array of several. A .csv holds numbers between commas, one point a line. A first
+    line of names, or of the column numbers 0, 1, 2, ..., is left out, and so are columns that name the points (see
+    `columns.read`). One column has the shape (n,). .npz and .csv files are read whole.
 
     Raises FileNotFoundError for a missing file, ValueError for another ending or name, for pickles and for files
     that are damaged or not what their ending says.
     """
+    if llama.is_base(path):
+        return llama.BaseFile(path)
     path, name = split(path)
     arrays = read_all(path) if path.suffix.lower() in (".npz", ".safetensors") else None
     if arrays is None:

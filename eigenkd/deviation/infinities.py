@@ -10,13 +10,16 @@ SHOWN = 5  # rows that are named
 def infinities(deviation):
     """name -> where and why a quantity of a `Deviation` is infinite, in words; empty where all are finite.
 
-    kl: the student gives probability zero to a class to which its teacher does not. teacher_confidence,
+    kl: the student gives probability zero to a class to which its teacher does not; reverse_kl: the teacher, where its
+    student does not. teacher_confidence,
     student_confidence: the probability of the reference class is 0 or 1. teacher_nll, student_nll: the label has
     probability zero.
     """
     of = "label" if deviation.reference == "label" else "teacher's class"
     quantities = {"kl": (deviation.divergence, "the student gives probability zero to a class to which its teacher "
                          "does not")}
+    quantities["reverse_kl"] = (deviation.reverse, "the teacher gives probability zero to a class to which its student "
+                                "does not")
     for role in ("teacher", "student"):
         quantities[f"{role}_confidence"] = (getattr(deviation, f"{role}_confidence"),
                                             f"the {role}'s probability of the {of} is 0 or 1")

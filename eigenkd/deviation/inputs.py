@@ -58,8 +58,11 @@ def rows_of(name, value):
     return value
 
 
-def labels_of(labels, n, classes, names=()):
-    """(n,) NumPy integers from 0 to classes - 1 or `NO_LABEL`, from numbers or from the classes' names."""
+def labels_of(labels, n, classes, names=(), some=True):
+    """(n,) NumPy integers from 0 to classes - 1 or `NO_LABEL`, from numbers or from the classes' names.
+
+    some: whether one of them has to be a class.
+    """
     labels = _array("labels", labels, numeric=False)
     if _is_text(labels):
         labels = _numbered(labels.astype(str), names)
@@ -69,10 +72,11 @@ def labels_of(labels, n, classes, names=()):
                          "for one-hot rows their argmax")
     if (fractional := labels[labels != np.floor(labels)]).size:
         raise ValueError(f"labels: expected whole numbers, got {fractional[0]} among them; pass the classes' indices")
-    if not (given := labels[labels != NO_LABEL]).size:
+    given = labels[labels != NO_LABEL]
+    if not given.size and some:
         raise ValueError(f"labels: expected some that are classes, got {NO_LABEL} in all rows, which leaves a row out; "
                          "pass labels=None to compare without them")
-    if given.min() < 0 or given.max() >= classes:
+    if given.size and (given.min() < 0 or given.max() >= classes):
         raise ValueError(f"labels: expected classes from 0 to {classes - 1}, got {int(given.min())} to "
                          f"{int(given.max())}; number the classes as the columns of the logits ({NO_LABEL} leaves a "
                          "row out)")
@@ -93,6 +97,18 @@ def mask_of(name, mask, n):
         raise ValueError(f"{name}: expected values true or false (1 or 0), got {other[0]:g} among them; pass a boolean "
                          "array")
     return mask.astype(bool)
+
+
+def groups_of(groups, n):
+    """(n,) NumPy numbers or texts that say which points belong together."""
+    groups = _array("groups", groups, numeric=False)
+    if not _is_text(groups):
+        whole = is_array_api_obj(groups) and not np.issubdtype(to_numpy(groups).dtype, np.inexact)
+        groups = to_numpy(groups if whole else real_array("groups", groups))
+    if groups.shape != (n,):
+        raise ValueError(f"groups: expected shape ({n},), a number or a name a point, got {groups.shape}; give each "
+                         "point that of its text, chunk or patient")
+    return groups
 
 
 def names_of(names, classes):

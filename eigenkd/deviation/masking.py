@@ -45,38 +45,53 @@ class Depths:
         return zero & ((self.nearest >= MASK) | (self.nearest >= 2 * reach))
 
 
-def masked_classes(teacher, student, kinds, masked="refuse", names=()):
-    """(classes,) NumPy bool: the classes that both models have masked in all rows.
+@dataclass(frozen=True)
+class Columns:
+    """What two models' rows say about which classes are masked: the depths of the teacher's and of the student's."""
 
-    teacher, student: (n, classes), sliceable; kinds: of each. masked: "refuse" or "keep", for a class that is masked
-    in one model only. names: of the classes, for messages. The other rows are read only where the first block has
-    a candidate.
+    teacher: Depths
+    student: Depths
 
-    Raises ValueError for another `masked`, for a class masked in one model only under "refuse", and where fewer than
-    two classes are left under "refuse"; under "keep" no class is left out in that case.
-    """
-    if masked not in MASKED:
-        raise ValueError(f"masked: expected {' or '.join(map(repr, MASKED))}, got {masked!r}; 'keep' takes a class "
-                         "that is masked in one model only as it stands")
-    size, n = rows_at_once(teacher, student), teacher.shape[0]
-    depths = None
-    for start in range(0, n, size):
-        block = [Depths.of(to_numpy(real_array(name, rows[start : start + size], values=False)), kind)
-                 for name, rows, kind in zip(("teacher_logits", "student_logits"), (teacher, student), kinds)]
-        depths = block if depths is None else [old.merge(new) for old, new in zip(depths, block)]
-        if all((of.nearest < ZERO).all() for of in depths):
-            return np.zeros(teacher.shape[1], dtype=bool)
-    of_teacher, of_student = (of.masked() for of in depths)
-    if masked == "refuse":
-        _same("teacher", of_teacher & ~of_student, "student", names)
-        _same("student", of_student & ~of_teacher, "teacher", names)
-    both = of_teacher & of_student
-    if (~both).sum() < 2 and masked == "keep":
-        return np.zeros_like(both)
-    if (~both).sum() < 2:
-        raise ValueError(f"teacher_logits: expected two classes or more that are not masked, got "
-                         f"{(~both).sum()} of {both.size}; pass logits of the classes in use")
-    return both
+    @property
+    def decided(self):
+        """Whether no further row can make a class a masked one."""
+        return all((of.nearest < ZERO).all() for of in (self.teacher, self.student))
+
+    def merge(self, other):
+        """Those of the rows of both."""
+        return Columns(self.teacher.merge(other.teacher), self.student.merge(other.student))
+
+    def left_out(self, masked="refuse", names=()):
+        """(classes,) NumPy bool: the classes that both models have masked in all rows.
+
+        masked: "refuse" or "keep", for a class that is masked in one model only. names: of the classes, for messages.
+
+        Raises ValueError for a class masked in one model only under "refuse", and where fewer than two classes are left
+        under "refuse"; under "keep" no class is left out in that case.
+        """
+        of_teacher, of_student = self.teacher.masked(), self.student.masked()
+        if masked == "refuse":
+            _same("teacher", of_teacher & ~of_student, "student", names)
+            _same("student", of_student & ~of_teacher, "teacher", names)
+        both = of_teacher & of_student
+        if (~both).sum() < 2 and masked == "keep":
+            return np.zeros_like(both)
+        if (~both).sum() < 2:
+            raise ValueError(f"teacher_logits: expected two classes or more that are not masked, got "
+                             f"{(~both).sum()} of {both.size}; pass logits of the classes in use")
+        return both
+
+
+def scan(teacher, student, kinds):
+    """The `Columns` of rows (n, classes), sliceable; kinds: of each. Rows are read as long as a class may be masked."""
+    size, found = rows_at_once(teacher, student), None
+    for start in range(0, teacher.shape[0], size):
+        block = Columns(*(Depths.of(to_numpy(real_array(name, rows[start : start + size], values=False)), kind)
+                          for name, rows, kind in zip(("teacher_logits", "student_logits"), (teacher, student), kinds)))
+        found = block if found is None else found.merge(block)
+        if found.decided:
+            break
+    return found
 
 
 def called(columns, names=()):

@@ -10,10 +10,12 @@ from array_api_compat import array_namespace
 
 from eigenkd._arrays import to_numpy
 from eigenkd._intervals import share_interval
+from eigenkd.deviation import clusters
 from eigenkd.deviation.calibration import Calibrations, calibrate, group
 from eigenkd.deviation.infinities import infinities
 from eigenkd.deviation.inputs import NO_LABEL, mask_of
 from eigenkd.deviation.masking import called
+from eigenkd.deviation.perplexity import Perplexity
 from eigenkd.deviation.pointwise import CLIP
 from eigenkd.deviation.slope import fit, reported
 from eigenkd.deviation.softmax import ZERO
@@ -21,8 +23,8 @@ from eigenkd.deviation.table import html, table
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
 
 VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
-POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence",
-             "teacher_entropy", "student_entropy")
+POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence", "reverse",
+             "jensen_shannon", "teacher_entropy", "student_entropy")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,13 +32,16 @@ class Deviation:
     """A student compared with its teacher, point by point; `compare` makes it.
 
     teacher_confidence, student_confidence: (n,) phi on the reference class. teacher_class, student_class: (n,)
-    predicted classes. divergence: (n,) KL(teacher || student); teacher_entropy, student_entropy: (n,); all in nats and
-    in the library of the logits. classes: how many. reference: "teacher" or "label". inputs: what was given. clipped:
+    predicted classes. divergence, reverse, jensen_shannon: (n,) KL(teacher || student), KL(student || teacher), and the
+    divergence of both from their mean; teacher_entropy, student_entropy: (n,); all in nats and in the library of the
+    logits. classes: how many. reference: "teacher" or "label". inputs: what was given. clipped:
     how many points have a probability that was clipped. labels: (n,) NumPy, or None. masks: name -> (n,) NumPy bool.
     rows: (n,) NumPy, the points' rows in the arrays that were given. scores: name -> (n,), whether a point is clipped
     or far (see `pointwise.block_points`) and with labels the terms of the calibration. class_names: of all classes, or
     (). left_out: the classes that both models have masked. unlabelled: how many rows were left out for their label
-    -100. doubt: why the rows may not be the same points, or "". notes: on the inputs, for the verdict.
+    -100. doubt: why the rows may not be the same points, or "". notes: on the inputs, for the verdict. clusters: (n,)
+    NumPy codes of the groups that intervals resample, or None where points are independent. tokens: the `Tokens` that
+    the points predict, or None.
     """
 
     teacher_confidence: Any
@@ -44,6 +49,8 @@ class Deviation:
     teacher_class: Any
     student_class: Any
     divergence: Any
+    reverse: Any
+    jensen_shannon: Any
     teacher_entropy: Any
     student_entropy: Any
     classes: int
@@ -59,13 +66,32 @@ class Deviation:
     unlabelled: int = 0
     doubt: str = ""
     notes: tuple = ()
-    interval = "95% bootstrap interval over points"  # of a slope
+    clusters: Any = None
+    tokens: Any = None
     _slopes: dict = field(default_factory=dict)  # those that were fitted already
 
     @property
     def points(self):
         """How many points there are."""
         return int(self.teacher_confidence.shape[0])
+
+    @property
+    def interval(self):
+        """What the intervals of slopes are, in words."""
+        if self.clusters is None:
+            return "95% bootstrap interval over points"
+        return f"95% bootstrap interval over {np.unique(self.clusters).size:,} groups of points"
+
+    def mean(self, values):
+        """The `clusters.Mean` of any numbers (n,) of the points, with a 95% interval, clustered where there are groups.
+
+        Raises ValueError for another shape.
+        """
+        values = to_numpy(values)
+        if values.shape != (self.points,):
+            raise ValueError(f"values: expected shape ({self.points},), a number a point, got {values.shape}; such as "
+                             "d.divergence")
+        return clusters.mean(values, self.clusters)
 
     @property
     def members(self):
@@ -89,17 +115,18 @@ class Deviation:
             raise ValueError(f"side: expected 'low' or 'high', got {side!r}; 'low' is where the teacher is unsure")
         if (side, fraction) in self._slopes:
             return self._slopes[side, fraction]
-        x, y = self._selected(side, fraction)
+        x, y, keep = self._selected(side, fraction)
         # Equal confidences may still differ by the rounding of the precision that they were computed in.
         rounding = 16 * array_namespace(self.teacher_confidence).finfo(self.teacher_confidence.dtype).eps
-        return self._slopes.setdefault((side, fraction), fit(x, y, rounding))
+        return self._slopes.setdefault((side, fraction), fit(
+            x, y, rounding, None if self.clusters is None else self.clusters[keep]))
 
     def underfit(self, fraction=0.25):
         """The share of the teacher's least confident points on which the student is strictly less confident.
 
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
         """
-        x, y = self._selected("low", fraction)
+        x, y, _ = self._selected("low", fraction)
         return float(np.mean(y < x))
 
     def overfit(self, fraction=0.25):
@@ -107,7 +134,7 @@ class Deviation:
 
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
         """
-        x, y = self._selected("high", fraction)
+        x, y, _ = self._selected("high", fraction)
         return float(np.mean(y > x))
 
     @property
@@ -143,6 +170,22 @@ class Deviation:
                                for role in ("teacher", "student")})
 
     @property
+    def perplexity(self):
+        """The `Perplexity` of both models on the labels: what llama-perplexity prints, with intervals over texts.
+
+        Of two base files it takes what they store, as that tool does. Raises ValueError where no labels were given.
+        """
+        self._right("perplexity")
+        stored = "stored_kl" in self.scores
+        of = {name: to_numpy(self.scores[f"stored_{name}" if stored else name]) for name in ("teacher_nll",
+                                                                                             "student_nll")}
+        kl = to_numpy(self.scores["stored_kl"] if stored else self.divergence)
+        same = self.scores["stored_same"] if stored else to_numpy(self.teacher_class) == to_numpy(self.student_class)
+        floored = [self.scores.get(f"floored_{role}", np.zeros(self.points, bool)) for role in ("teacher", "student")]
+        return Perplexity(of["teacher_nll"].astype(float), of["student_nll"].astype(float), kl, same, self.clusters,
+                          *floored)
+
+    @property
     def per_class(self):
         """For each reference class with points, as plain mappings: points, means of both confidences and of KL (which
         may be infinite), the share of points underfit, and with labels both accuracies on the class."""
@@ -166,7 +209,10 @@ class Deviation:
             notes.append(f"Left out: {called(self.left_out, self.class_names)}, of probability zero in all rows "
                          f"(masked) of both models.")
         if self.unlabelled:
-            notes.append(f"Left out: {self.unlabelled:,} row{'s' * (self.unlabelled != 1)} with the label {NO_LABEL}.")
+            why = f"with the label {NO_LABEL}" if self.labels is not None else "by keep"
+            notes.append(f"Left out: {self.unlabelled:,} row{'s' * (self.unlabelled != 1)} {why}.")
+        if self.tokens is not None and self.labels is not None:
+            notes += self.perplexity.notes()
         if far := int(to_numpy(self.scores["far"]).sum()):
             notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
                          f"its row is used unchanged; if it is a mask's constant, set it to -inf in both models.")
@@ -178,7 +224,7 @@ class Deviation:
         for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
             slope = self.slope(side, FRACTION)
             ties = slope.points > max(1, round(FRACTION * self.points))
-            sides.append((slope, beyond, share_interval(round(beyond * slope.points), slope.points), ties))
+            sides.append((slope, beyond, self._share_interval(side, beyond), ties))
         return judge(*sides, notes, self.doubt)
 
     def view(self, name):
@@ -212,6 +258,8 @@ class Deviation:
             raise ValueError("mask: expected at least one true value, got none; the subset would be empty")
         keep = np.flatnonzero(mask)
         return replace(self, **{name: _take(getattr(self, name), keep) for name in POINTWISE}, rows=self.rows[keep],
+                       clusters=None if self.clusters is None else self.clusters[keep],
+                       tokens=None if self.tokens is None else self.tokens.take(keep),
                        labels=None if self.labels is None else self.labels[mask],
                        masks={name: other[mask] for name, other in self.masks.items()},
                        clipped=int(to_numpy(self.scores["clipped"])[mask].sum()),
@@ -222,9 +270,11 @@ class Deviation:
         with labels `groups` and `calibration`, with masks a summary of each mask's points under `masks`."""
         result = {
             "points": self.points, "classes": self.classes, "reference": self.reference, "inputs": self.inputs,
-            "clipped": self.clipped, "left_out": {"classes": list(self.left_out), "rows": self.unlabelled},
+            "interval": self.interval, "clipped": self.clipped,
+            "left_out": {"classes": list(self.left_out), "rows": self.unlabelled},
             **reported(self), "infinite": self.infinite,
             "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
+            "reverse_kl": self.mean(self.reverse).value, "jensen_shannon": self.mean(self.jensen_shannon).value,
             "entropy": {"teacher": float(np.mean(to_numpy(self.teacher_entropy), dtype=float)),
                         "student": float(np.mean(to_numpy(self.student_entropy), dtype=float))},
             "verdict": as_mapping(self.verdict),
@@ -256,13 +306,20 @@ class Deviation:
         return tuple(to_numpy(c).astype(float) for c in (self.teacher_confidence, self.student_confidence))
 
     def _selected(self, side, fraction):
-        """The confidences, NumPy and double, of the points that the teacher is least or most sure of."""
+        """(both confidences, NumPy and double, of the teacher's least or most sure points; which these are)."""
         if not isinstance(fraction, Real) or isinstance(fraction, bool) or not 0 < fraction <= 1:
             raise ValueError(f"fraction: expected a number in (0, 1], got {fraction!r}; a quarter is 0.25")
         x, y = self._confidences()
         rank = max(1, round(fraction * x.size)) - 1
         keep = x <= np.partition(x, rank)[rank] if side == "low" else -x <= np.partition(-x, rank)[rank]
-        return x[keep], y[keep]
+        return x[keep], y[keep], keep
+
+    def _share_interval(self, side, beyond):
+        """The 95% interval of the share of a side's points on which the student goes beyond its teacher."""
+        x, y, keep = self._selected(side, FRACTION)
+        if self.clusters is None:
+            return share_interval(round(beyond * x.size), x.size)
+        return clusters.share_interval(y < x if side == "low" else y > x, self.clusters[keep])
 
     def _right(self, what):
         if self.labels is None:
@@ -281,6 +338,9 @@ def _logistic(phi):
 
 
 def finite(mapping):
-    """The mapping with None for each NaN and infinity, which JSON does not have, in nested mappings too."""
-    return {name: finite(value) if isinstance(value, dict) else None if isinstance(value, float) and
-            not isfinite(value) else value for name, value in mapping.items()}
+    """The mapping with None for each NaN and infinity, which JSON does not have, in nested mappings and lists too."""
+    if isinstance(mapping, dict):
+        return {name: finite(value) for name, value in mapping.items()}
+    if isinstance(mapping, list):
+        return [finite(value) for value in mapping]
+    return None if isinstance(mapping, float) and not isfinite(mapping) else mapping

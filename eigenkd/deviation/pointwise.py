@@ -76,16 +76,15 @@ def block_points(teacher, student, labels, reference, kinds, masked, numbers):
     t, s = Softmax("teacher_logits", teacher, xp, numbers), Softmax("student_logits", student, xp, numbers)
     label = None if labels is None else xp.asarray(labels, device=place)
     y = t.top if reference == "teacher" else label
-    own = xp.arange(teacher.shape[1], device=place) == y[:, None]
+    forward, reverse, shannon = t.divergences(s)
     result = {
-        "teacher_confidence": t.log_odds(y, own), "student_confidence": s.log_odds(y, own),
+        "teacher_confidence": t.log_odds(y), "student_confidence": s.log_odds(y),
         "teacher_class": t.top, "student_class": s.top,
-        "divergence": t.divergence(s), "teacher_entropy": t.entropy, "student_entropy": s.entropy,
+        "divergence": forward, "reverse": reverse, "jensen_shannon": shannon,
+        "teacher_entropy": t.entropy, "student_entropy": s.entropy,
         "clipped": clipped_t | clipped_s,
     }
     result["far"] = xp.zeros_like(result["clipped"]) if s.far is None else xp.any(s.far & (t.log > -ZERO), axis=1)
-    for phi in (result["teacher_confidence"], result["student_confidence"]):
-        result["far"] = result["far"] | (xp.isfinite(phi) & (xp.abs(phi) >= ZERO))
     if label is not None:
         for role, model in (("teacher", t), ("student", s)):
             result |= {f"{role}_top": 1 / model.sum, f"{role}_nll": model.nll(label),

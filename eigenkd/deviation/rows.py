@@ -1,6 +1,6 @@
 """An array in a file, of which a slice reads its own rows alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,10 @@ class Rows:
         except ValueError as error:
             raise ValueError(f"{self.path}: expected an array as NumPy writes it, got {error}; write the file "
                              "again") from error
+
+    def reshape(self, shape):
+        """The same numbers in another shape of as many."""
+        return replace(self, shape=tuple(shape))
 
     def __array__(self, dtype=None, copy=None):
         """The whole array, for numpy.asarray."""

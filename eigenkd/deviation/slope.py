@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eigenkd.deviation.clusters import sums as group_sums
+
 FRACTIONS = (0.1, 0.25, 0.5)  # what a summary reports, since the paper's own percentile is not known
 RESAMPLES = 1000
 LARGE = 4096  # points from which the sums over most of a resample are drawn from their normal limit
@@ -39,15 +41,16 @@ def reported(measured):
                    for f, slope in found.items()} for side, found in fitted.items()} | {"reasons": reasons}
 
 
-def fit(x, y, rounding):
+def fit(x, y, rounding, clusters=None):
     """The slope of y on x, (m,) each, with a 95% bootstrap interval over the points.
 
     rounding: the relative size of differences in x that are rounding errors. The interval is the expanded percentile
     interval of 1,000 resamples from a fixed seed; resamples without spread are left out. Its percentiles lie further
     out than the plain ones, whose interval is too short for few points (Hesterberg 2015). From 4,096 points on, the
     2,048 points of highest leverage are resampled, and the sum over the others is drawn from its normal limit, which
-    costs one pass. The slope is NaN, with a reason, for fewer than 3 points, without spread in x, and where x or y is
-    infinite.
+    costs one pass. clusters: (m,) codes of groups, which are then resampled in place of points; the interval of fewer
+    than 3 groups is infinite. The slope is NaN, with a reason, for fewer than 3 points, without spread in x, and where
+    x or y is infinite.
     """
     m = x.shape[0]
     if m < 3:
@@ -58,10 +61,16 @@ def fit(x, y, rounding):
         return undetermined(m, f"the teacher is equally confident on all {m} points")
     order = np.lexsort((y, x))  # the interval must not depend on the order of the points
     x, y = x[order] - x.mean(), y[order] - y.mean()
-    rng = np.random.default_rng(0)
-    slopes = _of_sums(_limit_sums(x, y, rng) if m >= LARGE else _resampled_sums(x, y, rng))
-    outside = 100 * _expanded(m)
-    low, high = np.percentile(slopes, [outside, 100 - outside])
+    rng, units = np.random.default_rng(0), m
+    if clusters is not None:
+        sums, units = _group_sums(x, y, clusters[order], rng)
+    else:
+        sums = _limit_sums(x, y, rng) if m >= LARGE else _resampled_sums(x, y, rng)
+    slopes = _of_sums(sums)
+    low, high = -np.inf, np.inf
+    if units > 2 and slopes.size:
+        outside = 100 * _expanded(units)
+        low, high = np.percentile(slopes, [outside, 100 - outside])
     return Slope(float(x @ y / (x @ x)), float(low), float(high), m)
 
 
@@ -80,6 +89,28 @@ def _of_sums(sums):
     return cross[some] / spread[some]
 
 
+def _group_sums(x, y, clusters, rng):
+    """(as `_resampled_sums` with groups drawn as wholes, how many groups there are)."""
+    found = group_sums(_terms(x, y).T, clusters)
+    found = found[found[:, 0] > 0]
+    found = found[np.lexsort(found.T)]  # nor on the names of the groups
+    groups = len(found)
+    times = np.concatenate([_counts(groups, min(rows, RESAMPLES - begin), rng) @ found for rows in
+                            [max(1, DRAWS_AT_ONCE // groups)] for begin in range(0, RESAMPLES, rows)])
+    return times, groups
+
+
+def _counts(groups, rows, rng):
+    """(rows, groups): how often each group is among as many draws with replacement."""
+    drawn = rng.integers(groups, size=(rows, groups)) + groups * np.arange(rows)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * groups).reshape(rows, groups)
+
+
+def _terms(x, y):
+    """(5, m): what the sums are over."""
+    return np.stack([np.ones_like(x), x, y, x * x, x * y])
+
+
 def _resampled_sums(x, y, rng):
     m, rows = x.size, max(1, DRAWS_AT_ONCE // x.size)
     parts = []
@@ -93,7 +124,7 @@ def _resampled_sums(x, y, rng):
 
 def _limit_sums(x, y, rng):
     """As `_resampled_sums`, with each point taken a Poisson(1) number of times: disjoint points are independent."""
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y])
+    terms = _terms(x, y)
     leverage = np.abs(x) / x.std() + np.abs(y) / (y.std() or 1.0)
     far = np.argpartition(leverage, -FAR)[-FAR:]
     near = np.delete(terms, np.sort(far), axis=1)

@@ -7,6 +7,7 @@ another entry that no network computes as a logit.
 from array_api_compat import device
 
 from eigenkd._arrays import to_numpy
+from eigenkd.deviation.workspace import Workspace
 
 ZERO = 1e3  # nats below the row's largest logit from which on every floating-point type rounds the probability to zero
 MASK = 1e6  # nats below it from which on an entry is a mask's constant: its logit is -inf
@@ -25,8 +26,10 @@ class Softmax:
 
     def __init__(self, name, logits, xp, numbers):
         self.xp, self.top = xp, xp.argmax(logits, axis=1)
-        largest = xp.take_along_axis(logits, self.top[:, None], axis=1)
-        self.log = logits - largest
+        self._into = Workspace(name, logits)
+        self._rows = xp.arange(logits.shape[0], device=device(logits))
+        largest = self._at(logits, self.top)[:, None]
+        self.log = self._into("log", xp.subtract, logits, largest)
         self.masked = self.far = None
         if not bool(xp.min(self.log) > -ZERO):  # also for NaN, which infinities become here
             _check(name, logits, largest, xp, numbers)
@@ -34,33 +37,56 @@ class Softmax:
             self.masked = (self.log <= -MASK) | (below & (logits == LOWEST_HALF))
             self.far = below & ~self.masked
             self.log = xp.where(self.masked, -xp.inf, self.log)
-        self.exp = xp.exp(self.log)
+        self.exp = self._into("exp", xp.exp, self.log)
         self.sum = xp.sum(self.exp, axis=1)
         self.log_sum = xp.log(self.sum)
         self.entropy = self.log_sum - xp.vecdot(self.exp, self._finite()) / self.sum
 
-    def divergence(self, other):
-        """KL(self || other), (rows,): infinite where the other model gives probability zero to a class of this one's.
+    def divergences(self, other):
+        """KL(self || other), KL(other || self) and Jensen-Shannon's, 1/2 KL(self || m) + 1/2 KL(other || m) with m the
+        mean of both, (rows,) each.
 
-        A class whose probability under this model rounds to zero in every precision does not count.
+        KL is infinite where the second model gives probability zero to a class of the first. A class whose probability
+        under the first rounds to zero in every precision does not count.
         """
+        xp, into = self.xp, self._into
+        difference = into("difference", xp.subtract, self._finite(), other._finite())
+        shift = self.log_sum - other.log_sum
+        forward = xp.vecdot(self.exp, difference) / self.sum - shift
+        reverse = shift - xp.vecdot(other.exp, difference) / other.sum
+        # JS = KL(self || m) / 2 + ..., m = (p + q) / 2, in units of this model's sum: log m is the only new logarithm
+        ratio = (self.sum / other.sum)[:, None]
+        mean = into("mean", xp.multiply, other.exp, ratio)
+        mean = into("mean", xp.add, mean, self.exp)
+        if not bool(xp.min(mean) > 0):
+            mean = xp.where(mean > 0, mean, 1.0)
+        mean = into("mean", xp.log, mean)
+        mine = into("difference", xp.subtract, mean, self._finite())
+        shannon = xp.log(xp.asarray(2.0, dtype=mean.dtype)) - 0.5 * xp.vecdot(self.exp, mine) / self.sum
+        theirs = into("difference", xp.subtract, mean, other._finite())
+        shannon = shannon - 0.5 * (xp.vecdot(other.exp, theirs) / other.sum - shift)
+        return (self._positive(forward, other), other._positive(reverse, self),
+                xp.where(shannon > 0, shannon, 0.0))
+
+    def _positive(self, divergence, other):
+        """Where rounding alone makes KL(self || other) negative it is 0; where `other` masks a class of this, inf."""
         xp = self.xp
-        result = xp.vecdot(self.exp, self._finite() - other._finite()) / self.sum - self.log_sum + other.log_sum
-        result = xp.where(result > 0, result, 0.0)  # negative by rounding alone
+        result = xp.where(divergence > 0, divergence, 0.0)
         if other.masked is None:
             return result
         return xp.where(xp.any(other.masked & (self.log > -ZERO), axis=1), xp.inf, result)
 
-    def log_odds(self, y, own):
-        """phi = f_y - log sum_{c != y} exp f_c of the classes y, where `own` (rows, classes) is true.  Eq. (61)"""
+    def log_odds(self, y):
+        """phi = f_y - log sum_{c != y} exp f_c of the classes y, (rows,).  Eq. (61)"""
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.log, y)
-        others = xp.sum(xp.where(own, zero, self.exp), axis=1)
+        others = self._others(y)
         # Where the others nearly vanish next to the largest, they are summed relative to their own largest.
         least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
         result = chosen - xp.log(xp.where(others > least, others, 1.0))
         vanishing = others <= least
         if bool(xp.any(vanishing)):
+            own = xp.arange(self.log.shape[1], device=device(y)) == y[:, None]
             rest = xp.where(own, -xp.inf, self.log)
             largest = xp.max(rest, axis=1)
             largest = xp.where(largest > -xp.inf, largest, zero)  # all others are masked: their sum is 0, phi infinite
@@ -78,12 +104,24 @@ class Softmax:
         squares = self.xp.vecdot(self.exp, self.exp) / self.sum**2
         return self.xp.maximum((1 - p) ** 2 + (squares - p * p), (1 - p) ** 2)
 
+    def _others(self, y):
+        """The sum of exp over all classes but y. It is not sum - exp_y, which would lose the digits of a sure model."""
+        xp = self.xp
+        if not self._into.reuses:
+            own = xp.arange(self.exp.shape[1], device=device(y)) == y[:, None]
+            return xp.sum(xp.where(own, xp.zeros((), dtype=self.exp.dtype, device=device(y)), self.exp), axis=1)
+        kept = self._at(self.exp, y)  # a mask of all entries would cost more than their exponentials
+        self.exp[self._rows, y] = 0
+        result = self.exp.sum(axis=1)
+        self.exp[self._rows, y] = kept
+        return result
+
     def _finite(self):
         """The logs, with 0 in place of -inf: they are multiplied by a probability of zero."""
         return self.log if self.masked is None else self.xp.where(self.masked, 0.0, self.log)
 
     def _at(self, values, y):
-        return self.xp.take_along_axis(values, y[:, None], axis=1)[:, 0]
+        return values[self._rows, y]
 
 
 def _check(name, logits, largest, xp, numbers):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eigenkd.deviation import files
+from eigenkd.deviation import files, llama
 from eigenkd.deviation.alignment import order
 from eigenkd.deviation.columns import Table
 
@@ -13,12 +13,13 @@ class Sources:
     """The teacher's file and the files that are read with it.
 
     teacher, students: paths. ids: None, a column of all CSV files, or paths of the teacher's ids and each student's.
-    drop: columns of CSV files. classes: None, the classes' names, or the path of a file of them. Raises what
-    `files.read` raises, and ValueError for ids that do not match and columns that do not exist.
+    drop: columns of CSV files. chunks: how many chunks of llama.cpp's base files. classes: None, the classes' names, or
+    the path of a file of them. Raises what `files.read` raises, and ValueError for ids that do not match and columns
+    that do not exist.
     """
 
-    def __init__(self, teacher, students, ids=None, drop=(), classes=None):
-        self._drop, self._models = tuple(drop), (teacher, *students)
+    def __init__(self, teacher, students, ids=None, drop=(), classes=None, chunks=None):
+        self._drop, self._models, self._chunks = tuple(drop), (teacher, *students), chunks
         self._column, self._ids = _ids(ids, self._models)
         self._notes = []  # on labels and masks
         for column in self._drop:
@@ -39,8 +40,8 @@ class Sources:
             values, notes = values if columns is None else values[:, columns], [*notes, *why]
         return teacher.values, values, (*notes, *said, *self._notes)
 
-    def labels(self, path):
-        """The labels in the teacher's order, None for no path."""
+    def column(self, path):
+        """An array with one value a point, in the teacher's order; None for no path."""
         return None if path is None else self._column_of(path)
 
     def masks(self, paths):
@@ -77,6 +78,10 @@ class Sources:
 
     def _read(self, path):
         """The `Table` of any file; only a CSV file has names and ids of its own."""
+        if llama.is_base(path):
+            return Table(llama.BaseFile(path, self._chunks))
+        if self._chunks is not None and path in self._models:
+            raise ValueError(f"--chunks: expected base files of llama-perplexity, got {path}; drop the flag")
         file, _ = files.split(path)
         if file.suffix.lower() == ".csv":
             model = path in self._models

@@ -13,7 +13,8 @@ from eigenkd.table import INFINITE, NONE, Cells, html_table, number, written
 FEW = "*"  # marks a slope of fewer points than a verdict needs
 GROUPS = {"both": "both right", "only_teacher": "only teacher right", "only_student": "only student right",
           "neither": "neither right"}
-INFINITIES = {"kl": "KL(teacher ‖ student)", "teacher_confidence": "teacher's confidence",
+INFINITIES = {"kl": "KL(teacher ‖ student)", "reverse_kl": "KL(student ‖ teacher)",
+              "teacher_confidence": "teacher's confidence",
               "student_confidence": "student's confidence", "teacher_nll": "teacher's NLL",
               "student_nll": "student's NLL"}
 

@@ -64,6 +64,31 @@ def test_confidence_by_hand():
     assert d.agreement == 0.0
 
 
+@pytest.mark.parametrize("array", LIBRARIES)
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_all_three_divergences_are_their_definitions(array, scale):
+    teacher, student = array(logits(0, scale=scale)), array(logits(1, scale=scale))
+    d = compare(teacher, student)
+    eps = np.finfo(np.asarray(teacher).dtype).eps
+    for i in range(0, 40, 7):
+        with mpmath.workdps(40):
+            p, q = ([mpmath.exp(mpmath.mpf(float(f))) for f in np.asarray(rows[i])] for rows in (teacher, student))
+            p, q = ([x / mpmath.fsum(row) for x in row] for row in (p, q))
+            m = [(a + b) / 2 for a, b in zip(p, q)]
+            kl = {name: float(mpmath.fsum(a * mpmath.log(a / b) for a, b in zip(*pair))) for name, pair in {
+                "divergence": (p, q), "reverse": (q, p), "teacher": (p, m), "student": (q, m)}.items()}
+        kl["jensen_shannon"] = 0.5 * (kl.pop("teacher") + kl.pop("student"))
+        for name, expected in kl.items():
+            assert float(getattr(d, name)[i]) == pytest.approx(expected, rel=50 * eps, abs=8 * eps * max(1, scale))
+
+
+def test_opposite_models_are_log_two_apart_and_zeros_count_on_their_side():
+    d = compare([[0.0, -np.inf, 0], [1e3, 0, 0]], [[0.0, 0, 0], [0, 1e3, 0]], masked="keep")
+    np.testing.assert_allclose(d.jensen_shannon[1], math.log(2), rtol=1e-12)
+    assert math.isinf(d.reverse[0]) and math.isfinite(d.divergence[0]) and math.isfinite(d.jensen_shannon[0])
+    assert d.infinite["reverse_kl"].startswith("on 1 of 2 points (row 0) the teacher gives probability zero to a class")
+
+
 def test_confidence_is_not_lost_where_the_probability_rounds_to_one():
     d = compare([[1e4, 0.0], [100.0, 0.0]], [[0.0, 1e4], [99.0, 0.0]])
     np.testing.assert_array_equal(d.teacher_confidence, [1e4, 100])

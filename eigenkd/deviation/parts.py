@@ -1,0 +1,108 @@
+"""Where a student deviates: its volume and its direction on parts of the points, by position, confidence or token.
+
+Volume is the mean KL(teacher || student). Direction is its sign: the mean change of the confidence, student minus
+teacher, the share of points on which the student is less confident, and the change of the entropy. Two students of the
+same volume may have opposite directions.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from eigenkd._arrays import to_numpy
+from eigenkd.deviation import clusters
+from eigenkd.deviation.clusters import Mean
+
+POSITIONS, CONFIDENCES = 16, 10  # parts
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the points. kl, reverse, jensen_shannon, entropy_change, change (of the confidence): means in nats;
+    less_confident, flipped (another predicted class): shares. Each is a `Mean` with a 95% interval."""
+
+    name: str
+    points: int
+    kl: Mean
+    reverse: Mean
+    jensen_shannon: Mean
+    change: Mean
+    less_confident: Mean
+    entropy_change: Mean
+    flipped: Mean
+
+
+def part(deviation, name="all", keep=None):
+    """The `Part` of the points `keep` (n,) bool, default all; None where there are none."""
+    keep = np.ones(deviation.points, dtype=bool) if keep is None else keep
+    if not keep.any():
+        return None
+    of = None if deviation.clusters is None else deviation.clusters[keep]
+    x, y = (to_numpy(phi)[keep].astype(float) for phi in (deviation.teacher_confidence, deviation.student_confidence))
+
+    def mean(values):
+        return clusters.mean(to_numpy(values)[keep], of)
+
+    with np.errstate(invalid="ignore"):  # inf - inf: no change is known
+        change = y - x
+    return Part(name, int(keep.sum()), mean(deviation.divergence), mean(deviation.reverse),
+                mean(deviation.jensen_shannon), clusters.mean(change, of), clusters.mean(y < x, of),
+                mean(to_numpy(deviation.student_entropy) - to_numpy(deviation.teacher_entropy)),
+                mean(to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)))
+
+
+def by_position(deviation, parts=POSITIONS):
+    """The `Part`s of equal ranges of the token's position in its sequence. Raises ValueError without tokens."""
+    at = _tokens(deviation).positions
+    edges = np.unique(np.linspace(at.min(), at.max() + 1, parts + 1).round().astype(int))
+    return _found(part(deviation, f"{a}" if b == a + 1 else f"{a} to {b - 1}", (a <= at) & (at < b))
+                  for a, b in pairwise(edges))
+
+
+def by_confidence(deviation, parts=CONFIDENCES):
+    """The `Part`s of equal numbers of points by the teacher's confidence, the least first; ties stay together."""
+    phi = to_numpy(deviation.teacher_confidence).astype(float)
+    edges = np.unique(np.quantile(phi, np.linspace(0, 1, parts + 1), method="inverted_cdf"))
+    if len(edges) == 1:
+        return [part(deviation, f"{edges[0]:.1f}")]
+    which = np.clip(np.searchsorted(edges, phi, side="left") - 1, 0, len(edges) - 2)  # (a, b], the first one [a, b]
+    return _found(part(deviation, f"{a:.1f} to {b:.1f}", which == k)
+                  for k, (a, b) in enumerate(pairwise(edges)))
+
+
+def by_kind(deviation, vocabulary):
+    """The `Part`s of the kinds of tokens (see `Vocabulary.kinds`), and of the rarest and most frequent ones.
+
+    The token is the label, or the teacher's where there are no labels. Rare: the least frequent tokens that make up a
+    tenth of the points; frequent: the most frequent ones that make up a half.
+    """
+    ids = to_numpy(deviation.teacher_class) if deviation.labels is None else deviation.labels
+    kinds = np.array(vocabulary.kinds)
+    if len(kinds) < deviation.classes:
+        raise ValueError(f"vocabulary: expected {deviation.classes} tokens like the logits, got {len(kinds)}; pass the "
+                         "tokenizer of these models")
+    count = np.bincount(ids, minlength=deviation.classes)
+    order = np.argsort(count, kind="stable")
+    below = np.empty(len(count))  # share of the points whose tokens are rarer, or as rare and lower
+    below[order] = np.cumsum(count[order]) / ids.size
+    named = {kind: kinds[ids] == kind for kind in dict.fromkeys(kinds)}
+    named |= {"rare": below[ids] <= 0.1, "frequent": below[ids] > 0.5}
+    return _found(part(deviation, name, keep) for name, keep in named.items())
+
+
+def worst(deviation, count=20):
+    """The indices (m,) of the points with the largest KL(teacher || student), the largest first."""
+    kl = to_numpy(deviation.divergence)
+    return np.argsort(-kl, kind="stable")[:count]
+
+
+def _found(parts):
+    return [found for found in parts if found is not None]
+
+
+def _tokens(deviation):
+    if deviation.tokens is None:
+        raise ValueError("deviation: expected tokens with positions, got points without; pass logits of shape "
+                         "(sequences, tokens, vocabulary), or base files of llama.cpp")
+    return deviation.tokens

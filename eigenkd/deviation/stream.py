@@ -1,0 +1,221 @@
+"""A comparison that is built up block by block: `Stream`.
+
+What is kept of a point are its numbers, some 90 bytes, and nothing of its logits: a million tokens of a vocabulary of
+152,000 take 90 MB in place of 1.2 TB. Quantiles, slopes over a quarter and their intervals need all points at the end,
+so that they are those of the whole, not approximations of them.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from eigenkd._arrays import to_numpy
+from eigenkd.deviation.alignment import doubt
+from eigenkd.deviation.clusters import coded
+from eigenkd.deviation.inputs import (
+    KINDS,
+    NO_LABEL,
+    first_block,
+    groups_of,
+    kept,
+    kind_of,
+    labels_of,
+    mask_of,
+    names_of,
+    refuse_ids,
+    rows_of,
+)
+from eigenkd.deviation.masking import MASKED, called, scan
+from eigenkd.deviation.measured import POINTWISE, Deviation
+from eigenkd.deviation.pointwise import points
+from eigenkd.deviation.softmax import ZERO
+from eigenkd.deviation.tokens import Tokens, flat, lag
+
+OPTIONAL = ("labels", "groups", "sequences")  # what all blocks have or none has, besides masks
+
+
+class Stream:
+    """A `Deviation` from blocks of logits in any order and any split: the same as `compare` of the whole.
+
+    stream = Stream(); stream.update(teacher_logits, student_logits, labels) for each block; stream.result().
+    Streams of several processes are joined by `merge`. reference, inputs, masked, class_names: as for `compare`. For
+    inputs="auto" the first block decides. A column of probabilities that is zero in all rows cannot be left out
+    afterwards, as `compare` does: `result` refuses it.
+    """
+
+    def __init__(self, *, reference="teacher", inputs="auto", masked="refuse", class_names=None):
+        if reference not in ("teacher", "label"):
+            raise ValueError(f"reference: expected 'teacher' or 'label', got {reference!r}")
+        if inputs not in KINDS:
+            raise ValueError(f"inputs: expected {', '.join(map(repr, KINDS))}, got {inputs!r}; 'auto' finds out")
+        if masked not in MASKED:
+            raise ValueError(f"masked: expected {' or '.join(map(repr, MASKED))}, got {masked!r}; 'keep' takes a class "
+                             "that is masked in one model only as it stands")
+        self._reference, self._inputs, self._masked = reference, inputs, masked
+        self._class_names = class_names
+        self._parts, self._rows, self._kinds, self._classes, self._columns = [], 0, None, None, None
+        self._whole, self._texts, self._sequences = False, {}, 0
+
+    def update(self, teacher_logits, student_logits, labels=None, *, groups=None, masks=None, keep=None, progress=None):
+        """Add a block of points, and return the stream.
+
+        Arguments as for `compare`; every block has labels, groups and the same masks, or none has. Raises as
+        `compare` does, and then leaves the stream as it was.
+        """
+        self._add(teacher_logits, student_logits, labels, groups, masks, keep, progress, whole=False)
+        return self
+
+    def merge(self, other):
+        """Add the points of another stream of the same models, and return this one; the other stays as it is.
+
+        Raises TypeError for anything but a `Stream`, ValueError for other options, classes or kinds of input.
+        """
+        if not isinstance(other, Stream):
+            raise TypeError(f"other: expected a Stream, got {type(other).__name__}; merge its points before result()")
+        for name in ("reference", "masked", "class_names"):
+            if (mine := getattr(self, f"_{name}")) != (theirs := getattr(other, f"_{name}")):
+                raise ValueError(f"other: expected a stream of {name}={mine!r}, got {theirs!r}; make both alike")
+        if other._parts:
+            self._accept(other._classes, other._kinds, other._parts[0])
+            moved = {"rows": self._rows, "sequences": self._sequences}
+            self._parts += [part | {name: part[name] + by for name, by in moved.items() if name in part}
+                            for part in other._parts]
+            self._texts |= {number + self._sequences: text for number, text in other._texts.items()}
+            self._sequences += other._sequences
+            self._columns = other._columns if self._columns is None else self._columns.merge(other._columns)
+            self._rows += other._rows
+        return self
+
+    def result(self):
+        """The `Deviation` of all points so far; more may be added afterwards.
+
+        Raises ValueError for a stream without points, and for classes that one model alone has masked.
+        """
+        if not self._parts:
+            raise ValueError("result: expected points, got none; call update(teacher_logits, student_logits) first")
+        names = names_of(self._class_names, self._classes)
+        without = self._columns.left_out(self._masked, names)
+        found = {name: _joined([part[name] for part in self._parts]) for name in self._parts[0]}
+        labels, groups = found.pop("labels", None), found.pop("groups", None)
+        tokens = Tokens(found.pop("sequences"), found.pop("positions"), dict(self._texts)) if (
+            "sequences" in found) else None
+        if groups is None and tokens is not None:
+            groups = tokens.sequences  # the tokens of one text are not independent
+        rows, masks = found.pop("rows"), {name[5:]: found.pop(name) for name in list(found) if name[:5] == "mask:"}
+        if without.any() and not self._whole:
+            self._leave_out(found, labels, without, names)
+        for role in ("teacher", "student"):
+            phi = found[f"{role}_confidence"]
+            xp = array_namespace(phi)
+            found["far"] = found["far"] | (xp.isfinite(phi) & (xp.abs(phi) >= ZERO))
+        measured = {name: found.pop(name) for name in POINTWISE}
+        predicted = to_numpy(measured["teacher_class"]), to_numpy(measured["student_class"])
+        teacher, student = self._kinds
+        late = "" if tokens is None or labels is None else lag(predicted[0], labels, tokens)
+        return Deviation(
+            **measured, classes=self._classes, reference=self._reference,
+            inputs=teacher if teacher == student else f"{teacher} of the teacher and {student} of the student",
+            clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
+            left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=self._rows - rows.size, rows=rows,
+            doubt=late or doubt(*predicted, labels, self._classes), scores=found,
+            clusters=None if groups is None else coded(groups), tokens=tokens)
+
+    def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole):
+        """`update`; whole: no other block will come, so that masked classes are looked for before the pass."""
+        masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
+        files = [part for part in (teacher_logits, student_logits) if hasattr(part, "expect_same_text")]
+        if len(files) == 2:
+            files[0].expect_same_text(files[1])
+        teacher, student, labels, groups, masks, keep, tokens = flat(teacher_logits, student_logits, labels, groups,
+                                                                     masks, keep)
+        if files:
+            labels, tokens = files[0].labels if labels is None else labels, files[0].tokens
+        teacher, student = pair(teacher, student)
+        n, classes = teacher.shape
+        names = names_of(self._class_names, classes)
+        if labels is not None:
+            labels = labels_of(labels, n, classes, names, some=whole)
+        elif self._reference == "label":
+            raise ValueError("labels: expected them for reference='label', got none; pass labels=labels")
+        part = {f"mask:{name}": mask_of(f"masks[{name!r}]", mask, n) for name, mask in masks.items()}
+        if groups is not None:
+            part["groups"] = groups_of(groups, n)
+        if tokens is not None:
+            part |= {"sequences": tokens.sequences + self._sequences, "positions": tokens.positions}
+        used = np.ones(n, dtype=bool) if keep is None else mask_of("keep", keep, n)
+        numbers = np.flatnonzero(used if labels is None else used & (labels != NO_LABEL))
+        if labels is not None:
+            part["labels"] = labels
+        if numbers.size < n:
+            teacher, student = kept(teacher, numbers), kept(student, numbers)
+            part = {name: values[numbers] for name, values in part.items()}
+        if not numbers.size:
+            self._rows += n
+            return
+        self._whole = whole
+        kinds = self._kinds or tuple(kind_of(name, rows, self._inputs, names)
+                                     for name, rows in (("teacher_logits", teacher), ("student_logits", student)))
+        columns = self._columns
+        if columns is None or not columns.decided:
+            block = scan(teacher, student, kinds)
+            columns = block if columns is None else columns.merge(block)
+        without = columns.left_out(self._masked, names) if whole else np.zeros(classes, dtype=bool)
+        part |= points(teacher, student, part.get("labels"), self._reference, kinds, without, numbers, progress)
+        if len(files) == 2:
+            part |= files[0].extra(files[1], numbers)
+        part["rows"] = numbers + self._rows
+        self._accept(classes, kinds, part)
+        self._columns = columns
+        self._parts.append(part)
+        self._rows += n
+        if tokens is not None:
+            self._texts |= {number + self._sequences: text for number, text in tokens.texts.items()}
+            self._sequences += int(tokens.sequences.max()) + 1
+
+    def _leave_out(self, found, labels, without, names):
+        """Make the numbers those of logits without the classes `without`, in place. Only those of points whose label is
+        such a class differ: elsewhere its probability is zero in every precision."""
+        if "probabilities" in self._kinds:
+            raise ValueError("result: expected probabilities above zero in every column, got "
+                             f"{called(np.flatnonzero(without), names)} of zero in all rows, which a stream cannot "
+                             "leave out afterwards; drop the column, or pass the logits")
+        if labels is None or not (hit := without[labels]).any():
+            return
+        for name in ("teacher_confidence", "student_confidence") * (self._reference == "label") + (
+                "teacher_nll", "student_nll"):
+            xp = array_namespace(found[name])
+            zero = xp.asarray(hit, device=device(found[name]))
+            found[name] = xp.where(zero, xp.inf if name.endswith("nll") else -xp.inf, found[name])
+
+    def _accept(self, classes, kinds, part):
+        """Raises ValueError for a block that does not go with those before it."""
+        if self._parts:
+            for what, mine, theirs in (("classes", self._classes, classes), ("inputs", self._kinds, kinds),
+                                       ("of labels, groups and masks",
+                                        *(sorted(name for name in of if name in OPTIONAL or ":" in name)
+                                          for of in (self._parts[0], part)))):
+                if mine != theirs:
+                    raise ValueError(f"update: expected blocks alike, got {what} {theirs} after {mine}; give every "
+                                     "block the same")
+        self._classes, self._kinds = classes, kinds
+
+
+def pair(teacher_logits, student_logits):
+    """Both as `rows_of` takes them, of one shape (n, classes)."""
+    teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
+    n, classes = teacher.shape
+    if classes < 2:
+        raise ValueError(f"teacher_logits: expected two classes or more, got shape {tuple(teacher.shape)}; a single "
+                         "logit f of two classes is the pair (0, f)")
+    if tuple(student.shape) != (n, classes):
+        for name, rows in (("teacher_logits", teacher), ("student_logits", student)):
+            refuse_ids(name, first_block(name, rows))
+        raise ValueError(f"student_logits: expected shape {(n, classes)} like teacher_logits, got "
+                         f"{tuple(student.shape)}; pass the logits of the same points and classes")
+    return teacher, student
+
+
+def _joined(parts):
+    xp = array_namespace(parts[0])
+    return parts[0] if len(parts) == 1 else xp.concat(parts)

@@ -1,0 +1,112 @@
+"""The tables of tokens besides `table`: volume and direction, perplexity, parts, the worst tokens."""
+
+from dataclasses import asdict, replace
+
+from eigenkd._arrays import to_numpy
+from eigenkd.deviation import parts, perplexity
+from eigenkd.table import NONE, Cells, number
+
+WORST, BEFORE = 10, 12  # rows of the table of the worst tokens, and tokens of context in it
+MEASURES = {"kl": "KL(teacher ‖ student), nats", "reverse": "KL(student ‖ teacher), nats",
+            "jensen_shannon": "Jensen-Shannon, nats", "change": "change of confidence, nats",
+            "less_confident": "share less confident", "entropy_change": "change of entropy, nats",
+            "flipped": "share with another top token"}
+
+
+def token_tables(deviation, vocabulary=None):
+    """The `Cells` of a `Deviation` of tokens, one table after another. vocabulary: a `Vocabulary`, or None."""
+    found = [direction(deviation)]
+    if deviation.labels is not None:
+        name = "llama-perplexity prints it" if "stored_kl" in deviation.scores else "perplexity"
+        found.append(perplexity.cells(deviation.perplexity, name))
+    found.append(of_parts(parts.by_confidence(deviation), "teacher's confidence"))
+    if deviation.tokens is not None:
+        found.append(of_parts(parts.by_position(deviation), "position"))
+    if vocabulary is not None:
+        found.append(of_parts(parts.by_kind(deviation, vocabulary), "token"))
+    found.append(worst(deviation, vocabulary))
+    return found
+
+
+def direction(deviation):
+    """The `Cells` of volume and direction over all points, and how much wider their intervals are over texts."""
+    found, rows = parts.part(deviation), []
+    alone = parts.part(replace(deviation, clusters=None))
+    for name, label in MEASURES.items():
+        mean, other = getattr(found, name), getattr(alone, name)
+        width, plain = mean.high - mean.low, other.high - other.low
+        rows.append((label, number(mean.value, ".4g"), _interval(mean), f"{width / plain:.2f}" if plain > 0 else NONE))
+    groups = found.kl.groups
+    over = f"{groups:,} groups" if deviation.clusters is not None else "tokens"
+    return Cells(("volume and direction", "mean", f"95% interval over {over}", "over that of independent tokens"),
+                 tuple(rows))
+
+
+def of_parts(found, name):
+    """The `Cells` of `Part`s."""
+    return Cells((name, "tokens", "KL", "change of confidence", "less confident", "change of entropy", "other top "
+                                                                                                       "token"),
+                 tuple((part.name, f"{part.points:,}", f"{number(part.kl.value, '.3g')} {_interval(part.kl, '.3g')}",
+                        f"{number(part.change.value, '+.3f')} {_interval(part.change, '+.3f')}",
+                        number(part.less_confident.value, ".2f"), number(part.entropy_change.value, "+.3f"),
+                        number(part.flipped.value, ".3f")) for part in found))
+
+
+def worst_rows(deviation, vocabulary=None, count=WORST, before=BEFORE):
+    """The tokens with the largest KL as plain mappings: index, sequence, position, context, label, teacher's and
+    student's token (texts where a vocabulary is given, else ids), kl and both confidences."""
+    def said(ids):
+        return vocabulary.text(ids) if vocabulary is not None else " ".join(map(str, ids))
+
+    found = []
+    for i in parts.worst(deviation, count):
+        row = {"index": int(deviation.rows[i])}
+        if deviation.tokens is not None:
+            row |= {"sequence": int(deviation.tokens.sequences[i]), "position": int(deviation.tokens.positions[i]),
+                    "context": said([t for t in deviation.tokens.context(i, before) if t >= 0])}
+        if deviation.labels is not None:
+            row["label"] = said([int(deviation.labels[i])])
+        for role in ("teacher", "student"):
+            row[role] = said([int(to_numpy(getattr(deviation, f"{role}_class"))[i])])
+        row["kl"] = float(to_numpy(deviation.divergence)[i])
+        for role in ("teacher", "student"):
+            row[f"{role}_confidence"] = float(to_numpy(getattr(deviation, f"{role}_confidence"))[i])
+        found.append(row)
+    return found
+
+
+def worst(deviation, vocabulary=None, count=WORST):
+    """The `Cells` of the tokens with the largest KL and their contexts."""
+    rows = worst_rows(deviation, vocabulary, count)
+    names = [name for name in rows[0] if name != "index"]
+    return Cells(tuple({"kl": "KL", "teacher": "teacher says", "student": "student says", "label": "text says",
+                        "teacher_confidence": "its confidence", "student_confidence": "student's"}.get(name, name)
+                       for name in names),
+                 tuple(tuple(_cell(row[name]) for name in names) for row in rows),
+                 ("tokens with the largest KL; confidence is that of the teacher's token",), align="rrl")
+
+
+def token_summary(deviation, vocabulary=None):
+    """All of it as a plain mapping, for JSON."""
+    result = {"measures": {name: asdict(getattr(parts.part(deviation), name)) for name in MEASURES},
+              "by_confidence": [asdict(part) for part in parts.by_confidence(deviation)]}
+    if deviation.tokens is not None:
+        result["by_position"] = [asdict(part) for part in parts.by_position(deviation)]
+    if vocabulary is not None:
+        result["by_kind"] = [asdict(part) for part in parts.by_kind(deviation, vocabulary)]
+    if deviation.labels is not None:
+        found = deviation.perplexity
+        result["perplexity"] = {
+            "values": {name: list(value) for name, value in found.values.items()},
+            "over_texts": {name: asdict(mean) for name, mean in found.clustered.items()}, "widening": found.widening,
+            "floored": {"teacher": int(found.floored_teacher.sum()), "student": int(found.floored_student.sum())},
+            "ratio_without_floors": found.ratio_without_floors}
+    return result | {"worst": worst_rows(deviation, vocabulary)}
+
+
+def _interval(mean, digits=".4g"):
+    return f"[{number(mean.low, digits)}, {number(mean.high, digits)}]"
+
+
+def _cell(value):
+    return repr(value) if isinstance(value, str) else number(value, ".3f") if isinstance(value, float) else f"{value:,}"

@@ -1,0 +1,109 @@
+"""The tokens of a vocabulary as text, and what kinds of tokens they are."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+SPECIAL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]|<\|.*\|>")
+PLACE = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """tokens: the strings by id, as a tokenizer's file has them: SentencePiece's or byte-level."""
+
+    tokens: tuple
+
+    @cached_property
+    def texts(self):
+        """The tokens as the text that they stand for, by id."""
+        return tuple(self.text([i]) for i in range(len(self.tokens)))
+
+    @cached_property
+    def _raw(self):
+        """The UTF-8 of the tokens: several of them may make up one character."""
+        table = _bytes_of_characters()
+        byte_level = sum(token.startswith("Ġ") for token in self.tokens) > sum(PLACE in token for token in self.tokens)
+        return tuple(_byte_level(token, table) if byte_level else _sentencepiece(token) for token in self.tokens)
+
+    @cached_property
+    def kinds(self):
+        """Of each token, by id: "digits", "whitespace", "word" (letters after a space), "word part", "punctuation",
+        "bytes" (of characters that the vocabulary has not) or "special"."""
+        return tuple(_kind(token, text) for token, text in zip(self.tokens, self.texts))
+
+    def __len__(self):
+        return len(self.tokens)
+
+    def text(self, ids):
+        """The text of several ids, one after another; unknown ids are <id>, and bytes that are no character \\xe2."""
+        return b"".join(self._raw[i] if 0 <= i < len(self.tokens) else b"<%d>" % i for i in ids).decode(
+            "utf-8", "backslashreplace")
+
+
+def read(path):
+    """The `Vocabulary` of a file: tokenizer.json of transformers, vocab.json of byte-level models (token -> id), or a
+    JSON list of tokens by id.
+
+    Raises FileNotFoundError for a missing file, ValueError for other contents.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"--tokens {path}: expected a file, found none; check the path")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and "model" in found:
+            added = {entry["content"]: entry["id"] for entry in found.get("added_tokens") or ()}
+            vocabulary = found["model"]["vocab"]
+            named = vocabulary if isinstance(vocabulary, dict) else {
+                token: i for i, (token, _) in enumerate(vocabulary)}
+            found = named | added
+        if isinstance(found, dict):
+            tokens = [""] * (max(found.values()) + 1)
+            for token, i in found.items():
+                tokens[i] = token
+            found = tokens
+        if not found or not all(isinstance(token, str) for token in found):
+            raise ValueError("no tokens")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"--tokens {path}: expected tokenizer.json, vocab.json or a JSON list of tokens by id, got "
+                         f"something else ({' '.join(str(error).split())[:80]}); save it with "
+                         "tokenizer.save_pretrained(FOLDER)") from error
+    return Vocabulary(tuple(found))
+
+
+def _kind(token, text):
+    if BYTE.fullmatch(token) or "\\x" in text:
+        return "bytes"
+    if SPECIAL.fullmatch(token) or not token:
+        return "special"
+    if not text.strip():
+        return "whitespace"
+    inner = text.strip()
+    if inner.replace(".", "").replace(",", "").isdigit():
+        return "digits"
+    if any(character.isalpha() for character in inner):
+        return "word" if text[0].isspace() else "word part"
+    return "punctuation"
+
+
+def _sentencepiece(token):
+    if byte := BYTE.fullmatch(token):
+        return bytes([int(byte[1], 16)])
+    return token.replace(PLACE, " ").encode()
+
+
+def _byte_level(token, table):
+    if any(character not in table for character in token):
+        return token.encode()  # a special one
+    return bytes(table[character] for character in token)
+
+
+def _bytes_of_characters():
+    """GPT-2's way to write each byte as a character that prints."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return {chr(byte): byte for byte in plain} | {
+        chr(256 + k): byte for k, byte in enumerate(byte for byte in range(256) if byte not in plain)}
