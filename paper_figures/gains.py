@@ -2,6 +2,7 @@
 over time, and outside the theorem's assumptions."""
 
 import textwrap
+from dataclasses import asdict, replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,41 +10,51 @@ from matplotlib.ticker import NullLocator
 
 from eigenkd.plot import GUIDE, STUDENT, TEACHER
 from eigenkd.table import NONE, Cells
-from paper_figures.captions import caption
-from validation.function_space.setting import AWAY, FUNCTION_SPACE, ROLES, FunctionSpace
-from validation.runs import ANY, Unusable
+from paper_figures.captions import drawn, legend_of, titled
+from paper_figures.sources import Wanted, study
+from paper_figures.style import WIDTH
+from validation.function_space.setting import AWAY, FUNCTION_SPACE, ROLES
+from validation.studies.study import Variant
 
 SHARE = 1e-4  # the least share of the squared targets that a direction must carry to be drawn
 STYLES = {"teacher": (TEACHER, "o"), "student": (STUDENT, "^")}
 OPTIMISERS = {"sgd": "gradient descent", "momentum": "momentum 0.9", "adam": "Adam"}
 LOSSES = {"squared": "squared loss", "cross_entropy": "cross-entropy"}
-_WEIGHTED = ("Drift: root mean square of measured minus predicted gain, weighted by the share of the labels along each "
-             "direction; mean over seeds.")
-_POINTS = (f"Each point is a direction that carries at least {SHARE:.2%} of the labels; its area shows the share. "
-           f"Points outside the axes are not shown. {_WEIGHTED}")
+DRIFT = ("Drift of teacher and student: root mean square of measured minus predicted gain, weighted by the labels' "
+         "share.")
+_AWAY = f"{FUNCTION_SPACE.command} --away"
+WIDTHS = study("function_space", lambda loss, width: loss == "squared")
+OUTSIDE = tuple(Wanted(Variant(one.name, {name: value for name, value in asdict(one).items()
+                                          if value != getattr(FUNCTION_SPACE, name)}, ()), _AWAY) for one in AWAY)
+OTHERS = OUTSIDE[1:] + study("function_space", lambda loss, width: (
+    loss != "squared" and width != str(FUNCTION_SPACE.width)))
 FOLLOWED = 6  # number of directions whose gains are drawn over time
 
 
-def draw(choice):
+def draw(found):
     """One panel per width, with one point per direction of the lowest or the chosen seed, and drift against width."""
-    found = _by_width(choice.require(FUNCTION_SPACE, {"width": ANY}))
-    figure = Figure(figsize=(3.4 * (len(found) + 1), 4.7), layout="constrained")
-    axes = figure.subplots(1, len(found) + 1)
-    for ax, (width, some) in zip(axes, found.items()):
+    by_width = _by_width(found)
+    figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
+    axes = figure.subplots(1, len(by_width) + 1)
+    for ax, (width, some) in zip(axes, by_width.items()):
         _panel(ax, some, f"width {width}", "predicted")
+        ax.tick_params(labelleft=ax is axes[0])
     axes[0].set_ylabel("measured gain")
-    axes[0].legend(fontsize="small", loc="upper left")
-    _against_width(axes[-1], found)
-    caption(figure, f"{_made(next(iter(found.values()))[0])} {_POINTS} Right: all seeds and their mean.")
-    return figure
+    _against_width(axes[-1], by_width)
+    first, last = (np.mean([run.field("drift", "student") for run in by_width[width]])
+                   for width in (min(by_width), max(by_width)))
+    return titled(figure, "The wider the network, the nearer its gains to the closed form: drift "
+                  f"{first:.3f} at width {min(by_width)}, {last:.3f} at {max(by_width)}",
+                  f"A point is a direction, its area the labels' share. {DRIFT} {drawn(found.all)}",
+                  legend_of(axes[0]) | {"width^(-1/2)": axes[-1].get_lines()[-1]})
 
 
-def over_time(choice):
+def over_time(found):
     """Gains of a few directions during training, for the widest network, and drift during training, for every width."""
-    found = _by_width(choice.require(FUNCTION_SPACE, {"width": ANY}))
-    width, widest = next(reversed(found.items()))
-    figure = Figure(figsize=(13, 4.7), layout="constrained")
-    axes = figure.subplots(1, 3)
+    by_width = _by_width(found)
+    width, widest = next(reversed(by_width.items()))
+    figure = Figure(figsize=(WIDTH, 4.3), layout="constrained")
+    axes = figure.subplots(1, 3, sharex=True)
     steps = np.array(widest[0].field("steps_seen"))
     for ax, role in zip(axes, ROLES):
         style, marker = STYLES[role]
@@ -51,64 +62,57 @@ def over_time(choice):
         followed = np.unique(np.linspace(0, curves[0].shape[1] - 1, FOLLOWED).round().astype(int))
         for k, shade in zip(followed, np.linspace(1, 0.35, len(followed))):
             ax.plot(steps, curves[1][:, k], color=style["color"], alpha=shade)
-            ax.plot(steps, curves[0][:, k], marker, color=style["color"], alpha=shade, markersize=4, linewidth=0,
-                    label=f"direction {k}")
-        ax.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0.0, 0.17))
-        ax.set_title(f"{role}, width {width}", fontsize=10)
-        ax.set_xlabel("steps")
-        ax.set_ylabel("gain")
-        ax.set_ylim(-0.1, 1.1)
-    for shade, (width, some) in zip(np.linspace(0.35, 1, len(found)), found.items()):
+            ax.plot(steps, curves[0][:, k], marker, color=style["color"], alpha=shade, markersize=4, linewidth=0)
+        ax.set_title(f"{role}, width {width}, directions {followed[0]} to {followed[-1]}")
+        ax.set(xlabel="steps", ylim=(-0.1, 1.1), xscale="log")
+    axes[0].set_ylabel("gain (lines: closed form, markers: measured)")
+    for shade, (width, some) in zip(np.linspace(0.35, 1, len(by_width)), by_width.items()):
         for role, (style, marker) in STYLES.items():
             drifts = np.mean([run.field("drift_over_time", role) for run in some], axis=0)
-            axes[2].plot(steps, drifts, alpha=shade, marker=marker, markersize=3, **style,
-                         label=f"{role}, width {width}")
-    axes[2].set(xlabel="steps", ylabel="drift", yscale="log", title="drift, mean of all seeds")
-    axes[2].title.set_fontsize(10)
-    axes[2].legend(fontsize=7, ncols=2)
-    for ax in axes:
-        ax.set_xscale("log")
-    caption(figure, f"{_made(widest[0])} Lines: predicted gains; markers: measured gains. Directions are numbered by "
-                    f"eigenvalue, among those that carry at least a thousandth of the labels. {_WEIGHTED}")
-    return figure
+            [line] = axes[2].plot(steps, drifts, alpha=shade, marker=marker, markersize=3, **style)
+            if shade == 1:
+                line.set_label(role)
+        axes[2].annotate(f"width {width}", (steps[-1], drifts[-1]), (0, 5), textcoords="offset points", fontsize=7.5,
+                         ha="right")
+    axes[2].set(xlabel="steps", ylabel="drift", yscale="log")
+    axes[2].set_title("drift, mean of all seeds")
+    final = np.mean([run.field("drift", "student") for run in widest])
+    return titled(figure, f"During training too, gains stay with the closed form: final drift {final:.3f} at width "
+                  f"{width}", f"{DRIFT} {drawn(found.all)}", legend_of(axes[2]))
 
 
-def away(choice):
+def away(found):
     """One panel for each change of learning rate, optimiser or loss that violates the theorem's assumptions.
 
     The cross-entropy has a second panel, compared with the flow of the same linear model under that loss."""
-    found = {study: mine for study in AWAY if (mine := choice.find(study))}
-    if not found:
-        raise Unusable("no function-space run outside the theorem's assumptions; make some with: "
-                       f"{FUNCTION_SPACE.command} --away")
-    panels = [(some, _changed(study), "predicted") for study, some in found.items()]
-    panels += [(some, f"{_changed(study)}, linear model of that loss", "linear") for study, some in found.items()
+    studied = [(_study(variant), mine) for variant, mine in found.runs]
+    panels = [(some, _changed(one), "predicted") for one, some in studied]
+    panels += [(some, f"{_changed(one)}, linear model of that loss", "linear") for one, some in studied
                if "drift_linear" in some[0].result]
     columns = min(5, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(3.1 * columns, 3.5 * rows + 1), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure = Figure(figsize=(WIDTH, 2.75 * rows + 1), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for ax, (some, title, kind) in zip(axes, panels):
-        _panel(ax, some, "\n".join(textwrap.wrap(title, 34)), kind)
+        _panel(ax, some, "\n".join(textwrap.wrap(title, 26)), kind)
+        ax.label_outer()
     for ax in axes[len(panels):]:
         ax.remove()
     for ax in axes[::columns]:
         ax.set_ylabel("measured gain")
-    axes[0].legend(fontsize="small", loc="upper left")
-    caption(figure, f"{_made(panels[0][0][0])} Width {panels[0][0][0].value('width')}. Predictions are the closed form "
-                    "of the same steps on the squared loss. Adam and the cross-entropy have no closed form: their "
-                    "predictions are gradient flow with one fitted time per curve. The last panel shows gradient flow "
-                    "of the linear model on the cross-entropy, with nothing fitted. Gains under the cross-entropy are "
-                    f"gains of probabilities. {_POINTS}")
-    return figure
+    drifts = {title: np.mean([run.field(_drift_of(kind), "student") for run in some]) for some, title, kind in panels}
+    return titled(figure, "Step size and momentum leave the closed form right, Adam and the cross-entropy do not: "
+                  f"drift {min(drifts.values()):.3f} to {max(drifts.values()):.3f}",
+                  f"Width {panels[0][0][0].value('width')}. For Adam and the cross-entropy the prediction is a flow "
+                  f"with one fitted time. {DRIFT} {drawn(found.all)}", legend_of(axes[0]))
 
 
-def table(choice):
+def table(found):
     """Final and largest drift of teacher and student, for every study that has runs."""
     rows = []
-    for study, width, mine in _studied(choice):
+    for one, width, mine in _studied(found):
         linear = "drift_linear" in mine[0].result
-        rows.append((LOSSES[study.loss], OPTIMISERS[study.optimiser], f"{study.learning_rate:g}", str(width),
+        rows.append((LOSSES[one.loss], OPTIMISERS[one.optimiser], f"{one.learning_rate:g}", str(width),
                      _means(mine, lambda run, role: run.field("drift", role)),
                      _means(mine, lambda run, role: max(run.field("drift_over_time", role))),
                      _means(mine, lambda run, role: run.field("mean_difference", role)),
@@ -116,8 +120,6 @@ def table(choice):
                      f"{np.mean([run.field('kernel_change') for run in mine]):.3f}",
                      f"{np.mean([run.field('exaggeration', 'left') for run in mine]):.2g}",
                      *(_pairs(mine, kind) for kind in ("measured", "predicted", "linear")), str(len(mine))))
-    if not rows:
-        raise Unusable(f"no function-space run; make some with: {FUNCTION_SPACE.command}")
     return Cells(
         header=("loss", "optimiser", "step", "width", "drift", "largest drift", "mean |difference|", "linear model",
                 "kernel", "left", "exaggerated", "predicted", "linear model", "seeds"),
@@ -136,11 +138,17 @@ def table(choice):
             "the theorem is proportional to it. The theorem needs steps below 1."))
 
 
-def _studied(choice):
+def _studied(found):
     """(study, width, runs) of all studies that have runs; plain gradient descent by width comes first."""
-    for study in dict.fromkeys((*AWAY, FunctionSpace(loss="cross_entropy"))):
-        for width, mine in _by_width(choice.find(study, {"width": ANY})).items():
-            yield study, width, mine
+    known = [(replace(_study(variant), width=FUNCTION_SPACE.width), _study(variant).width, mine)
+             for variant, mine in found.runs]
+    order = list(dict.fromkeys((*AWAY, *(study for study, *_ in known))))
+    return sorted(known, key=lambda one: (order.index(one[0]), one[1]))
+
+
+def _study(variant):
+    """The `FunctionSpace` of a variant."""
+    return replace(FUNCTION_SPACE, **variant.values)
 
 
 def _pairs(mine, kind):
@@ -156,8 +164,7 @@ def _means(mine, value):
 
 def _by_width(found):
     """width -> its runs, in increasing order of width and seed."""
-    return {width: [run for run in found if run.value("width") == width]
-            for width in sorted({run.value("width") for run in found})}
+    return dict(sorted((mine[0].value("width"), mine) for _, mine in found.runs))
 
 
 def _panel(ax, some_runs, title, kind):
@@ -169,13 +176,13 @@ def _panel(ax, some_runs, title, kind):
     for role, (style, marker) in STYLES.items():
         predicted, measured = run.arrays("gains.npz", f"{kind}_{role}", f"measured_{role}")
         ax.scatter(predicted[some], measured[some], s=4 + 600 * carried[some], color=style["color"], marker=marker,
-                   alpha=0.5, linewidths=0, label=role)
+                   alpha=0.5, linewidths=0, label=role, rasterized=True)
     ax.axline((0, 0), slope=1, color=GUIDE, linestyle="--", linewidth=1)
     ax.set_xlim(-0.1, 1.1)
     ax.set_ylim(-0.4, 1.4)
     ax.set_xlabel("predicted gain")
     drifts = [float(np.mean([one.field(_drift_of(kind), role) for one in some_runs])) for role in ROLES]
-    ax.set_title(f"{title}\ndrift {drifts[0]:.3f} teacher, {drifts[1]:.3f} student", fontsize=10)
+    ax.set_title(f"{title}\ndrift {drifts[0]:.3f}, {drifts[1]:.3f}")
 
 
 def _drift_of(kind):
@@ -188,13 +195,6 @@ def _changed(study):
              "learning_rate": f"steps of {study.learning_rate:g} / λ₁"}
     changed = [words[name] for name in words if getattr(study, name) != getattr(FUNCTION_SPACE, name)]
     return ", ".join(changed or words.values())
-
-
-def _made(run):
-    return (f"Two-layer ReLU networks in the tangent parametrisation, {run.value('examples')} digits "
-            f"({run.field('data', 'note')}). Unless stated otherwise, teacher and student are trained on the squared "
-            f"loss by {run.value('steps')} steps of gradient descent of {run.value('learning_rate'):g} over the "
-            f"largest eigenvalue. Points: seed {run.seed}.")
 
 
 def _against_width(ax, found):
@@ -211,10 +211,9 @@ def _against_width(ax, found):
     ax.set_xticks(widths, [str(width) for width in widths])
     ax.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
-    ax.tick_params(axis="y", which="minor", labelsize=8)
+    ax.tick_params(axis="y", which="minor", labelsize=7)
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("width")
     ax.set_ylabel("drift")
     seeds = sorted({len(mine) for mine in found.values()})
-    ax.set_title(f"seeds ({' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))}) and their mean", fontsize=10)
-    ax.legend(fontsize="small")
+    ax.set_title(f"seeds ({' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))}), mean\ndrift by width")

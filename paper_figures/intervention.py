@@ -4,7 +4,6 @@ import numpy as np
 
 from eigenkd._intervals import t_interval
 from eigenkd.table import NONE, Cells
-from validation.runs import Unusable
 from validation.studies import STUDIES
 
 FAMILIES = {  # name -> how the labels of its students begin, and whether plain distillation is its weakest strength
@@ -14,12 +13,12 @@ FAMILIES = {  # name -> how the labels of its students begin, and whether plain 
 HALVES = ("even", "odd")
 
 
-def table(choice):
+def table(runs):
     """The gain over the teacher of each family, its strength chosen seed by seed on one half of the test images and
     measured on the other, the mean of both ways."""
     found = {}
-    for variant in STUDIES["intervention"].variants():
-        for run in choice.find(variant.setting, variant.values):
+    for variant, mine in runs.runs:
+        for run in mine:
             _, rate, student = variant.labels
             found.setdefault(rate, {}).setdefault(run.seed, {})[student] = run.field("halves")
     rows = []
@@ -30,8 +29,6 @@ def table(choice):
             gains = [_gain([halves[name] for name in dict.fromkeys(whole)], plain) for halves in seeds.values()
                      if set(whole) <= set(halves)]
             rows.append((rate, family, _mean(gains), str(len(gains))))
-    if not rows:
-        raise Unusable("no run of the study intervention; make them with: python -m validation.study intervention")
     notes = ("Test accuracy less the teacher's, mean and Student's 95 % interval over seeds. Strengths are chosen seed "
              "by seed on the test images of even index and measured on those of odd index, and the other way round; "
              "the mean of both. Of strength 0, weights and temperatures are plain distillation, smoothing and stopping "

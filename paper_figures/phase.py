@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 
 from eigenkd._intervals import share_interval, t_interval
 from eigenkd.table import NONE, Cells
-from paper_figures.captions import caption, seeds_in_words
+from paper_figures.captions import drawn, titled
+from paper_figures.style import WIDTH
 from validation.closed_form.matching import diagram_of, gain_at
 from validation.closed_form.setting import CLOSED_FORM
-from validation.runs import Unusable
-from validation.studies import STUDIES
 from validation.studies.quantities import accuracy, gain
 
 COLORS, MOST = "RdBu", 3.0  # points of accuracy at which the colour ends
@@ -34,20 +33,16 @@ class Cell:
     predicted: np.ndarray
 
 
-def cells(choice):
-    """Every `Cell` of the study teacher_fit that there are runs of. Raises Unusable without any."""
-    closed, found = {run.seed: run.result for run in choice.find(CLOSED_FORM.name)}, []
-    for variant in STUDIES["teacher_fit"].variants():
-        if not (mine := choice.find(variant.setting, variant.values)):
-            continue
+def cells(found):
+    """Every `Cell` of the runs of the study teacher_fit, and the closed form's result of each seed."""
+    closed, measured_cells = {run.seed: run.result for run in found.of(CLOSED_FORM.name)}, []
+    for variant, mine in found.runs:
         rate, fraction = (mine[0].value(f"data.{name}") for name in ("label_noise", "teacher_fraction"))
         measured = np.array([[quantity.of(run.result) for quantity in MEASURED] for run in mine])
         predicted = np.array([_predicted(closed.get(run.seed), rate, fraction, *fits / 100)
                               for run, fits in zip(mine, measured[:, :2])])
-        found.append(Cell(rate, fraction, variant.labels[-1], tuple(mine), measured, predicted))
-    if not found:
-        raise Unusable("no run of the study teacher_fit; make them with: python -m validation.study teacher_fit")
-    return found, closed
+        measured_cells.append(Cell(rate, fraction, variant.labels[-1], tuple(mine), measured, predicted))
+    return measured_cells, closed
 
 
 def _predicted(result, rate, fraction, teacher_fit, student_fit):
@@ -70,12 +65,12 @@ def _pairs(found, which):
     return pairs[np.isfinite(pairs).all(axis=1)]
 
 
-def draw(choice):
+def draw(runs):
     """Left, a marker a variant, its mean over seeds; right, the closed form's gain at every fit of the teacher."""
-    found, closed = cells(choice)
+    found, closed = cells(runs)
     rates = sorted({cell.rate for cell in found})
     norm = Normalize(-MOST, MOST)
-    figure = Figure(figsize=(12, 1.9 + 1.25 * len(rates)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.9 + 1.1 * len(rates)), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     for i, rate in enumerate(rates):
         mine = sorted((cell for cell in found if cell.rate == rate), key=lambda cell: cell.measured[:, 0].mean())
@@ -90,15 +85,18 @@ def draw(choice):
                                color="black", markersize=4, fillstyle="none")
     left.set_yticks(range(len(rates)), [f"{rate:.0%}" for rate in rates])
     left.set(ylabel="labels flipped", xlim=(40, 102), ylim=(-0.6, len(rates) - 0.4))
-    left.set_title("Measured: CNN, student less teacher", fontsize=11)
-    right.set_title("Closed form on the CNN's tangent kernel", fontsize=11)
+    left.set_title("measured: CNN, student less teacher")
+    right.set_title("closed form on the CNN's tangent kernel")
     for ax in (left, right):
         ax.set_xlabel("training labels that the teacher gets right (%)")
     bar = figure.colorbar(right.scatter([], [], c=[], cmap=COLORS, norm=norm), ax=[left, right], extend="both")
     bar.set_label("gain on the test set (points)")
-    _legend(left)
-    caption(figure, _said(found, closed))
-    return figure
+    shapes = {name: left.plot([], [], MARKERS[share], color="white", markeredgecolor="black", markersize=9)[0]
+              for name, share in (("teacher of all the data", 1.0), ("teacher of half the data", 0.5))}
+    thick = left.plot([], [], "o", color="white", markeredgecolor="black", markersize=9, markeredgewidth=1.8)[0]
+    return titled(figure, finding(found, closed), "Means over seeds. Right: gradient flow, teacher and student trained "
+                  f"equally long, nothing fitted; bars: where the gain turns positive. {drawn(runs.all)}",
+                  shapes | {"95 % interval without 0": thick})
 
 
 def _marker(ax, cell, i, norm, above):
@@ -129,35 +127,20 @@ def _strip(ax, results, rate, fraction, i, norm):
         ax.plot([100 * fits[negative[-1]]] * 2, ends, color="black", linewidth=1)
 
 
-def _legend(ax):
-    handles = [ax.plot([], [], marker, color="white", markeredgecolor="black", markersize=9, label=label)[0]
-               for marker, label in ((MARKERS[1.0], "teacher of all the data"),
-                                     (MARKERS[0.5], "teacher of half the data"))]
-    ax.legend(handles=handles, loc="lower left", fontsize="small")
-
-
-def _said(found, closed):
-    seeds = sorted({len(cell.runs) for cell in found})
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    text = (f"A marker: teacher and student both trained for 5, 10, 15, 30 or 60 epochs on 2,500 Fashion-MNIST images, "
-            f"mean over seeds ({count}); a thick edge where Student's 95 % interval excludes 0.")
-    if not closed:
-        return text
-    told = []
-    for which, name in enumerate(("trained equally long", "stopped where the measured student's fit is reached")):
-        right, runs = agreement(found, which)
+def finding(found, closed):
+    """How often measured gains have the closed form's sign, in a sentence."""
+    if closed:
+        right, runs = agreement(found, 0)
         low, high = share_interval(right, runs)
-        told.append(f"with the student {name} in {right} of {runs} runs ({100 * right / max(runs, 1):.0f}\u00a0% "
-                    f"[{100 * low:.0f}, {100 * high:.0f}])")
-    return (f"{text} Right: gradient flow on the squared loss, teacher and student trained equally long, "
-            f"{seeds_in_words(closed)}, nothing fitted; the narrow bands: a teacher of half the data; "
-            "markers: where the measured teachers are; lines: from where on the gain is positive. The signs of the "
-            f"gains agree {', '.join(told)}; a seed's runs share images, so that these intervals are too short.")
+        return (f"The closed form has the sign of {right} of {runs} measured gains "
+                f"({100 * right / max(runs, 1):.0f}\u00a0% [{100 * low:.0f}, {100 * high:.0f}])")
+    gains = [cell.measured[:, 2].mean() for cell in found]
+    return f"The student gains {min(gains):+.1f} to {max(gains):+.1f} points, by label noise and the teacher's fit"
 
 
-def table(choice):
+def table(runs):
     """The measured gain of each variant next to the closed form's."""
-    found, _ = cells(choice)
+    found, _ = cells(runs)
     rows = [(f"{cell.rate:g}", cell.teacher, *(_mean(cell.measured[:, k]) for k in (0, 1, 2)),
              *(_mean(cell.predicted[:, k]) for k in (0, 1)), str(len(cell.runs))) for cell in found]
     header = ("labels flipped", "teacher", "teacher's train accuracy (%)", "student's (%)", "gain (points)",

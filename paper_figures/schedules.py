@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from eigenkd import filters, plot
-from paper_figures.captions import caption
+from paper_figures.captions import titled
+from paper_figures.style import WIDTH
 
 LAM = 10.0 ** np.linspace(-2, 1.5, 400)  # in units of 1 / (training time)
 ONE_HOT, ANY = filters.identity, filters.flow(1.0)
@@ -16,15 +17,15 @@ def panels():
     """title -> name -> filter; the teacher of time 1 is in every panel."""
     student = ANY @ ANY
     return {
-        "Generations: each increases the bias": {
+        "generations": {
             "student": student, "third generation": ANY @ student, "sixth": filters.generations(ANY, 6),
             "limit, 30 % labels": filters.generations(ANY, np.inf, 0.3)},
-        "Loss switches: the second loss dominates": {
+        "loss switches": {
             "distilled for 1": student,
             "distilled for ½, labels for ½": filters.switch(ANY, ONE_HOT, 0.5, 0.5),
             "the same over a window of 1": filters.switch(ANY, ONE_HOT, 0.0, 0.0, window=1.0),
             "labels for ½, distilled for ½": filters.switch(ONE_HOT, ANY, 0.5, 0.5)},
-        "Teachers still learning, weight decay, momentum": {
+        "teachers still learning, decay, momentum": {
             "student of a teacher still learning": filters.online(1.0),
             "fourth of a chain of learners": filters.online_chain(1.0, 4),
             "teacher with weight decay 1": filters.flow(1.0, weight_decay=1.0),
@@ -32,18 +33,20 @@ def panels():
     }
 
 
-def draw(choice=None):
+def draw(found=None):
     """Gains of every schedule, compared with the one-hot teacher. Needs no run."""
-    figure = Figure(figsize=(15, 4.8), layout="constrained")
-    for ax, (title, schedules) in zip(figure.subplots(1, 3), panels().items()):
+    figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
+    for ax, (title, schedules) in zip(figure.subplots(1, 3, sharex=True, sharey=True), panels().items()):
         ax.plot(LAM, ANY.gain(LAM), linewidth=2.2, label="one-hot teacher, time 1", **plot.TEACHER)
         for (name, filter), color, dashes in zip(schedules.items(), CYCLE, DASHES):
-            ax.plot(LAM, filter.gain(LAM), linewidth=2, color=color, linestyle=dashes, label=name)
+            ax.plot(LAM, filter.gain(LAM), linewidth=1.8, color=color, linestyle=dashes, label=name)
         ax.set_xscale("log")
         ax.set_xlabel("eigenvalue λ · training time")
-        ax.set_title(title, fontsize=11)
-        ax.legend(fontsize="small", loc="upper left")
+        ax.set_title(title)
+        ax.legend(loc="upper left", fontsize=7.5)
+        ax.set_ylim(-0.05, 2.05)
+        ax.set_yticks(np.linspace(0, 1.4, 8))
     figure.axes[0].set_ylabel("gain (share of the target learned)")
-    caption(figure, "Gradient flow on the squared loss, in closed form. The teacher is the one-hot teacher at time 1 "
-                    "unless another is named.")
-    return figure
+    return titled(figure, "Each generation strengthens the bias to the top directions; after a switch the second loss "
+                  "dominates", "Gradient flow on the squared loss, in closed form. The teacher is the one-hot teacher "
+                  "at time 1 unless another is named.")

@@ -1,84 +1,123 @@
-"""Figs. 4b and 24: students whose loss is switched, over time and by when it is switched, next to the closed form."""
+"""Figs. 4b and 24: students whose loss is switched, over time; and by when it is switched, next to the closed form."""
 
+import re
+
+import numpy as np
 from matplotlib.figure import Figure
 
 from eigenkd import plot
 from eigenkd._intervals import t_interval
-from paper_figures.captions import caption, drawn
+from paper_figures.captions import drawn, legend_of, titled
+from paper_figures.style import WIDTH
 from validation.closed_form.matching import gain_at, switched_gain
 from validation.closed_form.setting import CLOSED_FORM
-from validation.record import Folder
-from validation.registered import again
-from validation.runs import Unusable
-from validation.studies import STUDIES
+from validation.record import LOG, Folder
 from validation.studies.loss_switching import SHARES, WAYS
 from validation.studies.quantities import accuracy, gain
 
+FILE = LOG
 COLORS = {"distilled": plot.STUDENT["color"], "one_hot": plot.TEACHER["color"], WAYS[0]: "#009E73",
           WAYS[1]: "#CC79A7"}
 SHADES = dict(zip(SHARES, (0.35, 0.55, 0.75, 1.0)))
 
 
-def draw(choice):
-    """A row a teacher: test accuracy over the student's training, and the gain by when the loss is switched."""
-    found = {}
-    for variant in STUDIES["loss_switching"].variants():
-        if mine := choice.find(variant.setting, variant.values):
-            _, teacher, loss = variant.labels
-            found.setdefault(teacher, {})[loss] = mine
-    found = {teacher: losses for teacher, losses in found.items() if any(" at " in loss for loss in losses)}
-    if not found:
-        raise Unusable("no run of the study loss_switching; make them with: python -m validation.study loss_switching")
-    closed = {run.seed: run.result for run in choice.find(CLOSED_FORM.name)}
-    figure = Figure(figsize=(11.5, 3.6 * len(found) + 1.2), layout="constrained")
-    for axes, (teacher, losses) in zip(figure.subplots(len(found), 2, squeeze=False), found.items()):
-        _over_time(axes[0], teacher, losses)
-        _by_share(axes[1], losses, closed)
-    every = [run for losses in found.values() for mine in losses.values() for run in mine]
-    data = drawn(*every).rpartition("Data: ")[2]
-    caption(figure, "CNN on 2,500 Fashion-MNIST images, loss switched at once. Left: the lowest seed; the darker, the "
-                    "later the switch. Right: last epoch, mean over seeds with Student's 95 % interval; crosses: the "
-                    "closed form at the teacher's fit, teacher and student trained equally long, nothing fitted. "
-                    f"Data: {data}")
-    return figure
+def over_time(found):
+    """A panel a teacher: test accuracy over the student's training, of the lowest seed."""
+    by_teacher = teachers(found)
+    figure = Figure(figsize=(min(WIDTH, 2.5 + 4 * len(by_teacher)), 4.4), layout="constrained")
+    axes = figure.subplots(1, len(by_teacher), sharex=True, sharey=True, squeeze=False)[0]
+    ends = []
+    for ax, (teacher, losses) in zip(axes, by_teacher.items()):
+        for loss, mine in losses.items():
+            if not (mine[0].folder / FILE).exists():
+                continue
+            way, share = split(loss)
+            lines = [line for line in Folder.at(mine[0].folder).read_log() if line["role"] == "student"]
+            ends.append(100 * lines[-1]["test_accuracy"])
+            ax.plot([line["epoch"] for line in lines], [100 * line["test_accuracy"] for line in lines],
+                    color=COLORS[way], alpha=SHADES.get(share, 1.0), linewidth=1.3 if share else 2.0,
+                    label=_words(way, share is not None))
+        ends.append(accuracy("teacher").of(mine[0].result))
+        ax.axhline(ends[-1], color="black", linewidth=1, linestyle="--", label="the teacher")
+        ax.set(xlabel="epoch of the student")
+        ax.set_title(f"teacher: {teacher}")
+    axes[0].set_ylim(min(ends) - 4, max(ends) + 2)
+    axes[0].set_ylabel("test accuracy (%)")
+    return titled(figure, finding(by_teacher), f"The darker, the later the switch; lowest seed. {drawn(found.all)}",
+                  legend_of(*axes))
 
 
-def _over_time(ax, teacher, losses):
+def by_share(found):
+    """A panel a teacher: the gain by when the loss is switched, over seeds, and the closed form's."""
+    by_teacher = teachers(found)
+    closed = {run.seed: run.result for run in found.of(CLOSED_FORM.name)}
+    figure = Figure(figsize=(min(WIDTH, 2.5 + 4 * len(by_teacher)), 4.4), layout="constrained")
+    axes = figure.subplots(1, len(by_teacher), sharex=True, sharey=True, squeeze=False)[0]
+    for ax, (teacher, losses) in zip(axes, by_teacher.items()):
+        _gains(ax, losses, closed)
+        ax.axhline(0, color="black", linewidth=0.8, linestyle="--", label="the teacher")
+        ax.set(xlabel="switched after (% of the training)", xlim=(18, 106))
+        ax.set_title(f"teacher: {teacher}")
+    axes[0].set_ylabel("student less teacher (points)")
+    return titled(figure, finding(by_teacher), "Last epoch, means over seeds with 95 % intervals. Crosses: the closed "
+                  f"form at the teacher's fit, nothing fitted. {drawn(found.all)}", legend_of(*axes))
+
+
+def teachers(found):
+    """teacher -> loss -> runs, of the variants, and of those drawn beside that have their setting and teacher."""
+    wanted = {variant.labels[-3:-1] for variant, _ in found.runs}
+    by_teacher = {}
+    for variant, mine in (*found.beside, *found.runs):
+        if variant.labels[-3:-1] in wanted:
+            by_teacher.setdefault(variant.labels[-2], {})[variant.labels[-1]] = mine
+    return by_teacher
+
+
+def finding(by_teacher):
+    """What the latest switch to one-hot labels changes, in a sentence."""
+    told = []
+    for teacher, losses in by_teacher.items():
+        switched = [loss for loss in losses if split(loss)[0] == WAYS[0] and split(loss)[1] is not None]
+        if "distilled" not in losses or not switched:
+            continue
+        before, after = ({run.seed: gain().of(run.result) for run in losses[loss]}
+                         for loss in ("distilled", switched[-1]))
+        if both := before.keys() & after.keys():
+            change = np.mean([after[seed] - before[seed] for seed in both])
+            told.append(f"{change:+.2f} points ({teacher})")
+    return (f"A late switch from the teacher to one-hot labels changes the student by {', '.join(told)}" if told else
+            "Students whose loss is switched")
+
+
+def split(loss):
+    """(way, share of the training in per cent) of a loss such as "distilled to one_hot at 75%"; without a switch the
+    share is None, and at a step or an epoch it is 100."""
+    way, at, when = loss.partition(" at ")
+    if not at:
+        return way, None
+    share = re.match(r"(\d+)%", when)
+    return way, int(share[1]) if share else 100
+
+
+def _gains(ax, losses, closed):
     for loss, mine in losses.items():
-        way, share = _split(loss)
-        lines = _log(mine[0])
-        ax.plot([entry["epoch"] for entry in lines], [100 * entry["test_accuracy"] for entry in lines],
-                color=COLORS[way], alpha=SHADES.get(share, 1.0), linewidth=1.2 if share else 1.8)
-        if share:
-            ax.axvline(lines[-1]["epoch"] * share / 100, color=plot.GUIDE, linewidth=0.5, linestyle=":")
-    first = next(iter(losses.values()))[0]
-    ax.axhline(accuracy("teacher").of(first.result), color="black", linewidth=1, linestyle="--")
-    last = 100 * _log(first)[-1]["test_accuracy"]
-    ax.set_ylim(last - 6, last + 4)
-    ax.set(xlabel="epoch of the student", ylabel="test accuracy (%)")
-    ax.set_title(f"Teacher: {teacher} (dashed)", fontsize=10)
-
-
-def _by_share(ax, losses, closed):
-    for loss, mine in losses.items():
-        way, share = _split(loss)
+        way, share = split(loss)
         values = [gain().of(run.result) for run in mine]
         mean, low, high = t_interval(values) if len(values) > 1 else (values[0],) * 3
-        name = way.replace("_", "-")
-        if share:
-            at = share + (-1.2 if way == WAYS[0] else 1.2)
-            ax.errorbar(at, mean, [[mean - low], [high - mean]], fmt="o", color=COLORS[way], capsize=3,
-                        label=name if name not in ax.get_legend_handles_labels()[1] else None)
-        else:
-            ax.axhline(mean, color=COLORS[way], linewidth=1.5, label=f"{name} throughout")
+        at = 102 if share is None else share + (-1.2 if way == WAYS[0] else 1.2)
+        if share is None:
+            ax.axhline(mean, color=COLORS[way], linewidth=1.5, label=_words(way, False))
             ax.axhspan(low, high, color=COLORS[way], alpha=0.12, linewidth=0)
-        said = [_predicted(closed.get(run.seed), run, loss) for run in mine]
-        said = [value for value in said if value is not None]
+        else:
+            ax.errorbar(at, mean, [[mean - low], [high - mean]], fmt="o", color=COLORS[way], capsize=3,
+                        label=_words(way, True))
+        said = [value for run in mine if (value := _predicted(closed.get(run.seed), run, loss)) is not None]
         if said:
-            ax.plot(at if share else 102, sum(said) / len(said), "x", color=COLORS[way], markersize=7)
-    ax.axhline(0, color="black", linewidth=0.8, linestyle="--")
-    ax.set(xlabel="switched after (% of the training)", ylabel="student less teacher (points)", xlim=(18, 105))
-    ax.legend(fontsize=8, loc="best")
+            ax.plot(at, np.mean(said), "x", color=COLORS[way], markersize=7)
+
+
+def _words(way, switched):
+    return way.replace("one_hot", "one-hot") + ("" if switched else " throughout")
 
 
 def _predicted(result, run, loss):
@@ -88,18 +127,3 @@ def _predicted(result, run, loss):
     where = (result, run.value("data.label_noise"), run.value("data.teacher_fraction"))
     fit = accuracy("teacher", "train").of(run.result) / 100
     return gain_at(*where, fit) if loss == "distilled" else switched_gain(*where, loss, fit)
-
-
-def _log(run):
-    """The epochs of the student. Raises Unusable where the run has none."""
-    try:
-        return [entry for entry in Folder(run.folder.parent, run.folder.name).read_log() if entry["role"] == "student"]
-    except FileNotFoundError:
-        raise Unusable(f"{run.folder} has no metrics.jsonl: of records, the lowest seed alone has one; "
-                       f"run it again with: {again(run.configuration)}") from None
-
-
-def _split(loss):
-    """(way, share or None) of a label of the study."""
-    way, at, share = loss.partition(" at ")
-    return way, int(share.rstrip("%")) if at else None

@@ -1,58 +1,115 @@
-"""Tables 2, 3 and 4 of the image settings: accuracies next to the paper's, and slopes of the confidence scatter."""
+"""Tables 2 to 6: accuracies next to the paper's, and slopes of the confidence scatter."""
 
+from dataclasses import dataclass
 from math import isnan
 from statistics import mean
 
 from eigenkd._intervals import t_interval
 from eigenkd.table import NONE, Cells
-from paper_figures.captions import marked, notes_at_chance
+from paper_figures.captions import data_of, drawn, marked, notes_at_chance
+from validation.models import MobileNetV2
 from validation.report import says_nothing
-from validation.runs import Unusable
-from validation.settings.images import SETTINGS
+from validation.settings import SETTINGS
+from validation.settings.images import SETTINGS as IMAGES
 
-ROLES = ("teacher", "one_hot", "distilled")
+ROLES = {"teacher": "teacher", "one_hot": "one-hot student", "distilled": "distilled"}
 FRACTIONS = ("0.1", "0.25", "0.5")
+LANGUAGE = ("roberta", "wordnet")  # how the names of settings of language models begin
 
 
-def accuracies(choice):
+@dataclass(frozen=True)
+class Table(Cells):
+    """`Cells` with the numbers behind them: mappings of setting, split, quantity, the paper's number and ours, its
+    interval, seeds and data."""
+
+    data: tuple = ()
+
+
+def of_text(name):
+    """Whether it is the name of a setting of a language model."""
+    return name.startswith(LANGUAGE)
+
+
+def compared():
+    """The names of all settings that Table 2 has a row for, if there are runs."""
+    images = {setting.name for setting in IMAGES}
+    return [name for name, setting in SETTINGS.items() if name in images or setting.published or of_text(name)]
+
+
+def accuracies(found):
     """Table 2: top-1 accuracy in per cent of teacher, one-hot student and distilled student, the paper's and ours."""
-    rows, notes = [], []
-    for setting, mine in _measured(choice, SETTINGS, notes):
-        for split in ("train", "test"):
-            paper = (NONE,) * 3 if setting.published is None else tuple(
-                f"{value:.2f}" for value in getattr(setting.published, split))
-            shares = [[100 * run.field("accuracy", split, role) for run in mine] for role in ROLES]
-            gain = [student - alone for alone, student in zip(*shares[1:])]
-            rows.append((f"{_title(setting, mine)}, {split}", *paper, *(
-                marked(_mean(values), mine, split, role) for role, values in zip(ROLES, shares)),
-                         _mean(gain, signed=True), str(len(mine) or NONE)))
-    header = ("Top-1 accuracy, %", "paper: teacher", "one-hot student", "distilled", "ours: teacher", "one-hot student",
-              "distilled", "distilled - one-hot", "seeds")
+    rows, data, by_setting = [], [], {variant.setting: mine for variant, mine in found.runs}
+    for name in compared():
+        setting, mine = SETTINGS[name], by_setting.get(name, [])
+        for split in ("train", "test") if mine or setting.published else ():
+            papers = dict(zip(ROLES, getattr(setting.published, split))) if setting.published else {}
+            ours = {role: [100 * run.field("accuracy", split, role) for run in mine] for role in ROLES}
+            if papers:
+                papers["gain"] = papers["distilled"] - papers["one_hot"]
+            ours["gain"] = [student - alone for alone, student in zip(ours["one_hot"], ours["distilled"])]
+            cells = []
+            for what, values in ours.items():
+                form = "{:+.2f}" if what == "gain" else "{:.2f}"
+                cells += [form.format(papers[what]) if papers else NONE,
+                          marked(_mean(values, form), mine, split, *({what} & set(ROLES)))]
+                data.append(_number(setting, mine, split, f"{what} accuracy, %" if what != "gain" else "gain, points",
+                                    papers.get(what), values))
+            rows.append((_title(setting, mine), split, *cells, str(len(mine) or NONE)))
+    header = ("top-1 accuracy, %", "", *(text for what in (*ROLES.values(), "distilled - one-hot")
+                                         for text in (f"{what}: paper", "ours")), "seeds")
     means = ("Ours: mean over seeds ± half of Student's 95% interval, at the last epoch. The difference is computed "
              "per seed. Training accuracy is against the training labels.")
-    return Cells(header, tuple(rows), (means, *notes))
+    return Table(header, tuple(rows), (means, drawn(found.all), *notes_at_chance(found.all)), "ll", tuple(data))
 
 
-def slopes(self_distillation, choice):
-    """Table 3 (self-distillation) or 4 (across architectures): slopes over the teacher's least confident points."""
-    rows, notes = [], []
-    wanted = [setting for setting in SETTINGS if setting.is_self_distillation == self_distillation]
-    for setting, mine in _measured(choice, wanted, notes):
-        if not mine:
-            continue
+def slopes(found, side="low"):
+    """Tables 3 to 6: slopes over the teacher's least ("low") or most ("high") confident points."""
+    rows, data = [], []
+    beyond = "underfit" if side == "low" else "overfit"
+    for variant, mine in found.runs:
+        setting = SETTINGS[variant.setting]
         for split in ("train", "test"):
-            found = [run.field("deviation", split) for run in mine if not says_nothing(run.result, split)]
-            cells = (*(_slope([one["slope_low"][share] for one in found]) for share in FRACTIONS),
-                     f"{mean(one['underfit'] for one in found):.2f}" if found else NONE, str(len(found)))
-            rows.append((f"{_title(setting, mine)}, {split}", *(
+            telling = [run for run in mine if not says_nothing(run.result, split)]
+            measured = [run.field("deviation", split) for run in telling]
+            by_share = {share: [one[f"slope_{side}"][share] for one in measured] for share in FRACTIONS}
+            shares = [one[beyond] for one in measured]
+            cells = (*(_slope(values) for values in by_share.values()),
+                     f"{mean(shares):.2f}" if shares else NONE, str(len(measured)))
+            rows.append((_title(setting, mine), split, papers_slope(setting, split), *(
                 marked(cell, mine, split, "teacher", "distilled") for cell in cells)))
-    if not rows:
-        raise Unusable(notes[-1])
-    header = ("Slope, least confident", *(f"{float(share):.0%}" for share in FRACTIONS), "underfit (25%)", "seeds")
+            data += [_number(setting, telling, split, f"slope, {'least' if side == 'low' else 'most'} confident "
+                             f"{float(share):.0%}", papers_slope(setting, split).replace(NONE, "") or None,
+                             [one["value"] for one in values], values) for share, values in by_share.items()]
+    header = (f"slope, {'least' if side == 'low' else 'most'} confident", "", "paper",
+              *(f"ours: {float(share):.0%}" for share in FRACTIONS), f"{beyond} (25%)", "seeds")
     fits = ("Least-squares slope of the student's confidence on the teacher's, in the class that the teacher predicts. "
             "Runs whose teacher or student is at chance on the split are excluded. Intervals are 95%: Student's over "
-            "seeds or, for a single seed, a bootstrap over examples. The paper's own numbers are not available.")
-    return Cells(header, tuple(rows), (fits, *notes))
+            "seeds or, for a single seed, a bootstrap over examples. The paper's values are lost; its text says where "
+            "they exceed 1.")
+    return Table(header, tuple(rows), (fits, drawn(found.all), *notes_at_chance(found.all)), "lll", tuple(data))
+
+
+def papers_slope(setting, split):
+    """What App. C.4 says of the slope of an image setting: above 1 on test data; on training data too, but for CIFAR-10
+    and MobileNet students on CIFAR-100."""
+    if setting.published is None or of_text(setting.name):
+        return NONE
+    excepted = setting.data.set.name == "cifar10" or (
+        setting.data.set.name == "cifar100" and isinstance(setting.student_model or setting.model, MobileNetV2))
+    return "not > 1" if split == "train" and excepted else "> 1"
+
+
+def _number(setting, mine, split, quantity, papers, values, intervals=()):
+    """One mapping of `Table.data`."""
+    found = {"setting": mine[0].name if mine else setting.name, "split": split, "quantity": quantity, "paper": papers,
+             "ours": None, "low": None, "high": None, "seeds": [run.seed for run in mine],
+             "data": data_of(mine[0]) if mine else None}
+    if any(value is None or isnan(value) for value in values) or not values:
+        return found
+    if len(values) > 1:
+        return found | dict(zip(("ours", "low", "high"), map(float, t_interval(values))))
+    ends = {end: intervals[0][end] for end in ("low", "high")} if intervals else {}
+    return found | {"ours": values[0]} | ends
 
 
 def _title(setting, mine):
@@ -61,28 +118,10 @@ def _title(setting, mine):
     return f"{setting.title} ({changes})" if changes else setting.title
 
 
-def _measured(choice, settings, notes):
-    """(setting, its runs) of every row of the paper and every other setting with a run. Appends to `notes`."""
-    found, missing = [], []
-    for setting in settings:
-        mine = choice.find(setting)
-        if mine or setting.published is not None:
-            found.append((setting, mine))
-        if not mine:
-            missing.append(setting.name)
-    notes.extend(dict.fromkeys(f"{setting.name}: {run.field('data', 'source')} ({run.field('data', 'note')})."
-                               for setting, mine in found for run in mine))
-    notes.extend(note for _, mine in found for note in notes_at_chance(mine))
-    if missing:
-        notes.append(f"No run: {', '.join(missing)}. Make one with: python -m validation.run NAME --seeds 0 1 2")
-    return found
-
-
-def _mean(values, signed=False):
+def _mean(values, form="{:.2f}"):
     """The mean, with half of its 95% interval if there are at least two values."""
     if not values:
         return NONE
-    form = "{:+.2f}" if signed else "{:.2f}"
     if len(values) == 1:
         return form.format(values[0])
     middle, low, _ = t_interval(values)

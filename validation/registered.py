@@ -1,5 +1,7 @@
 """The registered settings, to which addresses and `where` are relative, and the commands that produce their runs."""
 
+import shlex
+
 from validation.address import changes, leaves
 from validation.closed_form.setting import CLOSED_FORM
 from validation.data import DATASETS
@@ -60,7 +62,7 @@ def _flag(name, value):
     if isinstance(value, bool):
         part, dot, last = name.rpartition(".")
         return [f"--{part}{dot}{'' if value else 'no-'}{last}"]
-    return [f"--{name}", *map(str, several(value))]
+    return [f"--{name}", *(shlex.quote(str(word)) for word in several(value))]
 
 
 def is_list(value):

@@ -13,15 +13,21 @@ CNN = "cnn_fashion_mnist_noisy"
 DATA = {"source": "fashion_mnist", "note": "made up"}
 
 
-def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75):
-    """A run of a variant of the CNN whose student is better by `gain` points."""
-    configuration = as_it_stands(find(CNN)) | variant.apply().configuration()
-    folder = Folder(runs, address(CNN, configuration, as_it_stands(find(CNN)), seed))
+def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75, snapshots=()):
+    """A run of a variant whose student is better by `gain` points; snapshots: the epochs whose logits it kept."""
+    name = variant.setting
+    configuration = as_it_stands(find(name)) | variant.apply().configuration()
+    folder = Folder(runs, address(name, configuration, as_it_stands(find(name)), seed))
     folder.begin(configuration | {"seed": seed})
     student, rng = teacher + gain / 100, np.random.default_rng(seed)
     logits, wrong = 2 * rng.normal(size=(50, 10)), np.arange(50) < 50 * configuration["data"]["label_noise"]
-    folder.save("outputs", teacher_train=logits, student_train=1.4 * logits, mislabelled=wrong,
-                train_labels=(logits.argmax(1) + (np.arange(50) % 2)) % 10)
+    labels = (logits.argmax(1) + (np.arange(50) % 2)) % 10
+    folder.save("outputs", mislabelled=wrong, **{
+        f"{what}_{split}": array for split in ("train", "test")
+        for what, array in (("teacher", logits), ("student", 1.4 * logits))}, train_labels=labels, test_labels=labels)
+    if snapshots:
+        kept = np.linspace(0.6, 1.4, len(snapshots))[:, None, None] * logits
+        folder.save("snapshots", epochs=np.array(snapshots), train=kept, test=kept)
     folder.write_log([{"role": role, "epoch": epoch, "test_accuracy": last - (3 - epoch) / 10}
                       for role, last in (("teacher", teacher), ("student", student)) for epoch in (1, 2, 3)])
     points = {"points": 25, "confidence": 1.0, "low": 0.5, "underfit_low": 0.75, "underfit": 0.5, "fitted": 0.9,
@@ -29,7 +35,7 @@ def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75):
     ends = {"last": {"test_accuracy": student}, "best": {"test_accuracy": student + 0.01}}
     slope = {"0.25": {"value": 1.1, "low": 1.0, "high": 1.2}}
     folder.finish({
-        "setting": CNN, "seed": seed, "smoke": False, "data": DATA,
+        "setting": name, "seed": seed, "smoke": False, "data": DATA,
         "accuracy": {"train": {"teacher": fits[0], "one_hot": fits[0], "distilled": fits[1]},
                      "test": {"teacher": teacher, "one_hot": teacher, "distilled": student}},
         "at_chance": {"train": [], "test": []}, "teachers": {"teacher": "it"},

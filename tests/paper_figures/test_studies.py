@@ -1,29 +1,27 @@
 """The figures and tables of when distillation helps, from made-up runs whose numbers are known."""
 
+import json
+import re
+
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.text import Text
 
-import validation.runs
 from eigenkd._intervals import share_interval
 from eigenkd.table import NONE
-from paper_figures import FIGURES, TABLES, phase
+from paper_figures import FIGURES, TABLES, phase, switching
+from paper_figures.captions import legend_of
 from paper_figures.choice import Choice
+from tests.paper_figures.looking import check_whole, shown_in
 from tests.paper_figures.made_up_studies import write_closed_form, write_studies, write_variant
 from validation.runs import Unusable
 from validation.studies import STUDIES
+from validation.studies.study import Variant
 
 matplotlib.use("Agg")
 
 
-@pytest.fixture(autouse=True)
-def no_committed_records(monkeypatch, tmp_path):
-    monkeypatch.setattr(validation.runs, "COMMITTED", tmp_path / "committed")
-
-
-def shown_in(figure):
-    return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+pytestmark = pytest.mark.usefixtures("no_committed_records")
 
 
 def variants(name):
@@ -32,17 +30,26 @@ def variants(name):
 
 def test_gains_are_set_beside_the_closed_form_at_the_fit_of_the_teacher(tmp_path):
     """At 90 % the made-up closed form loses two points; a student that fits 80 % is matched where 0.9 x = 0.8."""
-    write_studies(tmp_path, gain=lambda variant, seed: 1.0 if variant.values.get("data.teacher_fraction") else -1.0)
-    found, closed = phase.cells(Choice(tmp_path))
+    write_studies(tmp_path, gain=lambda variant, seed: 1.0 if variant.values.get("data.teacher_fraction") else -1.0,
+                  names=("teacher_fit",))
+    found, closed = phase.cells(FIGURES["phase"].found(Choice(tmp_path)))
     assert len(found) == 18 and sorted(closed) == [0, 1]
     for cell in found:
         np.testing.assert_allclose(cell.measured, [[90, 80, 1 if cell.fraction == 0.5 else -1]] * 2)
         np.testing.assert_allclose(cell.predicted, -2)
     assert phase.agreement(found, 0) == phase.agreement(found, 1) == (30, 36)
     low, high = share_interval(30, 36)
-    said = f"in 30 of 36 runs (83 % [{100 * low:.0f}, {100 * high:.0f}])"
     figure = FIGURES["phase"].draw(Choice(tmp_path))
-    assert shown_in(figure).count(said) == 2
+    assert f"sign of 30 of 36 measured gains (83 % [{100 * low:.0f}, {100 * high:.0f}])" in shown_in(figure)
+    text = FIGURES["phase"].page(FIGURES["phase"].found(Choice(tmp_path)))
+    traces = json.loads(re.search(r'newPlot\("phase", (.*), layout,', text)[1])
+    bands, points = ([trace for trace in traces if trace["type"] == kind] for kind in ("heatmap", "scatter"))
+    assert len(bands) == 6 and [len(trace["x"]) for trace in points] == [30, 6]
+    assert points[0]["text"][0] == (
+        "<b>cnn_fashion_mnist_noisy@data.label_noise=0,student.epochs=5,teacher.epochs=5</b>, seed 0<br>"
+        "gain on test: -1.00 points<br>labels right: teacher 90.0 %, student 80.0 %<br>"
+        "closed form: -2.00 trained as long, -2.00 at the student's own fit")
+    assert all(len(trace["z"][0]) == len(trace["x"]) and len(trace["y"]) == 2 for trace in bands)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0%", "20%", "40%"]
     assert [text.get_text() for text in figure.axes[0].texts].count("+1.0") == 3
     table = TABLES["table_phase"].draw(Choice(tmp_path))
@@ -55,7 +62,7 @@ def test_gains_are_set_beside_the_closed_form_at_the_fit_of_the_teacher(tmp_path
 def test_without_a_closed_form_gains_are_shown_alone(tmp_path):
     write_variant(tmp_path, variants("teacher_fit")["0.2", "60 epochs"], 0, 0.5)
     figure = FIGURES["phase"].draw(Choice(tmp_path))
-    assert "agree" not in shown_in(figure)
+    assert "The student gains +0.5 to +0.5 points" in shown_in(figure)
     (row,) = TABLES["table_phase"].draw(Choice(tmp_path)).rows
     assert row[4:] == ("0.50", NONE, NONE, "1")
     write_closed_form(tmp_path, 1)  # of another seed: other labels
@@ -67,21 +74,22 @@ def test_without_a_closed_form_gains_are_shown_alone(tmp_path):
 def test_a_gain_of_exactly_nothing_has_no_sign_to_agree(tmp_path):
     write_variant(tmp_path, variants("teacher_fit")["0.2", "60 epochs"], 0, 0.0)
     write_closed_form(tmp_path, 0)
-    assert phase.agreement(phase.cells(Choice(tmp_path))[0], 0) == (0, 0)
-    assert "in 0 of 0 runs" in shown_in(FIGURES["phase"].draw(Choice(tmp_path)))
+    assert phase.agreement(phase.cells(FIGURES["phase"].found(Choice(tmp_path)))[0], 0) == (0, 0)
+    assert "sign of 0 of 0 measured gains" in shown_in(FIGURES["phase"].draw(Choice(tmp_path)))
 
 
 def test_mislabelled_images_are_set_apart_and_gains_are_shown_by_noise(tmp_path):
     write_studies(tmp_path, names=("noisy_labels",))
-    figure = FIGURES["noisy_labels"].draw(Choice(tmp_path))
+    figure = FIGURES["fig4a"].draw(Choice(tmp_path))
     *scatters, gains = figure.axes
     assert [ax.get_title().split()[0] for ax in scatters] == ["10%", "20%", "40%"]
     assert [[len(points.get_offsets()) for points in ax.collections] for ax in scatters] == [
         [45, 3, 2], [40, 5, 5], [30, 10, 10]]
-    assert "70% of mislabelled, 70% of clean underfit" in shown_in(figure)
+    assert "The student underfits 70 % of the mislabelled points that its unsure teacher has fitted" in shown_in(figure)
+    check_whole(figure)
     np.testing.assert_allclose(gains.get_lines()[0].get_ydata(), [1, 2])
-    with pytest.raises(Unusable, match=r"make them with: python -m validation.study noisy_labels$"):
-        FIGURES["noisy_labels"].draw(Choice(tmp_path / "nowhere"))
+    with pytest.raises(Unusable, match=r"on stand-in data with: python -m validation.study noisy_labels$"):
+        FIGURES["fig4a"].draw(Choice(tmp_path / "nowhere"))
 
 
 def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
@@ -90,22 +98,51 @@ def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
     for (_, loss), variant in losses.items():
         for seed in (0, 1):
             write_variant(tmp_path, variant, seed, -1.0 if loss == "distilled" else 1.0)
-    over_time, by_share = FIGURES["loss_switching"].draw(Choice(tmp_path)).axes
-    assert over_time.get_title() == "Teacher: half the data (dashed)"
-    assert [list(line.get_ydata()) for line in over_time.get_lines()[:2]] == [
+    over_time, by_share = (FIGURES[name].draw(Choice(tmp_path)) for name in ("fig4b", "loss_switching"))
+    for figure in (over_time, by_share):
+        check_whole(figure)
+        assert [ax.get_title() for ax in figure.axes] == ["teacher: half the data"]
+        assert "changes the student by +2.00 points (half the data)" in shown_in(figure)
+    assert [list(line.get_ydata()) for line in over_time.axes[0].get_lines()[:2]] == [
         pytest.approx([54, 64, 74]), pytest.approx([56, 66, 76])]
-    assert len([line for line in by_share.get_lines() if line.get_marker() == "x"]) == 0
+    assert not [line for line in by_share.axes[0].get_lines() if line.get_marker() == "x"]
     for seed in (0, 1):
         write_closed_form(tmp_path, seed)
-    _, by_share = FIGURES["loss_switching"].draw(Choice(tmp_path)).axes
+    [by_share] = FIGURES["loss_switching"].draw(Choice(tmp_path)).axes
     crosses = {line.get_xdata()[0]: line.get_ydata()[0] for line in by_share.get_lines() if line.get_marker() == "x"}
     assert crosses == {102: pytest.approx(-2), 73.8: pytest.approx(0)}
-    (folder,) = (tmp_path / "cnn_fashion_mnist_noisy@data.label_noise=0,data.teacher_fraction=0.5").glob("seed0")
-    (folder / "metrics.jsonl").unlink()
-    with pytest.raises(Unusable, match=r"has no metrics.jsonl: .* --data.teacher-fraction 0.5 --seeds 0$"):
-        FIGURES["loss_switching"].draw(Choice(tmp_path))
+    for folder in tmp_path.glob("*one_hot*/seed*"):
+        (folder / "metrics.jsonl").unlink()
+    with pytest.raises(Unusable, match=r"seed0 has no metrics.jsonl; make them with: .*; on stand-in data with: .*"
+                                       r"study loss_switching$"):
+        FIGURES["fig4b"].draw(Choice(tmp_path))
+    assert FIGURES["loss_switching"].status(Choice(tmp_path)).kind == "drawn"
     with pytest.raises(Unusable, match=r"make them with: python -m validation.study loss_switching$"):
         FIGURES["loss_switching"].draw(Choice(tmp_path / "nowhere"))
+
+
+def test_a_teacher_without_a_switched_student_has_no_panel(tmp_path):
+    by_loss = variants("loss_switching")
+    for key in (("interpolating", "distilled"), ("half the data", "distilled"),
+                ("half the data", "one_hot to distilled at 25%")):
+        write_variant(tmp_path, by_loss[key], 0, 1.0)
+    assert [ax.get_title() for ax in FIGURES["fig4b"].draw(Choice(tmp_path)).axes] == ["teacher: half the data"]
+    assert FIGURES["fig24"].status(Choice(tmp_path)).kind == "missing"
+    write_variant(tmp_path, by_loss["stopped after 15 epochs", "distilled to one_hot at 25%"], 0, 1.0)
+    figure = FIGURES["fig24"].draw(Choice(tmp_path))
+    assert [ax.get_title() for ax in figure.axes] == ["teacher: stopped after 15 epochs"]
+
+
+def test_switches_at_a_step_are_those_of_the_papers_settings(tmp_path):
+    """Fig. 24 of CIFAR-100 needs the registered settings with their switch at 15,000 steps, next to the plain one."""
+    for setting in ("resnet_cifar100", "resnet_cifar100_to_one_hot", "resnet_cifar100_to_distillation"):
+        write_variant(tmp_path, Variant(setting, {}, (setting,)), 0, 1.0)
+    [ax] = FIGURES["fig24"].draw(Choice(tmp_path)).axes
+    assert list(legend_of(ax)) == [
+        "distilled throughout", "distilled to one-hot", "one-hot to distilled", "the teacher"]
+    assert switching.split("distilled to one_hot at step 15000 over 1000 steps") == ("distilled to one_hot", 100)
+    assert switching.split("one_hot to distilled at 25%") == ("one_hot to distilled", 25)
+    assert switching.split("distilled") == ("distilled", None)
 
 
 def test_a_strength_is_chosen_on_one_half_and_measured_on_the_other(tmp_path):

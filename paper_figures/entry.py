@@ -1,0 +1,128 @@
+"""A figure or table of the registry: what it shows, which runs it needs, and how it is drawn from them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from paper_figures.captions import drawn, retitled, title_of
+from paper_figures.sources import Found, commands
+from paper_figures.style import STYLE
+from validation.record import COMMITTED
+from validation.registered import REGISTERED
+from validation.runs import Unusable
+
+
+@dataclass(frozen=True)
+class Status:
+    """What an entry is drawn from.
+
+    kind: "closed form", "drawn", "stand-in" or "missing"; rests_on: the runs in words; own, instead: the commands that
+    make the paper's runs and the stand-ins that are missing; why: sentences on runs that cannot be used.
+    """
+
+    kind: str
+    rests_on: str = ""
+    own: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+
+    def __str__(self):
+        if self.kind == "closed form":
+            return "closed form, needs no run"
+        own = f"make them with: {' && '.join(self.own)}" if self.own else ""
+        if self.kind != "missing":
+            return " ".join([f"{'stand-in data' if self.kind == 'stand-in' else 'drawn from'}: {self.rests_on}",
+                             *([f"Runs are missing: {own}"] if own else [])])
+        instead = f"on stand-in data with: {' && '.join(self.instead)}" if self.instead else ""
+        told = (*self.why, own or "no setting of this version has its data", instead)
+        return f"missing: {'; '.join(filter(None, told))}"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A figure or table under its name in the paper, or under a name of ours where the paper has none.
+
+    shows: one line. function: `sources.Found` -> a Figure, or `eigenkd.table.Cells` for a table; it reads nothing but
+    the runs. needs: the `sources.Wanted` that the paper's figure rests on; with a part of them, that part is drawn;
+    None for a closed form. stand_in: what is drawn where none of them has a run, and then the title says so. beside:
+    what is drawn next to either where it exists. file: the file of a run folder that the first run of a variant must
+    have; one_seed: whether only that run is drawn. aliases: other names. page: `Found` -> an HTML document to explore.
+    """
+
+    name: str
+    shows: str
+    function: Callable
+    needs: tuple | None = None
+    stand_in: tuple = ()
+    beside: tuple = ()
+    file: str | None = None
+    one_seed: bool = False
+    aliases: tuple[str, ...] = ()
+    page: Callable | None = None
+
+    def draw(self, choice):
+        """The Figure, or the Cells, of the runs that a `choice.Choice` selects. Raises Unusable, with the command,
+        where there are none."""
+        return self.made(self.found(choice))
+
+    def found(self, choice):
+        """The `Found` runs, as `draw` uses them."""
+        found, status = self.look(choice)
+        if status.kind == "missing":
+            of_seed = "" if choice.seed is None else f" of seed {choice.seed}"
+            raise Unusable(f"no finished run{of_seed} in {choice.out}; {str(status).removeprefix('missing: ')}")
+        return found
+
+    def made(self, found):
+        """The Figure or the Cells of these runs."""
+        with matplotlib.rc_context(STYLE):
+            made = self.function(found)
+            if not found.stand_in:
+                return made
+            data = ", ".join(dict.fromkeys(title_of(run) for _, run in found.first))
+            if isinstance(made, Figure):
+                return retitled(made, f"Stand-in data ({data}):")
+            return replace(made, notes=(f"Stand-in data: {data}.", *made.notes))
+
+    def status(self, choice):
+        """The `Status` for a choice."""
+        return self.look(choice)[1]
+
+    def look(self, choice):
+        """(`Found`, `Status`) for a choice."""
+        if self.needs is None:
+            return Found(), Status("closed form")
+        runs, missing, why = self._look(self.needs, choice, self.file)
+        stand_in, lacking = not runs, ()
+        if stand_in:
+            runs, lacking, unread = self._look(self.stand_in, choice, self.file)
+            why += unread
+        found = Found(runs, self._look(self.beside, choice)[0] if runs else (), stand_in)
+        own, instead = (commands([one for one in some if one.variant.setting in REGISTERED], choice.seed, choice.where)
+                        for some in (missing, lacking))
+        if not runs:
+            return found, Status("missing", "", own, instead, tuple(why))
+        return found, Status("stand-in" if stand_in else "drawn", drawn(found.all), own, instead, tuple(why))
+
+    def _look(self, wanted, choice, file=None):
+        """((variant, runs) pairs, the `Wanted` without any, sentences on runs that lack the file)."""
+        runs, missing, why = [], [], []
+        for one in wanted:
+            mine = choice.find(one.variant.setting, one.variant.values) if one.variant.setting in REGISTERED else []
+            if mine and file:  # a run that has it comes first
+                mine = sorted(mine, key=lambda run: not (run.folder / file).exists())
+                if not (mine[0].folder / file).exists():
+                    why.append(_without(mine[0], file))
+                    mine = []
+            if mine:
+                runs.append((one.variant, mine[:1] if self.one_seed else mine))
+            else:
+                missing.append(one)
+        return tuple(runs), tuple(missing), why
+
+
+def _without(run, file):
+    records = ": of the records, only the lowest seed has all files" if COMMITTED in run.folder.parents else ""
+    return f"{run.folder} has no {file}{records}"

@@ -1,0 +1,50 @@
+"""Figs. 25 and 26: the scatter of confidences at several times of the student's training, by its loss."""
+
+from matplotlib.figure import Figure
+
+from eigenkd import deviation
+from paper_figures import scatter
+from paper_figures.captions import drawn, legend_of, titled
+from paper_figures.style import WIDTH
+
+FILE = "snapshots.npz"
+MOST = 5  # columns
+
+
+def draw(found):
+    """A row a loss and a column an epoch, the training points of the lowest seed; a row shares its axes."""
+    rows = [(variant, run, *run.arrays(FILE, "epochs", "train")) for variant, run in found.first]
+    columns = min(MOST, max(len(epochs) for *_, epochs, _ in rows))
+    side, slopes = min(3.2, WIDTH / columns - 0.3), []
+    figure = Figure(figsize=(max((side + 0.3) * columns + 0.3, 6.0), (side + 0.25) * len(rows) + 1.5),
+                    layout="compressed")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for row, (panels, (variant, run, epochs, student)) in enumerate(zip(axes, rows)):
+        [teacher] = run.arrays("outputs.npz", "teacher_train")
+        shown = chosen(len(epochs), columns)
+        for ax, k in zip(panels, shown):
+            compared = deviation.compare(teacher, student[k], inputs="logits", masked="keep")
+            scatter.panel(ax, compared)
+            ax.set_title(f"epoch {epochs[k]}" if row == 0 or len(epochs) != len(rows[0][2]) else "")
+        slopes.append((variant.labels[-1], compared.slope().value))
+        scatter.square(*panels[:len(shown)])
+        for ax in panels[len(shown):]:
+            ax.remove()
+    scatter.labels(axes)
+    for panels, (variant, *_) in zip(axes, rows):
+        panels[0].set_ylabel(f"{words(variant.labels[-1])}\n{panels[0].get_ylabel()}")
+    last = ", ".join(f"{words(label)} {slope:.2f}" for label, slope in slopes)
+    return titled(figure, f"Slope over the teacher's least confident quarter at the end: {last}",
+                  f"Training points; rows: the student's loss. {drawn(found.all)}", legend_of(*axes.ravel()))
+
+
+def chosen(count, columns):
+    """Which of `count` snapshots are drawn: the first, the last, and some evenly between."""
+    if count <= columns:
+        return list(range(count))
+    return [round(k * (count - 1) / (columns - 1)) for k in range(columns)]
+
+
+def words(label):
+    """A loss as text."""
+    return label.replace("one_hot", "one-hot")
