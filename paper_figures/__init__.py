@@ -97,7 +97,7 @@ _FIGURES = (
     _confidence("fig15", "ablations: longer training, small batches", settings("resnet_cifar100_long")
                 + changed("resnet_tiny_imagenet", {"student.epochs": 384, "student.decay_epochs": (144, 259)},
                           "", "Tiny-ImageNet, 300k steps") + settings("resnet_cifar100_small_batch"),
-                study("ablations", lambda rate, what: rate == "0" and ("180" in what or "batches" in what)),
+                study("ablations", lambda rate, what: rate == "0" and ("120 epochs" in what or "batches" in what)),
                 splits=("train",)),
     Entry("fig16", "confidence, probability, entropy and divergence", views.draw, settings("resnet_cifar100"),
           DIGITS[:1], file="outputs.npz", one_seed=True),

@@ -1,6 +1,6 @@
 """Students whose loss is switched: the runs that Figs. 4b and 24 to 26 need, and those that stand in for them."""
 
-from paper_figures.sources import Wanted, changed, snapshotted, study
+from paper_figures.sources import Wanted, changed, study
 from validation.settings import SETTINGS
 from validation.studies.loss_switching import TEACHERS
 from validation.studies.study import Variant
@@ -33,9 +33,8 @@ FIG4B, FIG24 = parted(*CIFAR100_V2), parted(CIFAR100, TINY)
 INSTEAD4B, INSTEAD24 = (parted(CNN["interpolating"], CNN[other]) for other in ("half the data",
                                                                                "stopped after 15 epochs"))
 ALL = parted(*CNN.values())
-EPOCHS = (15, 30, 45, 60)
 
 
 def halfway(teacher):
-    """`Wanted` of the CNN's four losses under a teacher, switched halfway, with snapshots."""
-    return snapshotted([one for one in CNN[teacher] if one.variant.labels[-1] in BOTH], EPOCHS)
+    """`Wanted` of the CNN's four losses under a teacher, switched halfway."""
+    return tuple(one for one in CNN[teacher] if one.variant.labels[-1] in BOTH)

@@ -13,19 +13,18 @@ MOST = 5  # columns
 
 def draw(found):
     """A row a loss and a column an epoch, the training points of the lowest seed; a row shares its axes."""
-    rows = [(variant, run, *run.arrays(FILE, "epochs", "train")) for variant, run in found.first]
-    columns = min(MOST, max(len(epochs) for *_, epochs, _ in rows))
+    rows = [(variant, *run.arrays(FILE, "epochs", "student", "teacher")) for variant, run in found.first]
+    columns = min(MOST, max(len(epochs) for _, epochs, *_ in rows))
     side, slopes = min(3.2, WIDTH / columns - 0.3), []
     figure = Figure(figsize=(max((side + 0.3) * columns + 0.3, 6.0), (side + 0.25) * len(rows) + 1.5),
                     layout="compressed")
     axes = figure.subplots(len(rows), columns, squeeze=False)
-    for row, (panels, (variant, run, epochs, student)) in enumerate(zip(axes, rows)):
-        [teacher] = run.arrays("outputs.npz", "teacher_train")
+    for row, (panels, (variant, epochs, student, teacher)) in enumerate(zip(axes, rows)):
         shown = chosen(len(epochs), columns)
         for ax, k in zip(panels, shown):
             compared = deviation.compare(teacher, student[k], inputs="logits", masked="keep")
             scatter.panel(ax, compared)
-            ax.set_title(f"epoch {epochs[k]}" if row == 0 or len(epochs) != len(rows[0][2]) else "")
+            ax.set_title(f"epoch {epochs[k]}" if row == 0 or len(epochs) != len(rows[0][1]) else "")
         slopes.append((variant.labels[-1], compared.slope().value))
         scatter.square(*panels[:len(shown)])
         for ax in panels[len(shown):]:

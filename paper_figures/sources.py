@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from validation.registered import ANY, REGISTERED, command
 from validation.settings import SETTINGS
-from validation.settings.setting import Evaluation
 from validation.studies import STUDIES
 from validation.studies.study import Variant
 
@@ -87,6 +86,6 @@ def commands(missing, seed=None, where=None):
 def snapshotted(wanted, epochs):
     """The same `Wanted` of runs that keep logits after these epochs, whatever epochs they kept."""
     words = f"--evaluation.snapshots {' '.join(map(str, epochs))}"
-    asked = {"evaluation.snapshots": ANY} if "snapshots" in Evaluation.__dataclass_fields__ else {}
     return tuple(replace(one, made_by=f"{command(REGISTERED[one.variant.setting], one.variant.values)} {words}",
-                         variant=replace(one.variant, values=one.variant.values | asked)) for one in wanted)
+                         variant=replace(one.variant, values=one.variant.values | {"evaluation.snapshots": ANY}))
+                 for one in wanted)

@@ -2,7 +2,6 @@ import shutil
 
 import pytest
 
-import validation.record
 import validation.runs
 from tests.paper_figures.made_up_runs import write_run, write_study
 from tests.paper_figures.made_up_studies import write_studies
@@ -13,8 +12,6 @@ from validation.function_space.setting import AWAY, FunctionSpace
 def no_committed_records(monkeypatch, tmp_path):
     """Runs are those of the test alone."""
     monkeypatch.setattr(validation.runs, "COMMITTED", tmp_path / "committed")
-    if "snapshots.npz" not in validation.record.PARTS:
-        monkeypatch.setattr(validation.record, "PARTS", (*validation.record.PARTS, "snapshots.npz"))
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75, snap
         for what, array in (("teacher", logits), ("student", 1.4 * logits))}, train_labels=labels, test_labels=labels)
     if snapshots:
         kept = np.linspace(0.6, 1.4, len(snapshots))[:, None, None] * logits
-        folder.save("snapshots", epochs=np.array(snapshots), train=kept, test=kept)
+        folder.save("snapshots", epochs=np.array(snapshots), student=kept, teacher=logits)
     folder.write_log([{"role": role, "epoch": epoch, "test_accuracy": last - (3 - epoch) / 10}
                       for role, last in (("teacher", teacher), ("student", student)) for epoch in (1, 2, 3)])
     points = {"points": 25, "confidence": 1.0, "low": 0.5, "underfit_low": 0.75, "underfit": 0.5, "fitted": 0.9,

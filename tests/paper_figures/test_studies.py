@@ -95,9 +95,8 @@ def test_mislabelled_images_are_set_apart_and_gains_are_shown_by_noise(tmp_path)
 def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
     losses = {(teacher, loss): variant for (teacher, loss), variant in variants("loss_switching").items()
               if teacher == "half the data" and loss in ("distilled", "distilled to one_hot at 75%")}
-    for (_, loss), variant in losses.items():
-        for seed in (0, 1):
-            write_variant(tmp_path, variant, seed, -1.0 if loss == "distilled" else 1.0)
+    paths = {loss: [write_variant(tmp_path, variant, seed, -1.0 if loss == "distilled" else 1.0) for seed in (0, 1)]
+             for (_, loss), variant in losses.items()}
     over_time, by_share = (FIGURES[name].draw(Choice(tmp_path)) for name in ("fig4b", "loss_switching"))
     for figure in (over_time, by_share):
         check_whole(figure)
@@ -111,7 +110,7 @@ def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
     [by_share] = FIGURES["loss_switching"].draw(Choice(tmp_path)).axes
     crosses = {line.get_xdata()[0]: line.get_ydata()[0] for line in by_share.get_lines() if line.get_marker() == "x"}
     assert crosses == {102: pytest.approx(-2), 73.8: pytest.approx(0)}
-    for folder in tmp_path.glob("*one_hot*/seed*"):
+    for folder in paths["distilled to one_hot at 75%"]:
         (folder / "metrics.jsonl").unlink()
     with pytest.raises(Unusable, match=r"seed0 has no metrics.jsonl; make them with: .*; on stand-in data with: .*"
                                        r"study loss_switching$"):

