@@ -19,7 +19,7 @@ from eigenkd._arrays import to_numpy
 from eigenkd.deviation.softmax import Softmax
 
 NONE = -1  # in place of an id where a row knows fewer tokens than others
-ROUNDING = 2.0**-22  # nats by which a stored log-probability may be wrong: single precision of numbers up to 4
+ROUNDING = 2.0**-19  # nats by which a log-probability may be wrong: single precision of logits up to 32
 DOUBLE = 2.0**-48  # the same for what is computed in double precision
 SLACK = 1e-3  # by which the known probabilities may sum to more than 1
 
