@@ -14,8 +14,10 @@ from eigenkd.deviation.measured import VIEWS, Deviation
 from eigenkd.deviation.seeds import Seeds, over_seeds
 from eigenkd.deviation.slope import Slope
 from eigenkd.deviation.stream import Stream
+from eigenkd.deviation.tokens import Tokens
+from eigenkd.deviation.topk import TopK
 from eigenkd.deviation.verdict import Side, Verdict
 
 __all__ = ["VIEWS", "Calibration", "Calibrations", "Deviation", "Group", "Groups", "Mean", "Seeds", "Side", "Slope",
-           "Stream", "Verdict",
+           "Stream", "Tokens", "TopK", "Verdict",
            "compare", "over_seeds"]

@@ -41,8 +41,8 @@ def parser():
     """The command line."""
     result = Parser(prog="python -m eigenkd.deviation", description="How a student's confidence deviates from its "
                     "teacher's: a verdict, a table, and on request a page for the browser.", epilog="Files are .npy, "
-                    ".npz, .safetensors or .csv, or base files of llama-perplexity; one array of several is FILE:NAME. "
-                    "Pickles are never read.")
+                    ".npz, .safetensors or .csv, base files of llama-perplexity, or top-k log-probabilities (.jsonl, "
+                    ".parquet); one array of several is FILE:NAME. Pickles are never read.")
     result.add_argument("teacher", metavar="TEACHER", help="logits or probabilities, points by classes, or "
                         "sequences by tokens by vocabulary")
     result.add_argument("students", metavar="STUDENT", nargs="+",
@@ -59,6 +59,8 @@ def parser():
     result.add_argument("--tokens", metavar="V", help="the tokenizer's tokenizer.json, vocab.json or a JSON list of "
                         "tokens by id: adds kinds of tokens, and texts")
     result.add_argument("--chunks", metavar="N", type=int, help="use the first N chunks of llama.cpp's base files")
+    result.add_argument("--vocabulary", metavar="N", type=int, help="how many tokens there are, for files of top-k "
+                        "log-probabilities (.jsonl of vLLM or axolotl, .parquet of DistillKit)")
     result.add_argument("--reference", choices=("teacher", "label"), default="teacher",
                         help="the class whose confidence is measured: the teacher's prediction (default) or the label")
     result.add_argument("--inputs", choices=KINDS, default="auto", help="what the arrays hold (default: auto)")
@@ -99,7 +101,8 @@ def run(options):
         check_output(name, getattr(options, name))
     if options.reference == "label" and options.labels is None and not is_base(options.teacher):
         raise ValueError("--reference label: expected --labels, got none; name the file of the labels")
-    sources = Sources(options.teacher, options.students, options.ids, options.drop, options.classes, options.chunks)
+    sources = Sources(options.teacher, options.students, options.ids, options.drop, options.classes, options.chunks,
+                      options.vocabulary)
     labels, masks = sources.column(options.labels), sources.masks(options.mask)
     keep, groups = sources.column(options.keep), sources.column(options.groups)
     vocabulary = None if options.tokens is None else read_vocabulary(options.tokens)

@@ -68,5 +68,9 @@ def group(teacher_right, student_right, underfit):
 
 
 def _share(of, among):
-    """The share of the points `among` that are `of`."""
+    """The share of the points `among` that are `of`; NaN where it is not known which these are."""
+    if among.dtype != bool:
+        if np.isnan(among).any():
+            return float("nan")
+        among = among > 0
     return float(of[among].mean()) if among.any() else float("nan")

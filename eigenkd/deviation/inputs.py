@@ -39,6 +39,8 @@ class Kept:
 
 def kept(rows, numbers):
     """The rows of those numbers, ascending. Rows on disk are not read yet."""
+    if hasattr(rows, "take_rows"):
+        return rows.take_rows(numbers)
     if isinstance(rows, np.memmap) or not is_array_api_obj(rows):
         return Kept(rows, numbers)
     xp = array_namespace(rows)

@@ -45,6 +45,12 @@ class Depths:
         return zero & ((self.nearest >= MASK) | (self.nearest >= 2 * reach))
 
 
+def unmasked(classes):
+    """The `Columns` of rows of which none is masked."""
+    depths = Depths(np.zeros(classes), np.zeros(classes))
+    return Columns(depths, depths)
+
+
 @dataclass(frozen=True)
 class Columns:
     """What two models' rows say about which classes are masked: the depths of the teacher's and of the student's."""

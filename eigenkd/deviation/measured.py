@@ -126,8 +126,8 @@ class Deviation:
 
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
         """
-        x, y, _ = self._selected("low", fraction)
-        return float(np.mean(y < x))
+        _, _, keep = self._selected("low", fraction)
+        return float(np.mean(self._less()[keep]))
 
     def overfit(self, fraction=0.25):
         """The share of the teacher's most confident points on which the student is strictly more confident.
@@ -135,17 +135,26 @@ class Deviation:
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
         """
         x, y, _ = self._selected("high", fraction)
-        return float(np.mean(y > x))
+        return float(np.mean(np.where(np.isnan(y), np.nan, y > x)))
 
     @property
     def agreement(self):
-        """The share of points on which student and teacher predict the same class."""
-        return float(np.mean(to_numpy(self.teacher_class) == to_numpy(self.student_class)))
+        """The share of points on which student and teacher predict the same class; NaN where top-k rows leave it
+        open."""
+        same = to_numpy(self.teacher_class) == to_numpy(self.student_class)
+        return float("nan") if np.any(self.scores.get("unsure", False)) else float(np.mean(same))
 
     @property
     def kl(self):
-        """The mean of KL(teacher || student) over the points, in nats; infinite where `infinite` says why."""
+        """The mean of KL(teacher || student) over the points, in nats; infinite where `infinite` says why, and NaN
+        where top-k rows leave it open: `bounds` has the interval then."""
         return float(np.mean(to_numpy(self.divergence), dtype=float))
+
+    @property
+    def bounds(self):
+        """name of an array -> (low, high), the bounds of its mean that are certain; empty where all rows are full."""
+        return {name: tuple(float(np.mean(self.scores[f"{end}:{name}"])) for end in ("low", "high"))
+                for name in POINTWISE if f"low:{name}" in self.scores and np.isnan(to_numpy(getattr(self, name))).any()}
 
     @property
     def infinite(self):
@@ -158,8 +167,7 @@ class Deviation:
 
         Raises ValueError where no labels were given.
         """
-        x, y = self._confidences()
-        return group(*self._right("groups"), y < x)
+        return group(*self._right("groups"), self._less())
 
     @property
     def calibration(self):
@@ -191,7 +199,8 @@ class Deviation:
         may be infinite), the share of points underfit, and with labels both accuracies on the class."""
         x, y = self._confidences()
         of = self.labels if self.reference == "label" else to_numpy(self.teacher_class)
-        columns = {"teacher_confidence": x, "student_confidence": y, "underfit": y < x, "kl": to_numpy(self.divergence)}
+        columns = {"teacher_confidence": x, "student_confidence": y, "underfit": self._less(),
+                   "kl": to_numpy(self.divergence)}
         if self.labels is not None:
             columns |= dict(zip(("teacher_accuracy", "student_accuracy"), self._right("per_class")))
         count = np.bincount(of, minlength=self.classes)
@@ -216,6 +225,7 @@ class Deviation:
         if far := int(to_numpy(self.scores["far"]).sum()):
             notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
                          f"its row is used unchanged; if it is a mask's constant, set it to -inf in both models.")
+        notes += self._unknown()
         if "probabilities" in self.inputs:
             notes.append(f"The inputs are {self.inputs}; on {self.clipped} points one below {CLIP:g} was clipped.")
         if self.reference == "label":
@@ -226,6 +236,19 @@ class Deviation:
             ties = slope.points > max(1, round(FRACTION * self.points))
             sides.append((slope, beyond, self._share_interval(side, beyond), ties))
         return judge(*sides, notes, self.doubt)
+
+    def _unknown(self):
+        """What top-k rows leave open, in words."""
+        missing = int(np.isnan(to_numpy(self.student_confidence)).sum())
+        said = [] if not missing else [
+            f"On {missing:,} of {self.points:,} points the student's probability of the teacher's class is not known, "
+            "only that it is at most that of the least of its top k: slopes over such points cannot be told. Ask for "
+            "the teacher's token as well (vLLM: prompt_logprob_token_ids)."]
+        if "divergence" in self.bounds:
+            low, high = self.bounds["divergence"]
+            said.append(f"KL is certain to lie between {low:.4g} and {high:.4g} nats" + (
+                "." if np.isfinite(high) else ": without a floor of the student's other tokens it has no upper bound."))
+        return said
 
     def view(self, name):
         """(x, y, x's label, y's label), a pair of axes of Fig. 16, (n,) NumPy each.
@@ -273,6 +296,7 @@ class Deviation:
             "interval": self.interval, "clipped": self.clipped,
             "left_out": {"classes": list(self.left_out), "rows": self.unlabelled},
             **reported(self), "infinite": self.infinite,
+            "bounds": {name: list(ends) for name, ends in self.bounds.items()},
             "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
             "reverse_kl": self.mean(self.reverse).value, "jensen_shannon": self.mean(self.jensen_shannon).value,
             "entropy": {"teacher": float(np.mean(to_numpy(self.teacher_entropy), dtype=float)),
@@ -305,6 +329,13 @@ class Deviation:
     def _confidences(self):
         return tuple(to_numpy(c).astype(float) for c in (self.teacher_confidence, self.student_confidence))
 
+    def _less(self):
+        """(n,) 1 where the student is less confident than its teacher, 0 where not, NaN where top-k rows leave it
+        open."""
+        x, y = self._confidences()
+        high = self.scores.get("high:student_confidence", y)
+        return np.where(np.isnan(y) & (high >= x), np.nan, np.where(np.isnan(y), high, y) < x)
+
     def _selected(self, side, fraction):
         """(both confidences, NumPy and double, of the teacher's least or most sure points; which these are)."""
         if not isinstance(fraction, Real) or isinstance(fraction, bool) or not 0 < fraction <= 1:
@@ -317,9 +348,11 @@ class Deviation:
     def _share_interval(self, side, beyond):
         """The 95% interval of the share of a side's points on which the student goes beyond its teacher."""
         x, y, keep = self._selected(side, FRACTION)
+        if np.isnan(beyond):
+            return 0.0, 1.0
         if self.clusters is None:
             return share_interval(round(beyond * x.size), x.size)
-        return clusters.share_interval(y < x if side == "low" else y > x, self.clusters[keep])
+        return clusters.share_interval(self._less()[keep] > 0 if side == "low" else y > x, self.clusters[keep])
 
     def _right(self, what):
         if self.labels is None:

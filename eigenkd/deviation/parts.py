@@ -5,7 +5,7 @@ teacher, the share of points on which the student is less confident, and the cha
 same volume may have opposite directions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +20,8 @@ POSITIONS, CONFIDENCES = 16, 10  # parts
 @dataclass(frozen=True)
 class Part:
     """Some of the points. kl, reverse, jensen_shannon, entropy_change, change (of the confidence): means in nats;
-    less_confident, flipped (another predicted class): shares. Each is a `Mean` with a 95% interval."""
+    less_confident, flipped (another predicted class): shares. Each is a `Mean` with a 95% interval; where top-k rows
+    leave its value open (NaN), low and high are the bounds of it that are certain."""
 
     name: str
     points: int
@@ -44,12 +45,20 @@ def part(deviation, name="all", keep=None):
     def mean(values):
         return clusters.mean(to_numpy(values)[keep], of)
 
+    def bounded(name):
+        found = mean(getattr(deviation, name))
+        if name not in deviation.bounds:
+            return found
+        low, high = (float(np.mean(deviation.scores[f"{end}:{name}"][keep])) for end in ("low", "high"))
+        return replace(found, low=low, high=high)
+
+    unsure = np.where(deviation.scores.get("unsure", np.zeros(deviation.points, bool)), np.nan, 0)
     with np.errstate(invalid="ignore"):  # inf - inf: no change is known
         change = y - x
-    return Part(name, int(keep.sum()), mean(deviation.divergence), mean(deviation.reverse),
-                mean(deviation.jensen_shannon), clusters.mean(change, of), clusters.mean(y < x, of),
+    return Part(name, int(keep.sum()), bounded("divergence"), bounded("reverse"), bounded("jensen_shannon"),
+                clusters.mean(change, of), mean(deviation._less()),
                 mean(to_numpy(deviation.student_entropy) - to_numpy(deviation.teacher_entropy)),
-                mean(to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)))
+                mean((to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)) + unsure))
 
 
 def by_position(deviation, parts=POSITIONS):

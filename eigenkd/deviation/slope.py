@@ -55,6 +55,9 @@ def fit(x, y, rounding, clusters=None):
     m = x.shape[0]
     if m < 3:
         return undetermined(m, f"a slope needs at least 3 points, got {m}")
+    if unknown := int((np.isnan(x) | np.isnan(y)).sum()):
+        return undetermined(m, f"the student's confidence is not known on {unknown:,} of the {m:,} points (top-k rows "
+                               "without the teacher's token)")
     if infinite := int((~np.isfinite(x) | ~np.isfinite(y)).sum()):
         return undetermined(m, f"confidence is infinite on {infinite:,} of the {m:,} points (a probability of 0 or 1)")
     if np.ptp(x) <= rounding * max(1.0, np.abs(x).max()):

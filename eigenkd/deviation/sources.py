@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eigenkd.deviation import files, llama
+from eigenkd.deviation import files, llama, topk_files
 from eigenkd.deviation.alignment import order
 from eigenkd.deviation.columns import Table
 
@@ -13,13 +13,15 @@ class Sources:
     """The teacher's file and the files that are read with it.
 
     teacher, students: paths. ids: None, a column of all CSV files, or paths of the teacher's ids and each student's.
-    drop: columns of CSV files. chunks: how many chunks of llama.cpp's base files. classes: None, the classes' names, or
-    the path of a file of them. Raises what `files.read` raises, and ValueError for ids that do not match and columns
-    that do not exist.
+    drop: columns of CSV files. chunks: how many chunks of llama.cpp's base files. vocabulary: how many tokens top-k
+    files are of. classes: None, the classes' names, or the path of a file of them. Raises what `files.read` raises, and
+    ValueError for ids that do not match and columns that do not exist.
     """
 
-    def __init__(self, teacher, students, ids=None, drop=(), classes=None, chunks=None):
+    def __init__(self, teacher, students, ids=None, drop=(), classes=None, chunks=None,
+                 vocabulary=None):
         self._drop, self._models, self._chunks = tuple(drop), (teacher, *students), chunks
+        self._vocabulary = vocabulary
         self._column, self._ids = _ids(ids, self._models)
         self._notes = []  # on labels and masks
         for column in self._drop:
@@ -80,6 +82,9 @@ class Sources:
         """The `Table` of any file; only a CSV file has names and ids of its own."""
         if llama.is_base(path):
             return Table(llama.BaseFile(path, self._chunks))
+        if topk_files.is_topk(path):
+            rows, notes = topk_files.read(path, self._vocabulary)
+            return Table(rows, notes=notes)
         if self._chunks is not None and path in self._models:
             raise ValueError(f"--chunks: expected base files of llama-perplexity, got {path}; drop the flag")
         file, _ = files.split(path)

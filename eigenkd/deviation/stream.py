@@ -11,6 +11,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from eigenkd._arrays import to_numpy
+from eigenkd.deviation import topk
 from eigenkd.deviation.alignment import doubt
 from eigenkd.deviation.clusters import coded
 from eigenkd.deviation.inputs import (
@@ -26,13 +27,15 @@ from eigenkd.deviation.inputs import (
     refuse_ids,
     rows_of,
 )
-from eigenkd.deviation.masking import MASKED, called, scan
+from eigenkd.deviation.masking import MASKED, called, scan, unmasked
 from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
 from eigenkd.deviation.tokens import Tokens, flat, lag
+from eigenkd.deviation.topk import TopK
 
 OPTIONAL = ("labels", "groups", "sequences")  # what all blocks have or none has, besides masks
+PARTIAL = "top-k log-probabilities"
 
 
 class Stream:
@@ -77,7 +80,8 @@ class Stream:
             if (mine := getattr(self, f"_{name}")) != (theirs := getattr(other, f"_{name}")):
                 raise ValueError(f"other: expected a stream of {name}={mine!r}, got {theirs!r}; make both alike")
         if other._parts:
-            self._accept(other._classes, other._kinds, other._parts[0])
+            self._expect_alike(other._classes, other._kinds, other._parts[0])
+            self._classes, self._kinds = other._classes, other._kinds
             moved = {"rows": self._rows, "sequences": self._sequences}
             self._parts += [part | {name: part[name] + by for name, by in moved.items() if name in part}
                             for part in other._parts]
@@ -125,7 +129,7 @@ class Stream:
         """`update`; whole: no other block will come, so that masked classes are looked for before the pass."""
         masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
         files = [part for part in (teacher_logits, student_logits) if hasattr(part, "expect_same_text")]
-        if len(files) == 2:
+        if len(files) == 2 and type(files[0]) is type(files[1]):
             files[0].expect_same_text(files[1])
         teacher, student, labels, groups, masks, keep, tokens = flat(teacher_logits, student_logits, labels, groups,
                                                                      masks, keep)
@@ -154,24 +158,41 @@ class Stream:
             self._rows += n
             return
         self._whole = whole
-        kinds = self._kinds or tuple(kind_of(name, rows, self._inputs, names)
-                                     for name, rows in (("teacher_logits", teacher), ("student_logits", student)))
+        kinds, partial = self._kinds_of(teacher, student, names)
+        self._expect_alike(classes, kinds, part)
         columns = self._columns
         if columns is None or not columns.decided:
-            block = scan(teacher, student, kinds)
+            block = unmasked(classes) if partial else scan(teacher, student, kinds)
             columns = block if columns is None else columns.merge(block)
-        without = columns.left_out(self._masked, names) if whole else np.zeros(classes, dtype=bool)
-        part |= points(teacher, student, part.get("labels"), self._reference, kinds, without, numbers, progress)
-        if len(files) == 2:
+        if partial:
+            part |= topk.points(teacher, student, part.get("labels"), numbers, progress=progress)
+        else:
+            without = columns.left_out(self._masked, names) if whole else np.zeros(classes, dtype=bool)
+            part |= points(teacher, student, part.get("labels"), self._reference, kinds, without, numbers, progress)
+        if len(files) == 2 and not partial:
             part |= files[0].extra(files[1], numbers)
         part["rows"] = numbers + self._rows
-        self._accept(classes, kinds, part)
-        self._columns = columns
+        self._classes, self._kinds, self._columns = classes, kinds, columns
         self._parts.append(part)
         self._rows += n
         if tokens is not None:
             self._texts |= {number + self._sequences: text for number, text in tokens.texts.items()}
             self._sequences += int(tokens.sequences.max()) + 1
+
+    def _kinds_of(self, teacher, student, names):
+        """(what teacher and student are, whether one of them is rows of which only some tokens are known)."""
+        named = (("teacher_logits", teacher), ("student_logits", student))
+        before = self._kinds or (PARTIAL, PARTIAL)
+        kinds = tuple(PARTIAL if isinstance(rows, TopK) else old if old != PARTIAL else
+                      kind_of(name, rows, self._inputs, names) for old, (name, rows) in zip(before, named))
+        partial = any(isinstance(rows, TopK) for _, rows in named)
+        if partial and self._reference == "label":
+            raise ValueError("reference: expected 'teacher' for top-k rows, got 'label', whose probability they need "
+                             "not hold; pass full rows")
+        if partial and "probabilities" in kinds:
+            raise ValueError("inputs: expected logits beside top-k rows, got probabilities; pass their logarithms with "
+                             "inputs='logits'")
+        return kinds, partial
 
     def _leave_out(self, found, labels, without, names):
         """Make the numbers those of logits without the classes `without`, in place. Only those of points whose label is
@@ -188,17 +209,16 @@ class Stream:
             zero = xp.asarray(hit, device=device(found[name]))
             found[name] = xp.where(zero, xp.inf if name.endswith("nll") else -xp.inf, found[name])
 
-    def _accept(self, classes, kinds, part):
+    def _expect_alike(self, classes, kinds, part):
         """Raises ValueError for a block that does not go with those before it."""
         if self._parts:
             for what, mine, theirs in (("classes", self._classes, classes), ("inputs", self._kinds, kinds),
                                        ("of labels, groups and masks",
-                                        *(sorted(name for name in of if name in OPTIONAL or ":" in name)
+                                        *(sorted(name for name in of if name in OPTIONAL or name[:5] == "mask:")
                                           for of in (self._parts[0], part)))):
                 if mine != theirs:
                     raise ValueError(f"update: expected blocks alike, got {what} {theirs} after {mine}; give every "
                                      "block the same")
-        self._classes, self._kinds = classes, kinds
 
 
 def pair(teacher_logits, student_logits):
@@ -210,7 +230,8 @@ def pair(teacher_logits, student_logits):
                          "logit f of two classes is the pair (0, f)")
     if tuple(student.shape) != (n, classes):
         for name, rows in (("teacher_logits", teacher), ("student_logits", student)):
-            refuse_ids(name, first_block(name, rows))
+            if not isinstance(rows, TopK):
+                refuse_ids(name, first_block(name, rows))
         raise ValueError(f"student_logits: expected shape {(n, classes)} like teacher_logits, got "
                          f"{tuple(student.shape)}; pass the logits of the same points and classes")
     return teacher, student

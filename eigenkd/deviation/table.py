@@ -1,7 +1,7 @@
 """The numbers of a deviation as a table that pastes into a paper: text, Markdown, LaTeX, and HTML for notebooks."""
 
 from html import escape
-from math import isfinite
+from math import isfinite, isnan
 from statistics import mean
 from typing import Protocol, runtime_checkable
 
@@ -88,10 +88,10 @@ def cells(measured):
 def _scalars(measured):
     """(label, function from the mean of a number over seeds to what is written) of each row under the slopes."""
     rows = [
-        ("underfit, least confident 25%", lambda of: f"{of(lambda d: d.underfit()):.3f}"),
-        ("overfit, most confident 25%", lambda of: f"{of(lambda d: d.overfit()):.3f}"),
-        ("agreement of the classes", lambda of: f"{of(lambda d: d.agreement):.3f}"),
-        ("KL(teacher ‖ student), nats", lambda of: number(of(lambda d: d.kl), ".3g")),
+        ("underfit, least confident 25%", lambda of: number(of(lambda d: d.underfit()))),
+        ("overfit, most confident 25%", lambda of: number(of(lambda d: d.overfit()))),
+        ("agreement of the classes", lambda of: number(of(lambda d: d.agreement))),
+        ("KL(teacher ‖ student), nats", _kl),
         ("entropy, nats: teacher / student",
          lambda of: _pair(of, lambda d, role: to_numpy(getattr(d, f"{role}_entropy")).mean(dtype=float))),
     ]
@@ -105,6 +105,14 @@ def _scalars(measured):
         rows.append((label, lambda of, name=name: f"{of(lambda d: getattr(d.groups, name).share):.3f} "
                                                   f"({number(of(lambda d: getattr(d.groups, name).underfit))})"))
     return rows
+
+
+def _kl(of):
+    """The mean KL, or its certain bounds."""
+    if not isnan(value := of(lambda d: d.kl)):
+        return number(value, ".3g")
+    ends = [of(lambda d, k=k: d.bounds.get("divergence", (d.kl, d.kl))[k]) for k in range(2)]
+    return f"{number(ends[0], '.3g')} to {number(ends[1], '.3g')}"
 
 
 def _pair(of, quantity):

@@ -82,6 +82,8 @@ def _side(name, slope, beyond, interval, ties=False):
         return Side("too small", f"{where} there are too few points to tell: at least {FEWEST} are needed.")
     if isnan(slope.value):
         return Side("undetermined", f"{where} there is no slope: {slope.reason}.")
+    if isnan(beyond):
+        return Side("undetermined", f"{where} the student's confidence is not known on all points.")
     if slope.low > 1:
         kind = "exaggerates" if interval[0] > 0.5 else "steeper"
     elif interval[0] > 0.5:

@@ -1,0 +1,85 @@
+"""python -m eigenkd.risk on small files: what it prints, in which format, and its mistakes."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from eigenkd import filters, linear_flow, risk
+from eigenkd.risk.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    X = rng.normal(size=(80, 120)) / np.arange(1, 121) ** 0.5
+    y = X[:, 0] + rng.normal(size=80)
+    np.save(path / "X.npy", X)
+    np.save(path / "y.npy", y)
+    np.save(path / "K.npy", X @ X.T)
+    np.save(path / "classes.npy", (y > 0) + 2 * (X[:, 1] > 0.3))
+    np.savetxt(path / "X.csv", X, delimiter=",", header=",".join(f"f{i}" for i in range(120)), comments="")
+    return path
+
+
+def printed(capsys, *arguments):
+    assert main([str(a) for a in arguments]) == 0
+    return capsys.readouterr()
+
+
+def test_the_table_is_that_of_the_estimates(folder, capsys):
+    X, y = np.load(folder / "X.npy"), np.load(folder / "y.npy")
+    flow = linear_flow(X, y)
+    for inputs, tuned in (("new", risk.tune(flow, "teacher", "loo")),
+                          ("training", risk.tune(flow, "teacher", "sure", noise=1.0))):
+        out = printed(capsys, folder / "X.npy", folder / "y.npy", "--inputs", inputs, "--noise", 1, "--format", "csv")
+        rows = list(csv.reader(io.StringIO(out.out)))
+        assert f"Stop at {tuned.parameters['time']:.4g}: squared error on {inputs} inputs {tuned.value:.4g}" in out.err
+        assert "noise of the labels 1 (given)" in out.err and len(rows) == 8
+        for factor, row in zip((0.25, 0.5, 1, 2, 4, 16, 64), rows[1:]):
+            f = filters.flow(factor * tuned.parameters["time"])
+            change = risk.estimated_change(flow, f, f, 1.0, inputs)
+            assert row[2:4] == [f"{change.value:+.3g}", f"{change.standard_error:.2g}"]
+            assert row[5] == risk.advise(flow, student_time=f.arguments[0], teacher_time=f.arguments[0], noise=1.0,
+                                         inputs=inputs).verdict
+
+
+def test_files_kernels_classes_and_formats(folder, capsys):
+    plain = printed(capsys, folder / "X.npy", folder / "y.npy").out
+    assert "80 samples, 1 output(s), rank 80; noise of the labels" in plain and "(estimated)" in plain
+    assert printed(capsys, folder / "X.csv", folder / "y.npy").out.splitlines()[1] == plain.splitlines()[1]
+    kernel = printed(capsys, folder / "K.npy", folder / "y.npy", "--kernel").out
+    assert kernel.splitlines()[1] == plain.splitlines()[1]
+    classes = printed(capsys, folder / "X.npy", folder / "classes.npy", "--classes", "--flipped", 0.1, "--intercept",
+                      "--inputs", "training", "--format", "json")
+    assert f"4 output(s), rank 79; noise of the labels {risk.flip_noise(0.1, 4):.4g} (given)" in classes.err
+    assert len(json.loads(classes.out)["rows"]) == 7
+    judged = printed(capsys, folder / "X.npy", folder / "y.npy", "--teacher-time", 1, "--student-time", 2).out
+    flow = linear_flow(np.load(folder / "X.npy"), np.load(folder / "y.npy"))
+    advice = risk.advise(flow, student_time=2.0, teacher_time=1.0, noise=float(risk.noise_variance(flow)))
+    assert str(advice) in judged and "student trained for 2;" in judged
+
+
+def test_pure_noise_is_stopped_at_once(folder, capsys):
+    np.save(folder / "noise.npy", np.random.default_rng(1).normal(size=80))
+    out = printed(capsys, folder / "X.npy", folder / "noise.npy", "--inputs", "training", "--noise", 5).out
+    assert "Stop at 0:" in out and "verdict" in out
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("X.npy", "missing.npy"), "missing.npy: expected a file, found none"),
+    (("X.npy", "K.npy", "--noise", "-1"), "noise: expected numbers >= 0, got -1"),
+    (("X.npy", "y.npy", "--classes"), "Y: expected one class a sample with --classes, got shape"),
+    (("K.npy", "y.npy", "--kernel", "--intercept"), "--intercept: expected features, got --kernel"),
+    (("X.npy", "y.npy", "--noise", "1", "--flipped", "0.1"), "--flipped: expected one of --noise and --flip"),
+    (("X.npy", "y.npy", "--inputs", "old"), "argument --inputs: invalid choice: 'old'"),
+])
+def test_mistakes_are_one_line(folder, capsys, arguments, words):
+    try:
+        code = main([str(folder / a) if a.endswith(".npy") else a for a in arguments])
+    except SystemExit as stopped:
+        code = stopped.code
+    said = capsys.readouterr()
+    assert code == 2 and said.out == "" and words in said.err and said.err.count("\n") == 1
