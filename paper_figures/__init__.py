@@ -93,7 +93,7 @@ _FIGURES = (
     _confidence("fig13", "confidence on the class of the label, test points", CIFAR100 + TINY + CIFAR10,
                 LABELS, splits=("test",), reference="label"),
     _confidence("fig14", "who is right on underfit test points", CIFAR100, LABELS, splits=("test",),
-                marks=scatter.four_groups),
+                marks=scatter.four_groups, says=scatter.who_is_wrong),
     _confidence("fig15", "ablations: longer training, small batches", settings("resnet_cifar100_long")
                 + changed("resnet_tiny_imagenet", {"student.epochs": 384, "student.decay_epochs": (144, 259)},
                           "", "Tiny-ImageNet, 300k steps") + settings("resnet_cifar100_small_batch"),
@@ -125,7 +125,8 @@ _FIGURES = (
           file=snapshots.FILE, one_seed=True),
     # Past the paper
     Entry("theory", "gains matched at a pivot, their gap and its certified bound (Theorem 4.1)", theory.draw),
-    Entry("schedules", "gains of generations, loss switches and other schedules", schedules.draw),
+    Entry("schedules", "gains of generations, loss switches and other schedules", schedules.draw,
+          aliases=("generations",)),
     Entry("risk", "risk of the best student over that of the best teacher, by label noise", risk.draw),
     Entry("phase", "gain by label noise and the teacher's fit, measured and in closed form (Sec. 5.2)", phase.draw,
           study("teacher_fit"), beside=CLOSED_FORM, page=page.page),

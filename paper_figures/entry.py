@@ -18,8 +18,8 @@ from validation.runs import Unusable
 class Status:
     """What an entry is drawn from.
 
-    kind: "closed form", "drawn", "stand-in" or "missing"; rests_on: the runs in words; own, instead: the commands that
-    make the paper's runs and the stand-ins that are missing; why: sentences on runs that cannot be used.
+    kind: "no run" (is needed), "drawn", "stand-in" or "missing"; rests_on: the runs in words; own, instead: the
+    commands that make the paper's runs and the stand-ins that are missing; why: sentences on runs that cannot be used.
     """
 
     kind: str
@@ -29,8 +29,8 @@ class Status:
     why: tuple[str, ...] = ()
 
     def __str__(self):
-        if self.kind == "closed form":
-            return "closed form, needs no run"
+        if self.kind == "no run":
+            return "needs no run"
         own = f"make them with: {' && '.join(self.own)}" if self.own else ""
         if self.kind != "missing":
             return " ".join([f"{'stand-in data' if self.kind == 'stand-in' else 'drawn from'}: {self.rests_on}",
@@ -46,9 +46,10 @@ class Entry:
 
     shows: one line. function: `sources.Found` -> a Figure, or `eigenkd.table.Cells` for a table; it reads nothing but
     the runs. needs: the `sources.Wanted` that the paper's figure rests on; with a part of them, that part is drawn;
-    None for a closed form. stand_in: what is drawn where none of them has a run, and then the title says so. beside:
-    what is drawn next to either where it exists. file: the file of a run folder that the first run of a variant must
-    have; one_seed: whether only that run is drawn. aliases: other names. page: `Found` -> an HTML document to explore.
+    None for a closed form, which needs none. stand_in: what is drawn where none of them has a run, and then the title
+    says so. beside: what is drawn next to either where it exists. file: the file of a run folder that the first run of
+    a variant must have; one_seed: whether only that run is drawn. aliases: other names. page: `Found` -> an HTML
+    document to explore.
     """
 
     name: str
@@ -93,7 +94,7 @@ class Entry:
     def look(self, choice):
         """(`Found`, `Status`) for a choice."""
         if self.needs is None:
-            return Found(), Status("closed form")
+            return Found(), Status("no run")
         runs, missing, why = self._look(self.needs, choice, self.file)
         stand_in, lacking = not runs, ()
         if stand_in:

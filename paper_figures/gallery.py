@@ -19,11 +19,11 @@ from paper_figures import FIGURES, TABLES
 from paper_figures.choice import Choice
 from paper_figures.data import alike, fingerprint
 from paper_figures.style import STYLE
-from validation.errors import UsageError
+from validation.runs import Unusable
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, IMAGES = DOCS / "gallery.md", DOCS / "images"
-DPI, COLOURS = 100, 96
+DPI = 100
 RECORDS = Choice("no runs but records")
 FILES = {"fig4a": "noisy_labels"}  # a picture that another page shows under another name
 KEY = "fingerprint"
@@ -63,28 +63,29 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m paper_figures.gallery", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, say what differs")
     if parser.parse_args(arguments).check:
-        differs = [f"{name}: its picture shows other data" for name, figure in drawn().items()
-                   if not shows(IMAGES / f"{file_of(name)}.png", figure)]
+        differs = [f"{name}: its picture shows other data" for name in FIGURES if drawn(name) and not shows(name)]
         if not PAGE.exists() or PAGE.read_text() != page():
             differs.append(f"{PAGE.name}: another page")
         print("\n".join([*differs, *(["write them with: python -m paper_figures.gallery"] if differs else [])]))
         return 1 if differs else 0
-    for name, figure in drawn().items():
-        atomic.write(IMAGES / f"{file_of(name)}.png", picture(figure))
+    for name in filter(drawn, FIGURES):
+        atomic.write(picture_of(name), picture(drawn(name)))
     atomic.write(PAGE, page().encode())
     return 0
 
 
 @cache
-def drawn():
-    """name -> Figure, of all figures that the committed records make."""
-    found = {}
-    for name, entry in FIGURES.items():
-        try:
-            found[name] = entry.draw(RECORDS)
-        except UsageError:
-            continue
-    return found
+def drawn(name):
+    """The figure that the committed records make, None without them."""
+    try:
+        return FIGURES[name].draw(RECORDS)
+    except Unusable:
+        return None
+
+
+def picture_of(name):
+    """The path of a figure's picture."""
+    return IMAGES / f"{file_of(name)}.png"
 
 
 def file_of(name):
@@ -99,39 +100,46 @@ def picture(figure):
         figure.savefig(content, format="png", dpi=DPI)
     small, told, packed = Image.open(content).convert("RGB"), PngInfo(), io.BytesIO()
     told.add_text(KEY, json.dumps(fingerprint(figure)))
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(packed, "png", optimize=True, pnginfo=told)
+    small = small.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small.save(packed, "png", optimize=True, pnginfo=told)
     return packed.getvalue()
 
 
-def shows(path, figure):
-    """Whether a picture that `picture` made shows the data of the figure."""
-    if not path.exists():
+def shows(name):
+    """Whether a figure's picture shows the data of the records."""
+    if not picture_of(name).exists():
         return False
-    with Image.open(path) as image:
+    with Image.open(picture_of(name)) as image:
         kept = json.loads(image.info.get(KEY, "[]"))
-    return alike(kept, fingerprint(figure))
+    return alike(kept, fingerprint(drawn(name)))
 
 
 def page():
     """The text of docs/gallery.md."""
-    parts, missing, tables = [HEAD], [], []
-    for name, entry in (FIGURES | TABLES).items():
-        status = entry.status(RECORDS)
-        if status.kind == "missing":
-            missing.append(f"| {name} | {entry.shows} | {_made_by(status)} |")
-        elif name in TABLES:
-            tables.append(f"| {name} | {entry.shows} | {_rests_on(status)} |")
-        else:
-            finding = " ".join(drawn()[name].get_suptitle().split())
-            parts.append(PICTURE.format(name=name, shows=entry.shows, file=file_of(name), finding=finding,
-                                        alt=finding.replace('"', "'"), status=_rests_on(status)))
-    return "\n".join([*parts, TABLES_HEAD + "\n".join(tables), "", MISSING_HEAD + "\n".join(missing), ""])
+    parts = {name: part(name) for name in FIGURES | TABLES}
+    missing = [name for name in parts if (FIGURES | TABLES)[name].status(RECORDS).kind == "missing"]
+    return "\n".join([HEAD, *(parts[name] for name in FIGURES if name not in missing),
+                      TABLES_HEAD + "\n".join(parts[name] for name in TABLES if name not in missing), "",
+                      MISSING_HEAD + "\n".join(parts[name] for name in missing), ""])
+
+
+def part(name):
+    """What docs/gallery.md says of a figure or table: a section, or a row of one of its two tables."""
+    entry = (FIGURES | TABLES)[name]
+    status = entry.status(RECORDS)
+    if status.kind == "missing":
+        return f"| {name} | {entry.shows} | {_made_by(status)} |"
+    if name in TABLES:
+        return f"| {name} | {entry.shows} | {_rests_on(status)} |"
+    finding = " ".join(drawn(name).get_suptitle().split())
+    return PICTURE.format(name=name, shows=entry.shows, file=file_of(name), finding=finding,
+                          alt=finding.replace('"', "'"), status=_rests_on(status))
 
 
 def _rests_on(status):
     """What an entry is drawn from, in a sentence or two."""
-    if status.kind == "closed form":
-        return "A closed form, which needs no run."
+    if status.kind == "no run":
+        return "It needs no run."
     own = " The paper's own runs: " if status.kind == "stand-in" else " Missing: "
     return status.rests_on + (f"{own}{_code(status.own)}." if status.own else "")
 

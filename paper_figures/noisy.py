@@ -52,7 +52,7 @@ def _gains(ax, by_rate):
     ax.axhline(0, color=plot.GUIDE, linewidth=1)
     means = [np.mean([accuracy("teacher").of(run.result) for run in mine]) for mine in by_rate.values()]
     ax.set_xticks(range(len(by_rate)), [f"{rate:.0%}\n{mean:.1f}" for rate, mean in zip(by_rate, means)])
-    ax.set_xlabel("labels flipped;\nteacher's accuracy (%)")
+    ax.set_xlabel("labels flipped; teacher (%)")
     ax.set_ylabel("student less teacher (points)")
     ax.margins(x=0.15)
     ax.set_title("gain in test accuracy")

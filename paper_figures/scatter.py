@@ -23,12 +23,12 @@ KIND = {"teacher": "Confidence: log-odds of the class that the teacher predicts.
         "label": "Confidence: log-odds of the class that the label names."}
 
 
-def draw(found, splits=("train", "test"), reference="teacher", sides=("low",), marks=None, name=None):
+def draw(found, splits=("train", "test"), reference="teacher", sides=("low",), marks=None, name=None, says=None):
     """A column a setting and a row a split; of one or two settings, all panels in one row.
 
     reference: the class that confidence is about, as in `deviation.compare`; sides: where to fit a line; marks: a
     function of (run, split, Deviation) that returns the points to set apart, name -> mask; name: a function of
-    (variant, run) that returns what a column is called.
+    (variant, run) that returns what a column is called; says: a function of the Deviations that returns the title.
     """
     runs, name = found.first, name or called
     grid = arranged(runs, splits)
@@ -51,7 +51,8 @@ def draw(found, splits=("train", "test"), reference="teacher", sides=("low",), m
     for mine in of.values():
         square(*mine)
     labels(axes)
-    return titled(figure, finding(compared, sides), f"{drawn(found.all)} {KIND[reference]}", legend_of(*figure.axes))
+    said = says(compared) if says else finding(compared, sides)
+    return titled(figure, said, f"{drawn(found.all)} {KIND[reference]}", legend_of(*figure.axes))
 
 
 def arranged(runs, splits):
@@ -126,7 +127,16 @@ def finding(compared, sides=("low",)):
         told.append(f"{'less' if low else 'more'} confident on {spread(shares, '.0f')} % of the teacher's "
                     f"{'least' if low else 'most'} confident quarter"
                     + (f" (slope {spread(slopes, '.2f')})" if slopes else ""))
-    return f"The student is {', and '.join(told)}"
+    on_label = compared[0].reference == "label"
+    return f"{'On the class of the label, the' if on_label else 'The'} student is {', and '.join(told)}"
+
+
+def who_is_wrong(compared):
+    """On how many of the underfit points teacher or student is wrong, in a sentence."""
+    shares = [share for one in compared if isfinite(share := 100 * (1 - one.groups.both.of_underfit))]
+    if not shares:
+        return "The student underfits no point"
+    return f"Teacher or student is wrong on {spread(shares, '.0f')} % of the points that the student underfits"
 
 
 def spread(values, form):

