@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from eigenkd._intervals import share_interval, t_interval
+from eigenkd._intervals import t_interval
+from eigenkd.deviation.clusters import share_interval
 from eigenkd.table import NONE, Cells
 from paper_figures.captions import drawn, titled
 from paper_figures.style import WIDTH
@@ -52,17 +53,23 @@ def _predicted(result, rate, fraction, teacher_fit, student_fit):
 
 
 def agreement(found, which):
-    """(runs whose gain has the closed form's sign, runs that have a sign in both); which: 0 of equally long training, 1
-    of the student's own fit."""
-    pairs = _pairs(found, which)
-    signed = np.sign(pairs[(pairs != 0).all(axis=1)])
-    return int((signed[:, 0] == signed[:, 1]).sum()), len(signed)
+    """(runs whose gain has the closed form's sign, runs that have a sign in both, the share in words with its
+    interval); which: 0 of equally long training, 1 of the student's own fit. Runs of one seed share images and labels,
+    so seeds are the clusters of the interval."""
+    pairs, seeds = _pairs(found, which)
+    signed = (pairs != 0).all(axis=1)
+    agree = np.sign(pairs[signed, 0]) == np.sign(pairs[signed, 1])
+    if not agree.size:
+        return 0, 0, "no run to compare"
+    low, high = share_interval(agree, np.unique(seeds[signed], return_inverse=True)[1])
+    return int(agree.sum()), agree.size, f"{100 * agree.mean():.0f}\u00a0% [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def _pairs(found, which):
-    """(runs, 2): measured and predicted gains of the runs that have both."""
+    """(runs, 2) measured and predicted gains of the runs that have both, and their seeds (runs,)."""
     pairs = np.concatenate([np.stack([cell.measured[:, 2], cell.predicted[:, which]], axis=1) for cell in found])
-    return pairs[np.isfinite(pairs).all(axis=1)]
+    both = np.isfinite(pairs).all(axis=1)
+    return pairs[both], np.array([run.seed for cell in found for run in cell.runs])[both]
 
 
 def draw(runs):
@@ -130,10 +137,8 @@ def _strip(ax, results, rate, fraction, i, norm):
 def finding(found, closed):
     """How often measured gains have the closed form's sign, in a sentence."""
     if closed:
-        right, runs = agreement(found, 0)
-        low, high = share_interval(right, runs)
-        return (f"The closed form has the sign of {right} of {runs} measured gains "
-                f"({100 * right / max(runs, 1):.0f}\u00a0% [{100 * low:.0f}, {100 * high:.0f}])")
+        right, runs, share = agreement(found, 0)
+        return f"The closed form has the sign of {right} of {runs} measured gains ({share})"
     gains = [cell.measured[:, 2].mean() for cell in found]
     return f"The student gains {min(gains):+.1f} to {max(gains):+.1f} points, by label noise and the teacher's fit"
 
@@ -147,13 +152,11 @@ def table(runs):
               "closed form, equally long", "closed form, student's own fit", "seeds")
     notes = ["Mean and Student's 95 % interval over seeds. Gains: student less teacher, test accuracy, last epoch."]
     for which, name in enumerate(("equally long", "student's own fit")):
-        right, runs = agreement(found, which)
-        low, high = share_interval(right, runs)
-        said = f"Signs that agree with the closed form, {name}: {right} of {runs} runs"
-        if len(pairs := _pairs(found, which)):
-            said += (f", {100 * right / max(runs, 1):.0f} % [{100 * low:.0f}, {100 * high:.0f}], Wilson's interval of "
-                     f"runs; gains differ by {np.abs(pairs[:, 0] - pairs[:, 1]).mean():.2f} points on average")
-        notes.append(f"{said}.")
+        right, runs, share = agreement(found, which)
+        pairs, _ = _pairs(found, which)
+        differ = (f"; seeds are the clusters of the interval; gains differ by "
+                  f"{np.abs(pairs[:, 0] - pairs[:, 1]).mean():.2f} points on average" if runs else "")
+        notes.append(f"Signs that agree with the closed form, {name}: {right} of {runs} runs, {share}{differ}.")
     return Cells(header, tuple(rows), tuple(notes), align="ll")
 
 
