@@ -79,10 +79,11 @@ def logits_before(setting, made, engine):
     wrong, train = made.examples.mislabelled, made.inputs.train
     if not (setting.analysis.layers and 0 < wrong.sum() < len(wrong)):
         return {}
-    if not len(made.inputs.saved) == len(train) <= DECOMPOSED:
-        return {}
+    if not len(made.inputs.saved) == len(train) <= DECOMPOSED or train.lengths is not None:
+        return {}  # texts have no Gram matrix
     with engine.exact():
-        return {role: predict(made.networks[role], train, group=engine.group).cpu() for role in ("teacher", "student")}
+        return {role: predict(made.networks[role], made.inputs_of[role].train, group=engine.group).cpu()
+                for role in ("teacher", "student")}
 
 
 def mislabelled(made, trained, untrained):

@@ -51,6 +51,13 @@ def test_a_cosine_decays_from_the_peak_to_almost_zero():
     assert falling[0] == 2 and learning_rate(recipe, 30, 3) == pytest.approx(0)
 
 
+def test_a_line_decays_from_the_peak_to_almost_zero():
+    recipe = replace(STEPS, schedule="linear", decay_epochs=())
+    falling = rates(recipe)[6:]
+    assert falling == pytest.approx([2 * (24 - i) / 24 for i in range(24)])
+    assert falling[0] == 2 and learning_rate(recipe, 30, 3) == pytest.approx(0)
+
+
 def test_table_1_learning_rates_of_cifar():
     from validation.settings import find
 
@@ -101,8 +108,9 @@ def at(pieces, epoch):
 
 
 @pytest.mark.parametrize("recipe", [
-    STEPS, replace(STEPS, schedule="constant"), replace(STEPS, schedule="cosine"), replace(STEPS, warmup_epochs=0),
-    replace(STEPS, warmup_epochs=4), replace(STEPS, warmup_epochs=1.5, decay_epochs=(4.2, 7.7)), Training(3, 4, 0.1)])
+    STEPS, replace(STEPS, schedule="constant"), replace(STEPS, schedule="cosine"), replace(STEPS, schedule="linear"),
+    replace(STEPS, warmup_epochs=0), replace(STEPS, warmup_epochs=4),
+    replace(STEPS, warmup_epochs=1.5, decay_epochs=(4.2, 7.7)), Training(3, 4, 0.1)])
 def test_the_pieces_of_a_learning_rate_match_training(recipe):
     pieces = learning_rate_pieces(recipe)
     assert pieces[0].first == 0 and pieces[-1].last == recipe.epochs
@@ -131,6 +139,8 @@ def test_pieces_are_described_in_words():
         "rises from 0 to 1 by epoch 2, 1 until epoch 4, 0.5 until epoch 7, 0.25 until epoch 10")
     assert in_words(learning_rate_pieces(replace(recipe, schedule="cosine"))) == (
         "rises from 0 to 1 by epoch 2, falls along a cosine from 1 to 0 by epoch 10")
+    assert in_words(learning_rate_pieces(replace(recipe, schedule="linear"))) == (
+        "rises from 0 to 1 by epoch 2, falls from 1 to 0 by epoch 10")
     assert in_words(learning_rate_pieces(Training(3, 4, 0.1))) == "0.1 throughout"
     switched = Terms.parse("0.8 distilled to one_hot at step 3 over 4 steps")
     assert in_words(weight_pieces(switched, 10, 2)["distilled"]) == (
