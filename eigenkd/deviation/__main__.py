@@ -142,9 +142,16 @@ def run(options):
     if options.png:
         write(options.png, picture(deviations, options.students), words)
     if options.out:
-        from eigenkd.deviation.page import page
+        names = (options.teacher, *options.students)
+        if len(deviations) == 1 and measured.tokens is not None:
+            from eigenkd.deviation import token_page
 
-        write(options.out, page(measured, options.title, (options.teacher, *options.students)).encode(), words)
+            content = token_page.page(measured, options.title, names, vocabulary)
+        else:
+            from eigenkd.deviation.page import page
+
+            content = page(measured, options.title, names)
+        write(options.out, content.encode(), words)
 
 
 def check_output(name, path):

@@ -7,6 +7,8 @@ from eigenkd.deviation import parts, perplexity
 from eigenkd.table import NONE, Cells, number
 
 WORST, BEFORE = 10, 12  # rows of the table of the worst tokens, and tokens of context in it
+COLUMNS = {"kl": "KL", "teacher": "teacher says", "student": "student says", "label": "text says",
+           "teacher_confidence": "teacher's confidence", "student_confidence": "student's confidence"}
 MEASURES = {"kl": "KL(teacher ‖ student), nats", "reverse": "KL(student ‖ teacher), nats",
             "jensen_shannon": "Jensen-Shannon, nats", "change": "change of confidence, nats",
             "less_confident": "share less confident", "entropy_change": "change of entropy, nats",
@@ -75,13 +77,11 @@ def worst_rows(deviation, vocabulary=None, count=WORST, before=BEFORE):
     return found
 
 
-def worst(deviation, vocabulary=None, count=WORST):
+def worst(deviation, vocabulary=None, count=WORST, before=BEFORE):
     """The `Cells` of the tokens with the largest KL and their contexts."""
-    rows = worst_rows(deviation, vocabulary, count)
+    rows = worst_rows(deviation, vocabulary, count, before)
     names = [name for name in rows[0] if name != "index"]
-    return Cells(tuple({"kl": "KL", "teacher": "teacher says", "student": "student says", "label": "text says",
-                        "teacher_confidence": "its confidence", "student_confidence": "student's"}.get(name, name)
-                       for name in names),
+    return Cells(tuple(COLUMNS.get(name, name) for name in names),
                  tuple(tuple(_cell(row[name]) for name in names) for row in rows),
                  ("tokens with the largest KL; confidence is that of the teacher's token",), align="rrl")
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+LONE = re.compile("[\udc80-\udcff]")  # what decoding leaves in place of such a byte
 SPECIAL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]|<\|.*\|>")
 PLACE = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space
 
@@ -39,9 +40,9 @@ class Vocabulary:
         return len(self.tokens)
 
     def text(self, ids):
-        """The text of several ids, one after another; unknown ids are <id>, and bytes that are no character \\xe2."""
-        return b"".join(self._raw[i] if 0 <= i < len(self.tokens) else b"<%d>" % i for i in ids).decode(
-            "utf-8", "backslashreplace")
+        """The text of several ids, one after another; unknown ids are <id>, and bytes that are no character <0xE2>."""
+        raw = b"".join(self._raw[i] if 0 <= i < len(self.tokens) else b"<%d>" % i for i in ids)
+        return LONE.sub(lambda found: f"<0x{ord(found[0]) - 0xDC00:02X}>", raw.decode("utf-8", "surrogateescape"))
 
 
 def read(path):
@@ -76,9 +77,9 @@ def read(path):
 
 
 def _kind(token, text):
-    if BYTE.fullmatch(token) or "\\x" in text:
+    if BYTE.search(text) or (BYTE.fullmatch(token) and not text.isprintable() and not text.isspace()):
         return "bytes"
-    if SPECIAL.fullmatch(token) or not token:
+    if not token or (SPECIAL.fullmatch(token) and not BYTE.fullmatch(token)):
         return "special"
     if not text.strip():
         return "whitespace"

@@ -189,7 +189,7 @@ def test_vocabularies_are_read_as_tokenizers_write_them():
     found = vocabulary.read("tokenizer.json")
     assert found.text([0, 1, 2, 3]) == "Hello world\nö" and len(found) == 8 and found.tokens[7] == "<|x|>"
     assert found.kinds[:7] == ("word part", "word", "whitespace", "word part", "digits", "special", "special")
-    assert vocabulary.read("list.json").text([3, 1, 2, 1, 99]) == " theö\\xc3<99>"
+    assert vocabulary.read("list.json").text([3, 1, 2, 1, 99]) == " theö<0xC3><99>"
     assert vocabulary.read("unigram.json").text([0, 1]) == " ab" and len(vocabulary.read("vocab.json")) == 7
 
 
