@@ -9,6 +9,8 @@ from validation.settings.setting import Evaluation
 from validation.studies import STUDIES
 from validation.studies.study import Variant
 
+KEPT = "evaluation.snapshots"  # after which epochs a run keeps its student's logits
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -86,7 +88,11 @@ def commands(missing, seed=None, where=None):
 
 def snapshotted(wanted, epochs):
     """The same `Wanted` of runs that keep logits after these epochs, whatever epochs they kept."""
-    words = f"--evaluation.snapshots {' '.join(map(str, epochs))}"
-    asked = {"evaluation.snapshots": ANY} if "snapshots" in Evaluation.__dataclass_fields__ else {}
-    return tuple(replace(one, made_by=f"{command(REGISTERED[one.variant.setting], one.variant.values)} {words}",
-                         variant=replace(one.variant, values=one.variant.values | asked)) for one in wanted)
+    words = f"--{KEPT} {' '.join(map(str, epochs))}"
+    asked = {KEPT: ANY} if KEPT.rpartition(".")[2] in Evaluation.__dataclass_fields__ else {}
+    found = []
+    for one in wanted:
+        values = {name: value for name, value in one.variant.values.items() if name != KEPT}
+        found.append(replace(one, variant=replace(one.variant, values=values | asked),
+                             made_by=f"{command(REGISTERED[one.variant.setting], values)} {words}"))
+    return tuple(found)
