@@ -113,6 +113,17 @@ def test_what_has_no_values_shares_a_command_and_other_values_are_quoted():
         "python -m validation.run resnet_cifar100 --student.loss.terms 'distilled to one_hot at 50%' --seeds 3")
 
 
+def test_settings_of_language_models_are_found_by_their_names(monkeypatch):
+    alone, across = find("resnet8_mnist"), find("resnet56_resnet20_cifar10")
+    monkeypatch.setattr(sources, "SETTINGS", {
+        "roberta_small_mnli": alone, "roberta_base_small_mnli": across, "roberta_small_imdb": alone,
+        "wordnet_minilm": alone, "wordnet_minilm_small": across})
+    assert [one.variant.setting for one in sources.texts(True, "mnli", "imdb")] == [
+        "roberta_small_mnli", "roberta_small_imdb"]
+    assert [one.variant.setting for one in sources.texts(False, "mnli")] == ["roberta_base_small_mnli"]
+    assert [one.variant.setting for one in sources.texts(False, begins="wordnet")] == ["wordnet_minilm_small"]
+
+
 def test_every_command_names_settings_that_exist():
     """`--list` promises that these commands make the runs: their values are accepted by the settings."""
     for entry in (FIGURES | TABLES).values():
