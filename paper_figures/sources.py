@@ -9,7 +9,6 @@ from validation.studies import STUDIES
 from validation.studies.study import Variant
 
 
-
 @dataclass(frozen=True)
 class Wanted:
     """A setting with values, whose runs of all seeds are wanted. made_by: the command, if it is not validation.run."""
