@@ -9,8 +9,8 @@ from functools import partial
 import torch
 
 from eigenkd.torch import basis_of, is_fixed
-from validation.data.dataset import Splits
 from validation.data.examples import Examples, draw
+from validation.data.splits import Splits
 from validation.errors import UsageError, blaming
 from validation.inputs import Inputs, batches
 from validation.roles import roles

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from validation.address import address
 from validation.data import generated
-from validation.data.dataset import Source
+from validation.data.splits import Source
 from validation.record import CONFIGURATION, Damaged, Folder
 from validation.registered import as_it_stands, base_of, data_set
 from validation.settings import Setting, effect

@@ -14,7 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from eigenkd import _atomic as atomic
-from validation.data.dataset import content
+from validation.data.splits import content
 from validation.errors import UsageError
 
 AT_ONCE = 4096  # texts per call of the tokeniser

@@ -9,7 +9,8 @@ import numpy as np
 
 from eigenkd._atomic import sha256
 from eigenkd.deviation import files
-from validation.data.dataset import InFile, Splits, own_source, split, stamp
+from validation.data.dataset import InFile, split, stamp
+from validation.data.splits import Splits, own_source
 from validation.errors import UsageError
 
 KEYS = "x_train, y_train, x_test and y_test, or x and y (every fifth example of a class is then a test example)"

@@ -15,8 +15,9 @@ from typing import ClassVar
 import numpy as np
 
 from validation.data import published
-from validation.data.dataset import Dataset, Source, Splits, check_data_dir
+from validation.data.dataset import Dataset, check_data_dir
 from validation.data.published import Published, checked
+from validation.data.splits import Source, Splits
 from validation.errors import UsageError
 
 SHAPE = (3, 32, 32)

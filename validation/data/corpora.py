@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from validation.data.dataset import Source, Splits, check_data_dir
+from validation.data.dataset import check_data_dir
+from validation.data.splits import Source, Splits
 from validation.data.texts import ENDINGS, Texts, columns
 from validation.errors import UsageError
 from validation.models.pretrained import library

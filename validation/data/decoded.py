@@ -16,8 +16,8 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from eigenkd import _atomic as atomic
-from validation.data.dataset import Splits
 from validation.data.published import need_room
+from validation.data.splits import Splits
 from validation.errors import UsageError
 
 CHUNK = 64  # images per task of a thread

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from validation.data.dataset import Dataset, Source, split
+from validation.data.dataset import Dataset, split
+from validation.data.splits import Source
 from validation.errors import UsageError
 
 SHIPPED = Source("scikit-learn", "the 1,797 real 8 x 8 digits that scikit-learn ships; every fifth of each class kept "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from validation.data.dataset import content
+from validation.data.splits import content
 from validation.errors import UsageError
 from validation.seeding import generator
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from validation.data import idx, published
-from validation.data.dataset import Dataset, Source, check_data_dir
+from validation.data.dataset import Dataset, check_data_dir
 from validation.data.published import Published
+from validation.data.splits import Source
 from validation.errors import UsageError
 
 DEBIAN, DEBIANS = Path("/usr/share/datasets/fashion-mnist"), "Debian's package dataset-fashion-mnist"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from validation.data.dataset import Source, Splits
+from validation.data.splits import Source, Splits
 
 SOURCE = Source("generated", "synthetic data for a smoke run: its numbers mean nothing")
 

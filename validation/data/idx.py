@@ -6,8 +6,8 @@ import zlib
 
 import numpy as np
 
-from validation.data.dataset import Splits
 from validation.data.published import corrupt, fetch, matches
+from validation.data.splits import Splits
 from validation.errors import UsageError
 
 SIDE = 28

@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from eigenkd._atomic import sha256
-from validation.data.dataset import Dataset, check_data_dir, every_fifth, own_source
+from validation.data.dataset import Dataset, check_data_dir, every_fifth
 from validation.data.decoded import Cache
 from validation.data.folders import PICTURES, Folder, Listing
+from validation.data.splits import own_source
 from validation.errors import UsageError
 
 TESTS = ("test", "val", "valid", "validation")

@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from validation.data.dataset import Dataset, Source, check_data_dir
+from validation.data.dataset import Dataset, check_data_dir
 from validation.data.decoded import Cache
 from validation.data.folders import Folder, listings
+from validation.data.splits import Source
 from validation.errors import UsageError
 
 STORED = 256

@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from validation.data import idx, published
-from validation.data.dataset import Dataset, Source, check_data_dir, split
+from validation.data.dataset import Dataset, check_data_dir, split
 from validation.data.idx import FILES  # noqa: F401 (the names of the four files)
 from validation.data.published import Published
+from validation.data.splits import Source
 from validation.errors import UsageError
 
 ADDRESS = "https://ossci-datasets.s3.amazonaws.com/mnist"

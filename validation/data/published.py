@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 from tqdm import tqdm
 
-from validation.data.dataset import Source
+from validation.data.splits import Source
 from validation.errors import UsageError
 
 CHUNK = 1 << 20

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from eigenkd._atomic import sha256
-from validation.data.dataset import InFile, Splits, own_source, split, stamp
+from validation.data.dataset import InFile, split, stamp
+from validation.data.splits import Splits, own_source
 from validation.errors import UsageError
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from eigenkd._atomic import sha256
 from validation.data import generated
-from validation.data.dataset import Dataset, InFile, Splits, own_source, split, stamp
+from validation.data.dataset import Dataset, InFile, split, stamp
+from validation.data.splits import Splits, own_source
 from validation.errors import UsageError
 
 TEXT = np.dtypes.StringDType()

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from validation.data import published
-from validation.data.dataset import Dataset, Source, check_data_dir
+from validation.data.dataset import Dataset, check_data_dir
 from validation.data.decoded import Cache
 from validation.data.folders import Folder, Zip, listings
 from validation.data.published import Published
+from validation.data.splits import Source
 from validation.errors import UsageError
 
 MEGABYTES = 248

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from validation.data import published
-from validation.data.dataset import Source, Splits, check_data_dir
+from validation.data.dataset import check_data_dir
+from validation.data.splits import Source, Splits
 from validation.data.texts import Texts, array
 from validation.errors import UsageError
 
