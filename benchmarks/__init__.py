@@ -6,8 +6,8 @@ import ast
 from importlib import import_module
 from pathlib import Path
 
-BENCHMARKS = ("advisor", "closed_form", "cross_entropy", "deviation", "import_time", "large", "linear_probe",
-              "recorder", "tangent_kernel")
+BENCHMARKS = ("advisor", "closed_form", "cross_entropy", "deviation", "frozen_features", "import_time", "large",
+              "linear_probe", "one_shot", "recorder", "tangent_kernel")
 
 
 def load(name):
