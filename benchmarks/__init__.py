@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 BENCHMARKS = ("closed_form", "cross_entropy", "deviation", "import_time", "large", "linear_probe", "recorder",
-              "tangent_kernel")
+              "tangent_kernel", "tokens")
 
 
 def load(name):
