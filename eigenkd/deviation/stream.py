@@ -31,7 +31,7 @@ from eigenkd.deviation.masking import MASKED, called, scan, unmasked
 from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
-from eigenkd.deviation.tokens import Tokens, flat, lag
+from eigenkd.deviation.tokens import Places, Tokens, flat, lag
 from eigenkd.deviation.topk import TopK
 
 OPTIONAL = ("labels", "groups", "sequences")  # what all blocks have or none has, besides masks
@@ -168,7 +168,8 @@ class Stream:
             part |= topk.points(teacher, student, part.get("labels"), numbers, progress=progress)
         else:
             without = columns.left_out(self._masked, names) if whole else np.zeros(classes, dtype=bool)
-            part |= points(teacher, student, part.get("labels"), self._reference, kinds, without, numbers, progress)
+            places = numbers if tokens is None else Places(numbers, tokens)
+            part |= points(teacher, student, part.get("labels"), self._reference, kinds, without, places, progress)
         if len(files) == 2 and not partial:
             part |= files[0].extra(files[1], numbers)
         part["rows"] = numbers + self._rows
