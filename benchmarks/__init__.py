@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 BENCHMARKS = ("advisor", "closed_form", "cross_entropy", "deviation", "frozen_features", "import_time", "large",
-              "linear_probe", "one_shot", "recorder", "tangent_kernel")
+              "linear_probe", "one_shot", "recorder", "tangent_kernel", "tokens")
 
 
 def load(name):

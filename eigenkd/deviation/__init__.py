@@ -7,9 +7,11 @@ slope above 1 there. Sec. 3 and App. C.3, C.4 of the paper; Eq. (61), docs/theor
     python -m eigenkd.deviation TEACHER STUDENT [--labels L] [--out report.html]
 """
 
+from eigenkd.deviation import parts
 from eigenkd.deviation.calibration import Calibration, Calibrations, Group, Groups
 from eigenkd.deviation.clusters import Mean
 from eigenkd.deviation.comparison import compare
+from eigenkd.deviation.files import read
 from eigenkd.deviation.measured import VIEWS, Deviation
 from eigenkd.deviation.seeds import Seeds, over_seeds
 from eigenkd.deviation.slope import Slope
@@ -19,5 +21,4 @@ from eigenkd.deviation.topk import TopK
 from eigenkd.deviation.verdict import Side, Verdict
 
 __all__ = ["VIEWS", "Calibration", "Calibrations", "Deviation", "Group", "Groups", "Mean", "Seeds", "Side", "Slope",
-           "Stream", "Tokens", "TopK", "Verdict",
-           "compare", "over_seeds"]
+           "Stream", "Tokens", "TopK", "Verdict", "compare", "over_seeds", "parts", "read"]

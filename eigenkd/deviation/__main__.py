@@ -17,8 +17,8 @@ from eigenkd.deviation import compare, over_seeds
 from eigenkd.deviation.inputs import KINDS
 from eigenkd.deviation.llama import is_base
 from eigenkd.deviation.masking import MASKED
-from eigenkd.deviation.measured import finite
 from eigenkd.deviation.sources import Sources
+from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import table
 from eigenkd.deviation.token_table import token_summary, token_tables
 from eigenkd.deviation.tokens import shifted
@@ -108,17 +108,9 @@ def run(options):
     vocabulary = None if options.tokens is None else read_vocabulary(options.tokens)
     if options.shift:
         labels = shifted(labels)
-    deviations = []
-    for path in options.students:
-        teacher, student, notes = sources.pair(path)
-        try:
-            with progress(path, student) as report:
-                found = compare(teacher, student, labels, reference=options.reference, inputs=options.inputs,
-                                masks=masks, groups=groups, keep=keep, masked=options.masked,
-                                class_names=sources.class_names, progress=report)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}: {error}" if len(options.students) > 1 else str(error)) from error
-        deviations.append(replace(found, notes=notes))
+    shared = {"reference": options.reference, "inputs": options.inputs, "masks": masks, "groups": groups, "keep": keep,
+              "masked": options.masked, "class_names": sources.class_names}
+    deviations = [compared(sources, path, labels, shared, len(options.students) > 1) for path in options.students]
     measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
     verdict = measured.verdict
     bare = options.format in ("csv", "json")  # a table that another program reads
@@ -132,18 +124,35 @@ def run(options):
             say("\n" + written(cells, options.format))
     if any((options.json, options.png, options.out)):
         say("", words)
+    save(options, measured, vocabulary, words)
+
+
+def compared(sources, path, labels, options, named):
+    """The `Deviation` of one student's file; named: whether an error begins with the path."""
+    teacher, student, notes = sources.pair(path)
+    try:
+        with progress(path, student) as report:
+            found = compare(teacher, student, labels, **options, progress=report)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}" if named else str(error)) from error
+    return replace(found, notes=notes)
+
+
+def save(options, measured, vocabulary, words):
+    """Write the files that are asked for."""
+    alone = len(measured.members) == 1
     if options.json:
         content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
-        if len(deviations) == 1:
+        if alone:
             content["per_class"] = [finite(row) for row in measured.per_class]
             if measured.tokens is not None:
                 content["tokens"] = finite(token_summary(measured, vocabulary))
         write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n", words)
     if options.png:
-        write(options.png, picture(deviations, options.students), words)
+        write(options.png, picture(measured.members, options.students), words)
     if options.out:
         names = (options.teacher, *options.students)
-        if len(deviations) == 1 and measured.tokens is not None:
+        if alone and measured.tokens is not None:
             from eigenkd.deviation import token_page
 
             content = token_page.page(measured, options.title, names, vocabulary)

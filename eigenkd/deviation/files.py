@@ -9,16 +9,17 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from eigenkd.deviation import archive, columns, llama, npy, safetensors
+from eigenkd.deviation import archive, columns, llama, npy, safetensors, topk_files
 
 ENDINGS = (".npy", ".npz", ".safetensors", ".csv")
 FIX = "save it with numpy.save(path, array, allow_pickle=False)"
 
 
-def read(path):
-    """The array in a file: a NumPy array, or `Rows` where its rows can be read one block at a time.
+def read(path, vocabulary=None):
+    """What is in a file: a NumPy array, or something that `compare` and `Stream` read one block at a time.
 
-    path: a .npy, .npz, .safetensors or .csv file, or a base file of llama.cpp, of any name; `file.npz:name` or
+    path: a .npy, .npz, .safetensors or .csv file, or a base file of llama.cpp, of any name, or top-k
+    log-probabilities (`topk_files.read`; vocabulary: how many tokens there are); `file.npz:name` or
     `file.safetensors:name` for one array of several. A .csv holds numbers between commas, one point a line. A first
     line of names, or of the column numbers 0, 1, 2, ..., is left out, and so are columns that name the points (see
     `columns.read`). One column has the shape (n,). .npz and .csv files are read whole.
@@ -28,6 +29,8 @@ def read(path):
     """
     if llama.is_base(path):
         return llama.BaseFile(path)
+    if topk_files.is_topk(path):
+        return topk_files.read(path, vocabulary)[0]
     path, name = split(path)
     arrays = read_all(path) if path.suffix.lower() in (".npz", ".safetensors") else None
     if arrays is None:

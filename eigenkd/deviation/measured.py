@@ -1,7 +1,6 @@
 """The measurements of a student against its teacher: `Deviation`."""
 
-from dataclasses import asdict, dataclass, field, replace
-from math import isfinite
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -13,14 +12,13 @@ from eigenkd._intervals import share_interval
 from eigenkd.deviation import clusters
 from eigenkd.deviation.calibration import Calibrations, calibrate, group
 from eigenkd.deviation.infinities import infinities
-from eigenkd.deviation.inputs import NO_LABEL, mask_of
-from eigenkd.deviation.masking import called
+from eigenkd.deviation.inputs import mask_of
 from eigenkd.deviation.perplexity import Perplexity
-from eigenkd.deviation.pointwise import CLIP
-from eigenkd.deviation.slope import fit, reported
-from eigenkd.deviation.softmax import ZERO
+from eigenkd.deviation.remarks import remarks
+from eigenkd.deviation.slope import fit
+from eigenkd.deviation.summary import summarised
 from eigenkd.deviation.table import html, table
-from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
+from eigenkd.deviation.verdict import FRACTION, judge
 
 VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
 POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence", "reverse",
@@ -213,42 +211,12 @@ class Deviation:
     @property
     def verdict(self):
         """`Verdict`: whether the student exaggerates on either side, in words, as far as the numbers support it."""
-        notes = list(self.notes)
-        if self.left_out:
-            notes.append(f"Left out: {called(self.left_out, self.class_names)}, of probability zero in all rows "
-                         f"(masked) of both models.")
-        if self.unlabelled:
-            why = f"with the label {NO_LABEL}" if self.labels is not None else "by keep"
-            notes.append(f"Left out: {self.unlabelled:,} row{'s' * (self.unlabelled != 1)} {why}.")
-        if self.tokens is not None and self.labels is not None:
-            notes += self.perplexity.notes()
-        if far := int(to_numpy(self.scores["far"]).sum()):
-            notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
-                         f"its row is used unchanged; if it is a mask's constant, set it to -inf in both models.")
-        notes += self._unknown()
-        if "probabilities" in self.inputs:
-            notes.append(f"The inputs are {self.inputs}; on {self.clipped} points one below {CLIP:g} was clipped.")
-        if self.reference == "label":
-            notes.append("Confidence is measured on the label, which a distilled student does not see.")
         sides = []
         for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
             slope = self.slope(side, FRACTION)
             ties = slope.points > max(1, round(FRACTION * self.points))
             sides.append((slope, beyond, self._share_interval(side, beyond), ties))
-        return judge(*sides, notes, self.doubt)
-
-    def _unknown(self):
-        """What top-k rows leave open, in words."""
-        missing = int(np.isnan(to_numpy(self.student_confidence)).sum())
-        said = [] if not missing else [
-            f"On {missing:,} of {self.points:,} points the student's probability of the teacher's class is not known, "
-            "only that it is at most that of the least of its top k: slopes over such points cannot be told. Ask for "
-            "the teacher's token as well (vLLM: prompt_logprob_token_ids)."]
-        if "divergence" in self.bounds:
-            low, high = self.bounds["divergence"]
-            said.append(f"KL is certain to lie between {low:.4g} and {high:.4g} nats" + (
-                "." if np.isfinite(high) else ": without a floor of the student's other tokens it has no upper bound."))
-        return said
+        return judge(*sides, remarks(self), self.doubt)
 
     def view(self, name):
         """(x, y, x's label, y's label), a pair of axes of Fig. 16, (n,) NumPy each.
@@ -291,24 +259,7 @@ class Deviation:
     def summary(self):
         """The numbers as a plain mapping that json.dumps takes, None for NaN and for infinity (`infinite` says where);
         with labels `groups` and `calibration`, with masks a summary of each mask's points under `masks`."""
-        result = {
-            "points": self.points, "classes": self.classes, "reference": self.reference, "inputs": self.inputs,
-            "interval": self.interval, "clipped": self.clipped,
-            "left_out": {"classes": list(self.left_out), "rows": self.unlabelled},
-            **reported(self), "infinite": self.infinite,
-            "bounds": {name: list(ends) for name, ends in self.bounds.items()},
-            "underfit": self.underfit(), "overfit": self.overfit(), "agreement": self.agreement, "kl": self.kl,
-            "reverse_kl": self.mean(self.reverse).value, "jensen_shannon": self.mean(self.jensen_shannon).value,
-            "entropy": {"teacher": float(np.mean(to_numpy(self.teacher_entropy), dtype=float)),
-                        "student": float(np.mean(to_numpy(self.student_entropy), dtype=float))},
-            "verdict": as_mapping(self.verdict),
-        }
-        if self.labels is not None:
-            result["groups"] = asdict(self.groups)
-            result["calibration"] = asdict(self.calibration)
-        if self.masks:
-            result["masks"] = {name: part and part.summary() for name, part in self.by_mask().items()}
-        return finite(result)
+        return summarised(self)
 
     def table(self, format="text"):
         """The summary as a table that pastes into a paper: "text", "markdown", "latex", "csv" or "json"."""
@@ -368,12 +319,3 @@ def _take(values, keep):
 
 def _logistic(phi):
     return np.exp(-np.logaddexp(0, -phi))
-
-
-def finite(mapping):
-    """The mapping with None for each NaN and infinity, which JSON does not have, in nested mappings and lists too."""
-    if isinstance(mapping, dict):
-        return {name: finite(value) for name, value in mapping.items()}
-    if isinstance(mapping, list):
-        return [finite(value) for value in mapping]
-    return None if isinstance(mapping, float) and not isfinite(mapping) else mapping

@@ -15,6 +15,7 @@ from eigenkd._arrays import leading, moved, real_array, to_numpy
 from eigenkd.deviation.softmax import ZERO, Softmax
 
 BLOCK = 2**17  # entries of a block of NumPy rows: 1 MB in double precision
+FEWEST = 2  # rows of a block, however long they are: calls of NumPy cost a tenth of the time for one row
 RELEASE = 256  # blocks after which pages of a memory-mapped file are given back
 LARGE_BLOCK = 2**23  # entries of a block of other libraries, whose calls cost more
 TOLERANCE = 1e-3  # by which a row of probabilities may miss the sum 1
@@ -24,7 +25,7 @@ CLIP = 1e-12  # probabilities below it are raised to it: a probability that was 
 
 def rows_at_once(*arrays):
     """How many rows make a block of all these arrays."""
-    return min(max(1, (BLOCK if _is_numpy(rows) else LARGE_BLOCK) // rows.shape[1]) for rows in arrays)
+    return min(max(FEWEST, (BLOCK if _is_numpy(rows) else LARGE_BLOCK) // rows.shape[1]) for rows in arrays)
 
 
 def points(teacher, student, labels, reference, kinds, masked, numbers, progress=None):

@@ -5,8 +5,9 @@ from math import isfinite
 from statistics import mean
 
 from eigenkd._intervals import t_interval
-from eigenkd.deviation.measured import Deviation, finite
+from eigenkd.deviation.measured import Deviation
 from eigenkd.deviation.slope import Slope, reported, undetermined
+from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import html, table
 from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
 

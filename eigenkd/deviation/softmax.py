@@ -38,7 +38,8 @@ class Softmax:
             self.far = below & ~self.masked
             self.log = xp.where(self.masked, -xp.inf, self.log)
         self.exp = self._into("exp", xp.exp, self.log)
-        self.sum = xp.sum(self.exp, axis=1)
+        self._rest = self._others(self.top)
+        self.sum = 1 + self._rest
         self.log_sum = xp.log(self.sum)
         self.entropy = self.log_sum - xp.vecdot(self.exp, self._finite()) / self.sum
 
@@ -52,19 +53,18 @@ class Softmax:
         xp, into = self.xp, self._into
         difference = into("difference", xp.subtract, self._finite(), other._finite())
         shift = self.log_sum - other.log_sum
-        forward = xp.vecdot(self.exp, difference) / self.sum - shift
-        reverse = shift - xp.vecdot(other.exp, difference) / other.sum
+        ahead, behind = (xp.vecdot(model.exp, difference) / model.sum for model in (self, other))
+        forward, reverse = ahead - shift, shift - behind
         # JS = KL(self || m) / 2 + ..., m = (p + q) / 2, in units of this model's sum: log m is the only new logarithm
-        ratio = (self.sum / other.sum)[:, None]
-        mean = into("mean", xp.multiply, other.exp, ratio)
+        mean = into("mean", xp.multiply, other.exp, (self.sum / other.sum)[:, None])
         mean = into("mean", xp.add, mean, self.exp)
         if not bool(xp.min(mean) > 0):
             mean = xp.where(mean > 0, mean, 1.0)
         mean = into("mean", xp.log, mean)
-        mine = into("difference", xp.subtract, mean, self._finite())
-        shannon = xp.log(xp.asarray(2.0, dtype=mean.dtype)) - 0.5 * xp.vecdot(self.exp, mine) / self.sum
-        theirs = into("difference", xp.subtract, mean, other._finite())
-        shannon = shannon - 0.5 * (xp.vecdot(other.exp, theirs) / other.sum - shift)
+        mean = into("mean", xp.subtract, mean, self._finite())
+        of_self, of_other = (xp.vecdot(model.exp, mean) / model.sum for model in (self, other))
+        half = xp.asarray(0.5, dtype=mean.dtype)
+        shannon = xp.log(1 / half) - half * (of_self + of_other + behind - shift)
         return (self._positive(forward, other), other._positive(reverse, self),
                 xp.where(shannon > 0, shannon, 0.0))
 
@@ -80,7 +80,7 @@ class Softmax:
         """phi = f_y - log sum_{c != y} exp f_c of the classes y, (rows,).  Eq. (61)"""
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.log, y)
-        others = self._others(y)
+        others = self._rest if y is self.top else self._others(y)
         # Where the others nearly vanish next to the largest, they are summed relative to their own largest.
         least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
         result = chosen - xp.log(xp.where(others > least, others, 1.0))

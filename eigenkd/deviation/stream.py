@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from eigenkd._arrays import to_numpy
-from eigenkd.deviation import topk
+from eigenkd.deviation import bounds
 from eigenkd.deviation.alignment import doubt
 from eigenkd.deviation.clusters import coded
 from eigenkd.deviation.inputs import (
@@ -31,7 +31,7 @@ from eigenkd.deviation.masking import MASKED, called, scan, unmasked
 from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
-from eigenkd.deviation.tokens import Tokens, flat, lag
+from eigenkd.deviation.tokens import Places, Tokens, flat, lag
 from eigenkd.deviation.topk import TopK
 
 OPTIONAL = ("labels", "groups", "sequences")  # what all blocks have or none has, besides masks
@@ -158,6 +158,20 @@ class Stream:
             self._rows += n
             return
         self._whole = whole
+        places = numbers if tokens is None else Places(numbers, tokens)
+        part |= self._measured(teacher, student, names, part, places, progress)
+        if len(files) == 2 and all(hasattr(file, "extra") for file in files):
+            part |= files[0].extra(files[1], numbers)
+        part["rows"] = numbers + self._rows
+        self._parts.append(part)
+        self._rows += n
+        if tokens is not None:
+            self._texts |= {number + self._sequences: text for number, text in tokens.texts.items()}
+            self._sequences += int(tokens.sequences.max()) + 1
+
+    def _measured(self, teacher, student, names, part, places, progress):
+        """The quantities of all points of a block, name -> (n,), which is accepted with that; places: of its rows."""
+        classes = teacher.shape[1]
         kinds, partial = self._kinds_of(teacher, student, names)
         self._expect_alike(classes, kinds, part)
         columns = self._columns
@@ -165,19 +179,12 @@ class Stream:
             block = unmasked(classes) if partial else scan(teacher, student, kinds)
             columns = block if columns is None else columns.merge(block)
         if partial:
-            part |= topk.points(teacher, student, part.get("labels"), numbers, progress=progress)
+            found = bounds.points(teacher, student, part.get("labels"), places, progress=progress)
         else:
-            without = columns.left_out(self._masked, names) if whole else np.zeros(classes, dtype=bool)
-            part |= points(teacher, student, part.get("labels"), self._reference, kinds, without, numbers, progress)
-        if len(files) == 2 and not partial:
-            part |= files[0].extra(files[1], numbers)
-        part["rows"] = numbers + self._rows
+            without = columns.left_out(self._masked, names) if self._whole else np.zeros(classes, dtype=bool)
+            found = points(teacher, student, part.get("labels"), self._reference, kinds, without, places, progress)
         self._classes, self._kinds, self._columns = classes, kinds, columns
-        self._parts.append(part)
-        self._rows += n
-        if tokens is not None:
-            self._texts |= {number + self._sequences: text for number, text in tokens.texts.items()}
-            self._sequences += int(tokens.sequences.max()) + 1
+        return found
 
     def _kinds_of(self, teacher, student, names):
         """(what teacher and student are, whether one of them is rows of which only some tokens are known)."""

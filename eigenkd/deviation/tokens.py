@@ -33,6 +33,23 @@ class Tokens:
         return tuple(int(token) for token in text[max(0, at - before):at])
 
 
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Of rows: what a message calls them, their number in the user's array and the token that they are about."""
+
+    numbers: Any
+    tokens: Tokens
+
+    def __getitem__(self, rows):
+        if isinstance(rows, slice):
+            return replace(self, numbers=self.numbers[rows])
+        row = self.numbers[rows]
+        return f"{row} (sequence {self.tokens.sequences[row]}, token {self.tokens.positions[row]})"
+
+    def __len__(self):
+        return len(self.numbers)
+
+
 def flat(teacher, student, labels, groups, masks, keep=None):
     """Logits of shape (sequences, tokens, vocabulary) as rows of points, and the `Tokens` of them.
 

@@ -90,6 +90,16 @@ def test_other_shapes_are_refused(options, message):
         compare(**{"teacher_logits": TEACHER, "student_logits": STUDENT, "labels": LABELS} | options)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_bad_number_is_named_by_its_sequence_and_token(bad):
+    student = STUDENT.copy()
+    student[7, 4, 2] = bad
+    with pytest.raises(ValueError, match=r"student_logits: expected finite numbers, got 1 NaN or \+inf value\(s\) "
+                                          "from row "
+                                         r"109 \(sequence 7, token 4\) on; replace or remove them"):
+        compare(TEACHER, student, LABELS)
+
+
 def test_keep_leaves_points_out():
     keep = RNG.random((S, T)) < 0.5
     found = compare(TEACHER, STUDENT, keep=keep)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eigenkd.deviation import Stream, Tokens, TopK, compare, topk
+from eigenkd.deviation import Stream, Tokens, TopK, bounds, compare
 
 RNG = np.random.default_rng(0)
 N, V = 90, 30
@@ -185,7 +185,7 @@ def test_blocks_merge_and_rows_are_left_out():
 
 def test_blocks_are_small_where_the_vocabulary_is_large(monkeypatch):
     expected = compare(best(TEACHER, 5), STUDENT)
-    found = topk.points(best(TEACHER, 5), STUDENT, None, np.arange(N), block=7)
+    found = bounds.points(best(TEACHER, 5), STUDENT, None, np.arange(N), block=7)
     np.testing.assert_array_equal(found["low:divergence"], expected.scores["low:divergence"])
 
 

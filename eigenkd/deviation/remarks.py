@@ -1,0 +1,46 @@
+"""What a reader of the numbers has to know about the inputs, in words."""
+
+import numpy as np
+
+from eigenkd._arrays import to_numpy
+from eigenkd.deviation.inputs import NO_LABEL
+from eigenkd.deviation.masking import called
+from eigenkd.deviation.pointwise import CLIP
+from eigenkd.deviation.softmax import ZERO
+
+
+def remarks(deviation):
+    """The sentences on a `Deviation`: what was left out, clipped or is unusual, and what top-k rows leave open."""
+    notes = list(deviation.notes)
+    if deviation.left_out:
+        notes.append(f"Left out: {called(deviation.left_out, deviation.class_names)}, of probability zero in all rows "
+                     f"(masked) of both models.")
+    if deviation.unlabelled:
+        why = f"with the label {NO_LABEL}" if deviation.labels is not None else "by keep"
+        notes.append(f"Left out: {deviation.unlabelled:,} row{'s' * (deviation.unlabelled != 1)} {why}.")
+    if deviation.tokens is not None and deviation.labels is not None:
+        notes += deviation.perplexity.notes()
+    if far := int(to_numpy(deviation.scores["far"]).sum()):
+        notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
+                     f"its row is used unchanged; if it is a mask's constant, set it to -inf in both models.")
+    notes += _unknown(deviation)
+    if "probabilities" in deviation.inputs:
+        notes.append(f"The inputs are {deviation.inputs}; on {deviation.clipped} points one below {CLIP:g} was "
+                     "clipped.")
+    if deviation.reference == "label":
+        notes.append("Confidence is measured on the label, which a distilled student does not see.")
+    return notes
+
+
+def _unknown(deviation):
+    """What top-k rows leave open, in words."""
+    missing = int(np.isnan(to_numpy(deviation.student_confidence)).sum())
+    said = [] if not missing else [
+        f"On {missing:,} of {deviation.points:,} points the student's probability of the teacher's class is not known, "
+        "only that it is at most that of the least of its top k: slopes over such points cannot be told. Ask for "
+        "the teacher's token as well (vLLM: prompt_logprob_token_ids)."]
+    if "divergence" in deviation.bounds:
+        low, high = deviation.bounds["divergence"]
+        said.append(f"KL is certain to lie between {low:.4g} and {high:.4g} nats" + (
+            "." if np.isfinite(high) else ": without a floor of the student's other tokens it has no upper bound."))
+    return said
