@@ -28,7 +28,7 @@ from paper_figures import (
     views,
 )
 from paper_figures.entry import Entry
-from paper_figures.sources import changed, settings, snapshotted, study, texts
+from paper_figures.sources import beside, changed, settings, snapshotted, study, texts
 from paper_figures.trajectories import Slices, grid
 from validation.settings import SETTINGS
 
@@ -42,7 +42,8 @@ FASHION_NOISY = settings("resnet20_fashion_mnist_noisy", "resnet20_resnet8_fashi
 DIGITS = settings("resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits")
 WORDNET, WORDNET_SMALL = (texts(alone, begins="wordnet") for alone in (True, False))
 CNN = "cnn_fashion_mnist_noisy"
-CLOSED_FORM = study("closed_form")
+CLOSED_FORM = beside(study("closed_form"))
+TEACHER_FIT = study("teacher_fit") + CLOSED_FORM
 LABELS = study("label_class")
 
 
@@ -71,11 +72,10 @@ _FIGURES = (
                 splits=("train",)),
     Entry("fig3", "how the paper's argument hangs together", narrative.draw),
     Entry("fig4a", "mislabelled points in the scatter, and the student's gain, by the share of flipped labels",
-          noisy.draw, settings("resnet_cifar100_noisy"), study("noisy_labels", lambda rate: float(rate) > 0),
-          study("noisy_labels", lambda rate: float(rate) == 0), "outputs.npz", aliases=("noisy_labels",)),
+          noisy.draw, settings("resnet_cifar100_noisy"), study("noisy_labels", lambda rate: float(rate) > 0)
+          + beside(study("noisy_labels", lambda rate: float(rate) == 0)), "outputs.npz", aliases=("noisy_labels",)),
     Entry("fig4b", "loss switched during training, under a teacher that interpolates and one that does not",
-          switching.over_time, losses.FIG4B[0], losses.INSTEAD4B[0], losses.FIG4B[1] + losses.INSTEAD4B[1],
-          switching.FILE),
+          switching.over_time, losses.FIG4B, losses.INSTEAD4B, switching.FILE),
     _confidence("fig5", "confidence, CIFAR-100", CIFAR100, FASHION, aliases=("confidence_cifar100",)),
     _confidence("fig6", "confidence, CIFAR-100 with noisy labels and by the second recipe",
                 settings("resnet_cifar100_noisy", "resnet56_resnet20_cifar100_noisy", "resnet_cifar100_v2"),
@@ -116,7 +116,7 @@ _FIGURES = (
     _paths("fig23", "trajectories of the CNN's deeper layers", "cnn_cifar10", (Slices("conv2"), Slices("linear")),
            ("cnn_fashion_mnist",), ("cnn_cifar10_deeper", "cnn_fashion_mnist")),
     Entry("fig24", "loss switched during training: CIFAR-100 and Tiny-ImageNet", switching.over_time,
-          losses.FIG24[0], losses.INSTEAD24[0], losses.FIG24[1] + losses.INSTEAD24[1], switching.FILE),
+          losses.FIG24, losses.INSTEAD24, switching.FILE),
     Entry("fig25", "confidence over time by the student's loss, Tiny-ImageNet", snapshots.draw,
           snapshotted(losses.TINY, (50, 100, 128, 150, 200)), losses.halfway("half the data"),
           file=snapshots.FILE, one_seed=True),
@@ -129,9 +129,9 @@ _FIGURES = (
           aliases=("generations",)),
     Entry("risk", "risk of the best student over that of the best teacher, by label noise", risk.draw),
     Entry("phase", "gain by label noise and the teacher's fit, measured and in closed form (Sec. 5.2)", phase.draw,
-          study("teacher_fit"), beside=CLOSED_FORM, page=page.page),
+          TEACHER_FIT, page=page.page),
     Entry("loss_switching", "gain by when the loss is switched, measured and in closed form", switching.by_share,
-          losses.ALL[0], beside=losses.ALL[1] + CLOSED_FORM),
+          losses.ALL + CLOSED_FORM),
     Entry("exaggeration", "exaggeration of all recorded layers, by the paper's definition and the theorem's",
           exaggeration.draw, settings(*exaggeration.wanted())),
     Entry("gains", "predicted against measured gains of networks, by width", gains.draw, gains.WIDTHS,
@@ -167,7 +167,7 @@ _TABLES = (
         recipes.table, recipes.EIGENSPACE, recipes.TABLE7)),
     Entry("table_eigenspace", "exaggerated pairs of all recorded layers, two definitions, sign tests",
           exaggeration.table, settings(*exaggeration.wanted())),
-    Entry("table_phase", "the figure phase as numbers", phase.table, study("teacher_fit"), beside=CLOSED_FORM),
+    Entry("table_phase", "the figure phase as numbers", phase.table, TEACHER_FIT),
     Entry("table_intervention", "examples treated by the teacher's confidence, strengths chosen apart (Sec. 7)",
           intervention.table, study("intervention")),
     Entry("table_gains", "drift of networks from the closed form: widths, steps, optimisers, losses", gains.table,

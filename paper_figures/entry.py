@@ -47,9 +47,8 @@ class Entry:
     shows: one line. function: `sources.Found` -> a Figure, or `eigenkd.table.Cells` for a table; it reads nothing but
     the runs. needs: the `sources.Wanted` that the paper's figure rests on; with a part of them, that part is drawn;
     None for a closed form, which needs none. stand_in: what is drawn where none of them has a run, and then the title
-    says so. beside: what is drawn next to either where it exists. file: the file of a run folder that the first run of
-    a variant must have; one_seed: whether only that run is drawn. aliases: other names. page: `Found` -> an HTML
-    document to explore.
+    says so. file: the file of a run folder that the first run of a variant must have, unless it is optional; one_seed:
+    whether only that run is drawn. aliases: other names. page: `Found` -> an HTML document to explore.
     """
 
     name: str
@@ -57,7 +56,6 @@ class Entry:
     function: Callable
     needs: tuple | None = None
     stand_in: tuple = ()
-    beside: tuple = ()
     file: str | None = None
     one_seed: bool = False
     aliases: tuple[str, ...] = ()
@@ -95,33 +93,32 @@ class Entry:
         """(`Found`, `Status`) for a choice."""
         if self.needs is None:
             return Found(), Status("no run")
-        runs, missing, why = self._look(self.needs, choice, self.file)
-        stand_in, lacking = not runs, ()
-        if stand_in:
-            runs, lacking, unread = self._look(self.stand_in, choice, self.file)
-            why += unread
-        found = Found(runs, self._look(self.beside, choice)[0] if runs else (), stand_in)
+        found, missing, why = self._look(self.needs, choice)
+        lacking = ()
+        if not found.runs:
+            found, lacking, unread = self._look(self.stand_in, choice)
+            found, why = replace(found, stand_in=True), why + unread
         own, instead = (commands([one for one in some if one.variant.setting in REGISTERED], choice.seed, choice.where)
                         for some in (missing, lacking))
-        if not runs:
+        if not found.runs:
             return found, Status("missing", "", own, instead, tuple(why))
-        return found, Status("stand-in" if stand_in else "drawn", drawn(found.all), own, instead, tuple(why))
+        return found, Status("stand-in" if found.stand_in else "drawn", drawn(found.all), own, instead, tuple(why))
 
-    def _look(self, wanted, choice, file=None):
-        """((variant, runs) pairs, the `Wanted` without any, sentences on runs that lack the file)."""
-        runs, missing, why = [], [], []
+    def _look(self, wanted, choice):
+        """(`Found`, the `Wanted` without a run, sentences on runs that lack the file)."""
+        runs, missing, why = {False: [], True: []}, [], []
         for one in wanted:
             mine = choice.find(one.variant.setting, one.variant.values) if one.variant.setting in REGISTERED else []
-            if mine and file:  # a run that has it comes first
-                mine = sorted(mine, key=lambda run: not (run.folder / file).exists())
-                if not (mine[0].folder / file).exists():
-                    why.append(_without(mine[0], file))
+            if mine and self.file:  # a run that has it comes first
+                mine = sorted(mine, key=lambda run: not (run.folder / self.file).exists())
+                if not (one.optional or (mine[0].folder / self.file).exists()):
+                    why.append(_without(mine[0], self.file))
                     mine = []
             if mine:
-                runs.append((one.variant, mine[:1] if self.one_seed else mine))
+                runs[one.optional].append((one.variant, mine[:1] if self.one_seed else mine))
             else:
                 missing.append(one)
-        return tuple(runs), tuple(missing), why
+        return Found(tuple(runs[False]), tuple(runs[True])), tuple(missing), why
 
 
 def _without(run, file):

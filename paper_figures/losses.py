@@ -1,5 +1,7 @@
 """Students whose loss is switched: the runs that Figs. 4b and 24 to 26 need, and those that stand in for them."""
 
+from dataclasses import replace
+
 from paper_figures.sources import Wanted, changed, study
 from validation.settings import SETTINGS
 from validation.studies.loss_switching import TEACHERS
@@ -15,10 +17,9 @@ def switched(setting, teacher, when, **values):
         setting, values | ({} if loss == "distilled" else {"student.loss.terms": loss}), setting, teacher, loss))
 
 
-def parted(*wanted):
-    """`Wanted` of students whose loss is switched, and of all others."""
-    return tuple(tuple(one for some in wanted for one in some if (" at " in one.variant.labels[-1]) == is_switched)
-                 for is_switched in (True, False))
+def switches(*wanted):
+    """`Wanted` of students whose loss is switched; the others are drawn next to them."""
+    return tuple(replace(one, optional=" at " not in one.variant.labels[-1]) for some in wanted for one in some)
 
 
 CIFAR100 = switched("resnet_cifar100", "interpolating", "step 15000 over 1000 steps")[:2] + tuple(
@@ -29,10 +30,10 @@ CIFAR100_V2 = tuple(switched("resnet_cifar100_v2", teacher, "50%", **values) for
     ("interpolating", {}), ("half the data", {"data.teacher_fraction": 0.5})))
 CNN = {teacher: study("loss_switching", lambda named, loss, teacher=teacher: named == teacher) for teacher in TEACHERS}
 
-FIG4B, FIG24 = parted(*CIFAR100_V2), parted(CIFAR100, TINY)
-INSTEAD4B, INSTEAD24 = (parted(CNN["interpolating"], CNN[other]) for other in ("half the data",
-                                                                               "stopped after 15 epochs"))
-ALL = parted(*CNN.values())
+FIG4B, FIG24 = switches(*CIFAR100_V2), switches(CIFAR100, TINY)
+INSTEAD4B, INSTEAD24 = (switches(CNN["interpolating"], CNN[other]) for other in ("half the data",
+                                                                                 "stopped after 15 epochs"))
+ALL = switches(*CNN.values())
 
 
 def halfway(teacher):

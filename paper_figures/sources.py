@@ -11,18 +11,20 @@ from validation.studies.study import Variant
 
 @dataclass(frozen=True)
 class Wanted:
-    """A setting with values, whose runs of all seeds are wanted. made_by: the command, if it is not validation.run."""
+    """A setting with values, whose runs of all seeds are wanted. made_by: the command, if it is not validation.run;
+    optional: whether it is only drawn next to others, and no figure without them."""
 
     variant: Variant
     made_by: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
     """Runs to draw.
 
-    runs: pairs (variant, its runs by increasing seed), of variants that have any. beside: the same, of what is drawn
-    next to them where it exists. stand_in: whether they take the place of the paper's own runs, which are missing.
+    runs: pairs (variant, its runs by increasing seed), of variants that have any. beside: the same, of optional ones.
+    stand_in: whether they take the place of the paper's own runs, which are missing.
     """
 
     runs: tuple = ()
@@ -53,6 +55,11 @@ def settings(*names, **labelled):
 def changed(setting, values, *labels):
     """The `Wanted` of a setting with changed values."""
     return (Wanted(Variant(setting, values, labels or (setting,))),)
+
+
+def beside(wanted):
+    """The same `Wanted`, as optional ones."""
+    return tuple(replace(one, optional=True) for one in wanted)
 
 
 def study(name, some: Callable = lambda *labels: True):

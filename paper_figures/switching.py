@@ -43,8 +43,8 @@ def over_time(found):
         ax.set_title(f"teacher: {teacher}")
     axes[0].set_ylim(min(ends) - 4, max(ends) + 2)
     axes[0].set_ylabel("test accuracy (%)")
-    return titled(figure, finding(by_teacher), f"The darker, the later the switch; lowest seed. {drawn(found.all)}",
-                  legend_of(*axes))
+    said = f"The darker, the later the switch; lowest seed. {drawn(_runs(by_teacher))}"
+    return titled(figure, finding(by_teacher), said, legend_of(*axes))
 
 
 def by_share(found):
@@ -60,7 +60,7 @@ def by_share(found):
         ax.set_title(f"teacher: {teacher}")
     axes[0].set_ylabel("student less teacher (points)")
     return titled(figure, finding(by_teacher), "Last epoch, means over seeds with 95 % intervals. Crosses: the closed "
-                  f"form at the teacher's fit, nothing fitted. {drawn(found.all)}", legend_of(*axes))
+                  f"form at the teacher's fit, nothing fitted. {drawn(_runs(by_teacher))}", legend_of(*axes))
 
 
 def teachers(found):
@@ -71,6 +71,10 @@ def teachers(found):
         if variant.labels[-3:-1] in wanted:
             by_teacher.setdefault(variant.labels[-2], {})[variant.labels[-1]] = mine
     return by_teacher
+
+
+def _runs(by_teacher):
+    return [run for losses in by_teacher.values() for mine in losses.values() for run in mine]
 
 
 def finding(by_teacher):

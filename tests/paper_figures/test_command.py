@@ -127,7 +127,7 @@ def test_settings_of_language_models_are_found_by_their_names(monkeypatch):
 def test_every_command_names_settings_that_exist():
     """`--list` promises that these commands make the runs: their values are accepted by the settings."""
     for entry in (FIGURES | TABLES).values():
-        for one in (*(entry.needs or ()), *entry.stand_in, *entry.beside):
+        for one in (*(entry.needs or ()), *entry.stand_in):
             assert one.variant.setting in REGISTERED, entry.name
             values = {name: value for name, value in one.variant.values.items() if not callable(value)}
             replace(one.variant, values=values).apply()

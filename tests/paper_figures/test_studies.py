@@ -67,7 +67,7 @@ def test_without_a_closed_form_gains_are_shown_alone(tmp_path):
     assert row[4:] == ("0.50", NONE, NONE, "1")
     write_closed_form(tmp_path, 1)  # of another seed: other labels
     assert TABLES["table_phase"].draw(Choice(tmp_path)).rows[0][5] == NONE
-    with pytest.raises(Unusable, match=r"make them with: python -m validation.study teacher_fit$"):
+    with pytest.raises(Unusable, match=r"with: python -m validation.study teacher_fit && python -m .* closed_form$"):
         FIGURES["phase"].draw(Choice(tmp_path / "nowhere"))
 
 
@@ -116,7 +116,7 @@ def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
                                        r"study loss_switching$"):
         FIGURES["fig4b"].draw(Choice(tmp_path))
     assert FIGURES["loss_switching"].status(Choice(tmp_path)).kind == "drawn"
-    with pytest.raises(Unusable, match=r"make them with: python -m validation.study loss_switching$"):
+    with pytest.raises(Unusable, match=r"with: python -m validation.study loss_switching && python -m .* closed_form$"):
         FIGURES["loss_switching"].draw(Choice(tmp_path / "nowhere"))
 
 
