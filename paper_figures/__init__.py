@@ -168,6 +168,8 @@ _TABLES = (
     Entry("table_eigenspace", "exaggerated pairs of all recorded layers, two definitions, sign tests",
           exaggeration.table, settings(*exaggeration.wanted())),
     Entry("table_phase", "the figure phase as numbers", phase.table, TEACHER_FIT),
+    Entry("table_switching", "students whose loss is switched, against those without a switch, paired by seed",
+          switching.table, losses.ALL + CLOSED_FORM),
     Entry("table_intervention", "examples treated by the teacher's confidence, strengths chosen apart (Sec. 7)",
           intervention.table, study("intervention")),
     Entry("table_gains", "drift of networks from the closed form: widths, steps, optimisers, losses", gains.table,

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from eigenkd import plot
 from eigenkd._intervals import t_interval
+from eigenkd.table import NONE, Cells
 from paper_figures.captions import drawn, legend_of, titled
 from paper_figures.style import WIDTH
 from validation.closed_form.matching import gain_at, switched_gain
@@ -18,6 +19,7 @@ from validation.studies.quantities import accuracy, gain
 FILE = LOG
 COLORS = {"distilled": plot.STUDENT["color"], "one_hot": plot.TEACHER["color"], WAYS[0]: "#009E73",
           WAYS[1]: "#CC79A7"}
+WITHOUT = ("distilled", "one_hot")  # a switch
 SHADES = dict(zip(SHARES, (0.35, 0.55, 0.75, 1.0)))
 
 
@@ -61,6 +63,33 @@ def by_share(found):
     axes[0].set_ylabel("student less teacher (points)")
     return titled(figure, finding(by_teacher), "Last epoch, means over seeds with 95 % intervals. Crosses: the closed "
                   f"form at the teacher's fit, nothing fitted. {drawn(_runs(by_teacher))}", legend_of(*axes))
+
+
+def table(found):
+    """Each student's test accuracy, and by how much it is better than its teacher and than students without a switch,
+    paired by seed."""
+    closed = {run.seed: run.result for run in found.of(CLOSED_FORM.name)}
+    rows, by_teacher, tested_of = [], teachers(found), accuracy("distilled").of
+    for teacher, losses in by_teacher.items():
+        tested = {loss: {run.seed: tested_of(run.result) for run in mine} for loss, mine in losses.items()}
+        for loss, mine in losses.items():
+            over = [_mean([tested[loss][seed] - tested[other][seed]
+                           for seed in tested[loss].keys() & tested.get(other, {}).keys()]) if loss != other else NONE
+                    for other in WITHOUT]
+            said = [value for run in mine if (value := _predicted(closed.get(run.seed), run, loss)) is not None]
+            rows.append((teacher, loss, _mean(tested[loss].values()), _mean([gain().of(run.result) for run in mine]),
+                         *over, _mean(said), str(len(mine))))
+    header = ("teacher", "student's loss", "test accuracy (%)", "over the teacher (points)", "over distilled",
+              "over one-hot", "closed form, over the teacher", "seeds")
+    note = "Last epoch, mean and Student's 95 % interval over seeds; differences are paired by seed."
+    return Cells(header, tuple(rows), (note, drawn(_runs(by_teacher))), align="ll")
+
+
+def _mean(values):
+    values = list(values)
+    if len(values) < 2:
+        return f"{values[0]:.2f}" if values else NONE
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*t_interval(values))
 
 
 def teachers(found):

@@ -110,6 +110,12 @@ def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
     [by_share] = FIGURES["loss_switching"].draw(Choice(tmp_path)).axes
     crosses = {line.get_xdata()[0]: line.get_ydata()[0] for line in by_share.get_lines() if line.get_marker() == "x"}
     assert crosses == {102: pytest.approx(-2), 73.8: pytest.approx(0)}
+    def exactly(points):
+        return f"{points:.2f} [{points:.2f}, {points:.2f}]"
+
+    assert TABLES["table_switching"].draw(Choice(tmp_path)).rows == (
+        ("half the data", "distilled", exactly(74), exactly(-1), NONE, NONE, exactly(-2), "2"),
+        ("half the data", "distilled to one_hot at 75%", exactly(76), exactly(1), exactly(2), NONE, exactly(0), "2"))
     for folder in paths["distilled to one_hot at 75%"]:
         (folder / "metrics.jsonl").unlink()
     with pytest.raises(Unusable, match=r"seed0 has no metrics.jsonl; make them with: .*; on stand-in data with: .*"
