@@ -45,8 +45,8 @@ def over_time(found):
         ax.set_title(f"teacher: {teacher}")
     axes[0].set_ylim(min(ends) - 4, max(ends) + 2)
     axes[0].set_ylabel("test accuracy (%)")
-    said = f"The darker, the later the switch; lowest seed. {drawn(_runs(by_teacher))}"
-    return titled(figure, finding(by_teacher), said, legend_of(*axes))
+    return titled(figure, finding(by_teacher), "The darker, the later the switch; curves of the lowest seed. "
+                  f"{drawn(_runs(by_teacher))}", legend_of(*axes))
 
 
 def by_share(found):
@@ -115,9 +115,9 @@ def finding(by_teacher):
             continue
         before, after = ({run.seed: gain().of(run.result) for run in losses[loss]}
                          for loss in ("distilled", switched[-1]))
-        if both := before.keys() & after.keys():
-            change = np.mean([after[seed] - before[seed] for seed in both])
-            told.append(f"{change:+.2f} points ({teacher})")
+        if changes := [after[seed] - before[seed] for seed in sorted(before.keys() & after.keys())]:
+            sure = " [{1:.2f}, {2:.2f}]".format(*t_interval(changes)) if len(changes) > 1 else ""
+            told.append(f"{np.mean(changes):+.2f}{sure} points ({teacher})")
     return (f"A late switch from the teacher to one-hot labels changes the student by {', '.join(told)}" if told else
             "Students whose loss is switched")
 
