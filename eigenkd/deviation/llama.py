@@ -143,8 +143,8 @@ class BaseFile:
             if p.min() <= FLOOR:
                 share[p <= FLOOR] = 0
             return {"stored_teacher_nll": -a[rows], "stored_student_nll": -b[rows],
-                    "stored_kl": np.vecdot(share, other), "stored_same": p.argmax(axis=1) == q.argmax(axis=1), "floored_teacher": floored_a[rows],
-                    "floored_student": floored_b[rows]}
+                    "stored_kl": np.vecdot(share, other), "stored_same": p.argmax(axis=1) == q.argmax(axis=1),
+                    "floored_teacher": floored_a[rows], "floored_student": floored_b[rows]}
 
         return block
 
