@@ -28,20 +28,23 @@ def rows_at_once(*arrays):
     return min(max(FEWEST, (BLOCK if _is_numpy(rows) else LARGE_BLOCK) // rows.shape[1]) for rows in arrays)
 
 
-def points(teacher, student, labels, reference, kinds, masked, numbers, progress=None):
+def points(teacher, student, labels, reference, kinds, masked, numbers, progress=None, extra=None):
     """The quantities of `block_points` over all rows, name -> (n,), in the library of the inputs (NumPy for files).
 
     teacher, student: (n, classes), sliceable; labels: (n,) NumPy or None; kinds: of teacher and student; masked:
     (classes,) NumPy bool, classes of probability zero; numbers: (n,) NumPy, those of the rows in the user's arrays.
-    progress(done, n) is called after each block.
+    progress(done, n) is called after each block. extra(teacher_rows, student_rows, chosen): gives more quantities of a
+    block of NumPy rows, name -> (rows,).
     """
     n, size = teacher.shape[0], rows_at_once(teacher, student)
     starts = range(0, n, size)
 
     def work(start):
         chosen = slice(start, min(n, start + size))
-        return block_points(teacher[chosen], student[chosen], None if labels is None else labels[chosen], reference,
-                            kinds, masked, numbers[chosen])
+        pair = teacher[chosen], student[chosen]
+        found = block_points(*pair, None if labels is None else labels[chosen], reference, kinds, masked,
+                             numbers[chosen])
+        return found if extra is None else found | extra(*pair, chosen)
 
     results = []
     threads = min(len(starts), os.cpu_count() or 1) if _is_numpy(teacher) and _is_numpy(student) else 1

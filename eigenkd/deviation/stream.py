@@ -159,9 +159,9 @@ class Stream:
             return
         self._whole = whole
         places = numbers if tokens is None else Places(numbers, tokens)
-        part |= self._measured(teacher, student, names, part, places, progress)
-        if len(files) == 2 and all(hasattr(file, "extra") for file in files):
-            part |= files[0].extra(files[1], numbers)
+        both = len(files) == 2 and all(hasattr(file, "extra") for file in files)
+        extra = files[0].extra(files[1], numbers) if both else None
+        part |= self._measured(teacher, student, names, part, places, progress, extra)
         part["rows"] = numbers + self._rows
         self._parts.append(part)
         self._rows += n
@@ -169,7 +169,7 @@ class Stream:
             self._texts |= {number + self._sequences: text for number, text in tokens.texts.items()}
             self._sequences += int(tokens.sequences.max()) + 1
 
-    def _measured(self, teacher, student, names, part, places, progress):
+    def _measured(self, teacher, student, names, part, places, progress, extra):
         """The quantities of all points of a block, name -> (n,), which is accepted with that; places: of its rows."""
         classes = teacher.shape[1]
         kinds, partial = self._kinds_of(teacher, student, names)
@@ -182,7 +182,8 @@ class Stream:
             found = bounds.points(teacher, student, part.get("labels"), places, progress=progress)
         else:
             without = columns.left_out(self._masked, names) if self._whole else np.zeros(classes, dtype=bool)
-            found = points(teacher, student, part.get("labels"), self._reference, kinds, without, places, progress)
+            found = points(teacher, student, part.get("labels"), self._reference, kinds, without, places, progress,
+                           extra)
         self._classes, self._kinds, self._columns = classes, kinds, columns
         return found
 
