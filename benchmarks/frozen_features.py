@@ -231,10 +231,11 @@ def picture(record):
             left.scatter(x[~told], y[~told], facecolors="none", **style)
     left.scatter([], [], marker="o", facecolors="none", edgecolors="0.3", s=22, label="can't tell (open)")
     left.scatter([], [], marker="s", facecolors="0.3", edgecolors="0.3", s=22, label="tangent kernels (squares)")
-    left.set(xscale="symlog", yscale="symlog", xlabel="predicted change of the squared error, %",
+    left.set(xlabel="predicted change of the squared error, %",
              ylabel="measured on 1,000 held-out points, %")
-    for setter in (left.set_xscale, left.set_yscale):
+    for setter, axis in ((left.set_xscale, left.xaxis), (left.set_yscale, left.yaxis)):
         setter("symlog", linthresh=1)
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
     low, high = min(left.get_xlim()[0], left.get_ylim()[0]), max(left.get_xlim()[1], left.get_ylim()[1])
     left.plot([low, high], [low, high], color="0.6", lw=1, zorder=0)
     left.axhline(0, color="0.85", lw=1, zorder=0)

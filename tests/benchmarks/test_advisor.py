@@ -104,8 +104,8 @@ def test_the_record_on_real_data_is_what_its_rows_say_and_its_picture_is_drawn()
         (d, f) for d in frozen_features.DATA for f in frozen_features.FEATURES}
     assert len(frozen_features.picture(made).axes) == 2
     every = made["summary"]["all"]
-    for value in (every["squared"]["agree"], every["accuracy"]["agree"], every["verdicts"]):
-        assert f"{100 * value:.0f} %" in PAGE
+    for value in (every["squared"]["agree"], every["accuracy"]["agree"], every["wrong"]):
+        assert f"{100 * value:.1f} %" in PAGE
     assert (ROOT / "docs" / "images" / "advisor.png").exists()
 
 
