@@ -1,12 +1,16 @@
 """Does the advisor foresee what distilling does on real data? Frozen features, flipped labels, held-out points."""
 
+import io
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.linear_probe import flipped, mean_and_error
 from benchmarks.timing import machine
+from eigenkd import _atomic as atomic
 from eigenkd import cross_entropy, filters, kernel_flow, risk
 from eigenkd.table import Cells
 
@@ -258,3 +262,15 @@ def picture(record):
     for ax in (left, right):
         ax.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def draw(path=Path("docs/images/advisor.png")):
+    """Draw the committed record into a file: python -m benchmarks.frozen_features."""
+    record = json.loads((Path(__file__).parent / "results" / "frozen_features.json").read_text(encoding="utf-8"))
+    content = io.BytesIO()
+    picture(record).savefig(content, format="png", dpi=110)
+    atomic.write(path, content.getvalue())
+
+
+if __name__ == "__main__":
+    draw()
