@@ -87,7 +87,7 @@ def judged(rows, method):
     """(true change, estimate, standard error, teacher's risk) of the rows whose change matters."""
     inputs = method.split(",")[0]
     values = np.array([[row["after"][inputs] - row["before"][inputs], *row["estimates"][method], row["before"][inputs]]
-                       for row in rows])
+                       for row in rows]).reshape((-1, 4))
     return values[np.abs(values[:, 0]) > NEGLIGIBLE * values[:, 3]].T
 
 

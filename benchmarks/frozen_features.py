@@ -1,12 +1,16 @@
 """Does the advisor foresee what distilling does on real data? Frozen features, flipped labels, held-out points."""
 
+import io
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.linear_probe import flipped, mean_and_error
 from benchmarks.timing import machine
+from eigenkd import _atomic as atomic
 from eigenkd import cross_entropy, filters, kernel_flow, risk
 from eigenkd.table import Cells
 
@@ -231,10 +235,11 @@ def picture(record):
             left.scatter(x[~told], y[~told], facecolors="none", **style)
     left.scatter([], [], marker="o", facecolors="none", edgecolors="0.3", s=22, label="can't tell (open)")
     left.scatter([], [], marker="s", facecolors="0.3", edgecolors="0.3", s=22, label="tangent kernels (squares)")
-    left.set(xscale="symlog", yscale="symlog", xlabel="predicted change of the squared error, %",
+    left.set(xlabel="predicted change of the squared error, %",
              ylabel="measured on 1,000 held-out points, %")
-    for setter in (left.set_xscale, left.set_yscale):
+    for setter, axis in ((left.set_xscale, left.xaxis), (left.set_yscale, left.yaxis)):
         setter("symlog", linthresh=1)
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
     low, high = min(left.get_xlim()[0], left.get_ylim()[0]), max(left.get_xlim()[1], left.get_ylim()[1])
     left.plot([low, high], [low, high], color="0.6", lw=1, zorder=0)
     left.axhline(0, color="0.85", lw=1, zorder=0)
@@ -257,3 +262,15 @@ def picture(record):
     for ax in (left, right):
         ax.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def draw(path=Path("docs/images/advisor.png")):
+    """Draw the committed record into a file: python -m benchmarks.frozen_features."""
+    record = json.loads((Path(__file__).parent / "results" / "frozen_features.json").read_text(encoding="utf-8"))
+    content = io.BytesIO()
+    picture(record).savefig(content, format="png", dpi=110)
+    atomic.write(path, content.getvalue())
+
+
+if __name__ == "__main__":
+    draw()

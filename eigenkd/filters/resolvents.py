@@ -29,6 +29,7 @@ from eigenkd.filters.elementary import product
 from eigenkd.filters.resolved import Resolved
 
 POINTS = {8: 24, 4: 12}  # of Talbot's contour, by the size of a number: errors of 2e-14 and 1e-6
+DEEPEST = 12  # generations: 2^12 terms, whose errors add up to 1e-10
 RADIUS, ON_CIRCLE = 1.2, 40  # of the circle in log mu: 1.2^40 / pi^40 is 2e-17
 SPREAD = 0.48  # half of the largest difference of log mu that the circle holds: (0.48/1.2)^40 is 1e-16
 
@@ -83,6 +84,8 @@ def groups(filter: Filter, like: Any) -> tuple:
     def local(value):
         return xp.astype(moved(value if hasattr(value, "ndim") else np.asarray(value), like), like.dtype, copy=False)
 
+    if _depth(filter) > DEEPEST:
+        raise NoResolvents(f"more than {DEEPEST} generations, whose sums would cancel")
     terms, at_zero = _residual(filter, local)
     missing = 1 - at_zero  # of labels that are mixed in: the limit of infinite time, where null directions stay
     if not (isinstance(missing, float | int) and missing == 0):
@@ -90,8 +93,30 @@ def groups(filter: Filter, like: Any) -> tuple:
     result = []
     for term in terms:
         weight, time, strengths = local(term.weight), local(term.time), [local(mu) for mu in term.strengths]
-        result += _with_strengths(weight, time, strengths, xp) if strengths else [_exponential(weight, time, xp)]
+        still = isinstance(term.time, float) and term.time == 0
+        if not strengths:
+            result.append(_exponential(weight, time, xp))
+        elif len(strengths) == 1:
+            result += [_ridge(weight, *strengths, xp)] if still else _decayed(weight, time, *strengths, xp)
+        elif still:
+            result += _ridges(weight, strengths, xp)
+        else:
+            raise NoResolvents("several ridges and a flow")
     return tuple(result)
+
+
+def _depth(filter):
+    """How many trainings follow each other in a filter: its residual is a sum of 2 to that power of terms."""
+    if isinstance(filter, Resolved):
+        return _depth(filter.filter)
+    if not isinstance(filter, Relaxation):
+        return 0
+    weight = filter.weight
+    if isinstance(weight, schedules.Handover):
+        count = weight.count
+        return _depth(filter.start) + (float(to_numpy(count)) if is_concrete(count) and not count.ndim else 0)
+    own = 0 if isinstance(weight, ClosedForm) else 1
+    return own + max(_depth(filter.target), _depth(filter.start))
 
 
 def _residual(filter, local):
@@ -115,7 +140,7 @@ def _residual(filter, local):
         return _merged([term.scaled(w) for term in b] + [term.scaled(1 - w) for term in d]), at_zero
     v, at_v = _residual(weight, local)
     terms = [*b, *((x * y).scaled(-1.0) for x in v for y in b), *(x * y for x in v for y in d)]
-    return _merged(terms), at_b - at_v * at_b + at_v * at_d
+    return _merged(terms), at_b if at_b is at_d else at_b - at_v * at_b + at_v * at_d
 
 
 def _of_leaf(leaf, local):
@@ -141,8 +166,7 @@ def _generations(handover, start, at_start, local):
     """Generations of one flow or ridge, r_k = v + (1 - alpha) (1 - v) r_{k-1}, as polynomials in its residual v."""
     student, at_student = _residual(handover.student, local)
     count, alpha = handover.count, local(handover.weight)
-    if len(student) != 1 or not isinstance(at_student, int) or not is_concrete(count) or count.ndim \
-            or not float(to_numpy(count)) <= 64:
+    if len(student) != 1 or not isinstance(at_student, int) or not is_concrete(count) or count.ndim:
         raise NoResolvents("generations of that kind, or of several numbers")
     (v,) = student
     ofstart, oflabels = [1.0], [0.0]  # coefficients of v^j, next to r_0 and alone
@@ -200,17 +224,6 @@ def talbot(points):
     z = points * (0.5017 * theta / np.tan(angle) - 0.6122 + 0.2645j * theta)
     slope = points * (0.5017 / np.tan(angle) - 0.5017 * angle / np.sin(angle) ** 2 + 0.2645j)
     return z, 2 * np.exp(z) * slope / (1j * points) / z
-
-
-def _with_strengths(weight, time, strengths, xp):
-    """Products of ridges with each other, or of a ridge with an exponential.  Eqs. (80), (81)"""
-    still = is_concrete(time) and bool(xp.all(time == 0))
-    if len(strengths) == 1:
-        (mu,) = strengths
-        return [_ridge(weight, mu, xp)] if still else _decayed(weight, time, mu, xp)
-    if not still:
-        raise NoResolvents("several ridges and a flow")
-    return _ridges(weight, strengths, xp)
 
 
 def _ridge(weight, mu, xp):

@@ -151,8 +151,8 @@ def noise_variance(flow: LinearFlow) -> Array:
     """The variance of the labels' noise, summed over outputs, by marginal likelihood.  Eq. (96)
 
     Components are taken for independent with variance noise * (rho lam^alpha + 1), those that no training reaches for
-    noise alone; rho >= 0 and 1 <= alpha <= 3 maximise the likelihood. Over 500 problems the estimate is 0.59, 0.72,
-    1.02, 1.44 and 3.04 times the noise at the quantiles of 1, 5, 50, 95 and 99 %. It fails where the signal is not like
+    noise alone; rho >= 0 and 1 <= alpha <= 3 maximise the likelihood. Over 500 problems the estimate is 0.68, 0.80,
+    1.02, 1.57 and 3.01 times the noise at the quantiles of 1, 5, 50, 95 and 99 %. It fails where the signal is not like
     that: a signal rougher than alpha = 1 and one outside of the features count as noise, and no estimate can tell them
     apart. In double precision, without derivatives. Raises ValueError for sample weights.
     """

@@ -42,11 +42,11 @@ class LeaveOneOut:
 def leave_one_out(fit: Fit) -> LeaveOneOut:
     """Errors y_i - f^(-i)(x_i) of the n models that have not seen one sample, without refitting.  Eqs. (40), (82), (83)
 
-    Exact for gradient flow, ridge regression, students of either, generations, mixtures of them with labels (any
-    weight) and starts from an earlier model: (y_i - f_i)/(1 - S_ii) of ridge regression at a dozen complex penalties a
-    time, with errors of about 1e-13 of the largest target. An intercept is fitted again without the sample. For other
-    filters (steps, momentum, targets that move) it is (y_i - f_i)/(1 - S_ii) of their own smoother, an approximation
-    without a bound: leaving a sample out also changes the eigenvalues. `exact` says which.
+    Exact for gradient flow, ridge regression, students of either, up to 12 generations, mixtures of them with labels
+    (any weight) and starts from an earlier model: (y_i - f_i)/(1 - S_ii) of ridge regression at a dozen complex
+    penalties a time, with errors of about 1e-13 of the largest target. An intercept is fitted again without the sample.
+    For other filters (steps, momentum, targets that move) it is (y_i - f_i)/(1 - S_ii) of their own smoother, an
+    approximation without a bound: leaving a sample out also changes the eigenvalues. `exact` says which.
 
     >>> from eigenkd import linear_flow
     >>> flow = linear_flow([[1.0], [1.0], [1.0]], [1.0, 2.0, 6.0])     # at t = inf the mean of the others

@@ -22,6 +22,7 @@ FILTERS = {
     "away from the labels": filters.flow(0.5) @ filters.mix(filters.identity, filters.flow(0.1), -0.7),
     "labels alone mixed in": filters.mix(filters.identity, filters.flow(0.3), 0.4),
     "generations": filters.generations(filters.flow(0.3), 4, 0.2),
+    "eleven generations": filters.generations(filters.flow(3.0), 11, 0.1),
     "generations from a start": filters.generations(filters.flow(0.3), 3, start=filters.flow(2.0)),
     "generations of ridge": filters.generations(filters.ridge(0.3), 3, 0.2),
     "warm start": filters.relax(filters.mix(filters.identity, filters.flow(1.0), 2.5), 0.3, start=filters.flow(1.0)),
@@ -146,7 +147,9 @@ def test_single_precision_has_its_own_contour():
 @pytest.mark.parametrize("filter", [
     filters.descent(0.1, 3), filters.online(1.0, 2.0), filters.flow(1.0, 0.1) @ filters.flow(1.0, 0.1),
     filters.ridge(1.0) @ filters.ridge(1.1) @ filters.ridge(9.0), filters.generations(filters.flow(1.0), [1, 2]),
-    filters.switch(filters.flow(1.0), filters.identity, 1.0, 1.0, window=0.5)], ids=repr)
+    filters.switch(filters.flow(1.0), filters.identity, 1.0, 1.0, window=0.5),
+    filters.generations(filters.flow(1.0), 13), filters.generations(filters.flow(1.0), np.inf, 0.2),
+    filters.steps(filters.flow(1.0), [0.5] * 13)], ids=repr)
 def test_other_filters_are_not_such_sums(filter):
     with pytest.raises(NoResolvents):
         groups(filter, LAM)
