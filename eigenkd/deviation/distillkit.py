@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eigenkd.deviation.topk_files import Rows
+from eigenkd.deviation.topk_rows import Rows
 
 CONFIG = "compression_config.yaml"
 DTYPES = {"float16": ("<f2", 2.0**-11), "bfloat16": ("<u2", 2.0**-8), "float32": ("<f4", 2.0**-24),

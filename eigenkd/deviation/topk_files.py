@@ -3,14 +3,12 @@
 import base64
 import io
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from eigenkd.deviation.inputs import NO_LABEL
-from eigenkd.deviation.tokens import Tokens
-from eigenkd.deviation.topk import NONE, ROUNDING, TopK
+from eigenkd.deviation import distillkit
+from eigenkd.deviation.topk_rows import Rows
 
 ENDINGS = (".jsonl", ".json", ".parquet")
 
@@ -38,8 +36,6 @@ def read(path, vocabulary=None):
     if path.suffix.lower() in (".jsonl", ".json"):
         rows, notes = _json_lines(path), ()
     else:
-        from eigenkd.deviation import distillkit
-
         rows, known, notes = distillkit.read(path)
         vocabulary = vocabulary or known
     if not rows.ids:
@@ -48,44 +44,6 @@ def read(path, vocabulary=None):
         raise ValueError(f"{path}: expected the number of tokens of the vocabulary, which the file does not hold; "
                          "name it with --vocabulary N")
     return rows.topk(vocabulary, str(path)), notes
-
-
-@dataclass
-class Rows:
-    """Rows as they are read: of each the ids, log-probabilities and which are top ones, its sequence and position."""
-
-    ids: list = field(default_factory=list)
-    logs: list = field(default_factory=list)
-    tops: list = field(default_factory=list)
-    sequences: list = field(default_factory=list)
-    positions: list = field(default_factory=list)
-    texts: dict = field(default_factory=dict)
-    rounding: float = ROUNDING
-
-    def add(self, sequence, position, known):
-        """A row: known is a mapping of ids to (log-probability, whether it is one of the top ones)."""
-        known = {token: found for token, found in known.items() if token >= 0 and found[0] > -np.inf}
-        if not known:
-            return
-        self.ids.append(list(known))
-        self.logs.append([log for log, _ in known.values()])
-        self.tops.append([top for _, top in known.values()])
-        self.sequences.append(sequence)
-        self.positions.append(position)
-
-    def topk(self, vocabulary, path):
-        """The `TopK` of all rows, short ones filled up. Raises as `TopK` does."""
-        shape = (len(self.ids), max(map(len, self.ids)))
-        ids, logs, tops = np.full(shape, NONE), np.full(shape, -np.inf), np.zeros(shape, bool)
-        for array, rows in ((ids, self.ids), (logs, self.logs), (tops, self.tops)):
-            for k, row in enumerate(rows):
-                array[k, :len(row)] = row
-        tokens = Tokens(np.array(self.sequences), np.array(self.positions), self.texts)
-        labels = None
-        if self.texts:
-            labels = np.array([text[at] if (text := self.texts.get(of, ())) is not None and at < len(text) else NO_LABEL
-                               for of, at in zip(self.sequences, self.positions)])
-        return TopK(ids, logs, vocabulary, top=tops, rounding=self.rounding, labels=labels, tokens=tokens, path=path)
 
 
 def _json_lines(path):
