@@ -107,18 +107,18 @@ def _runs(by_teacher):
 
 
 def finding(by_teacher):
-    """What the latest switch to one-hot labels changes, in a sentence."""
+    """What the switch to one-hot labels closest to half of the training changes, in a sentence."""
     told = []
     for teacher, losses in by_teacher.items():
         switched = [loss for loss in losses if split(loss)[0] == WAYS[0] and split(loss)[1] is not None]
         if "distilled" not in losses or not switched:
             continue
         before, after = ({run.seed: gain().of(run.result) for run in losses[loss]}
-                         for loss in ("distilled", switched[-1]))
+                         for loss in ("distilled", min(switched, key=lambda loss: abs(split(loss)[1] - 50))))
         if changes := [after[seed] - before[seed] for seed in sorted(before.keys() & after.keys())]:
             sure = " [{1:.2f}, {2:.2f}]".format(*t_interval(changes)) if len(changes) > 1 else ""
             told.append(f"{np.mean(changes):+.2f}{sure} points ({teacher})")
-    return (f"A late switch from the teacher to one-hot labels changes the student by {', '.join(told)}" if told else
+    return (f"A switch from the teacher to one-hot labels halfway changes the student by {', '.join(told)}" if told else
             "Students whose loss is switched")
 
 

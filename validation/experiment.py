@@ -130,10 +130,10 @@ def outputs(examples, inputs, trained):
 
 def snapshots(trained):
     """The arrays of snapshots.npz: epochs (k,), the student's logits after each of them (k, n, classes) and the
-    teacher's final ones (n, classes) on the training examples whose logits are saved."""
+    teacher's final ones (n, classes) on the training examples whose logits are saved, in half precision."""
     student, epochs = trained["student"].snapshots, sorted(trained["student"].snapshots)
-    return {"epochs": np.array(epochs), "student": np.stack([student[epoch].numpy() for epoch in epochs]),
-            "teacher": trained["teacher"].train.numpy()}
+    return {"epochs": np.array(epochs), "student": np.stack([student[epoch].half().numpy() for epoch in epochs]),
+            "teacher": trained["teacher"].train.half().numpy()}
 
 
 def paths(setting, trained, bases, pairs):
