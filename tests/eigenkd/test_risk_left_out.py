@@ -123,6 +123,8 @@ LAM = np.concatenate([[0.0], np.geomspace(1e-6, 1e6, 13)])
     filters.flow([0.0, 0.3, 1e5, np.inf], weight_decay=[[0.7], [10.0]]),
     filters.ridge(0.1) @ filters.ridge(0.12) @ filters.ridge(0.15)], ids=repr)
 def test_residuals_are_sums_of_ridge_residuals(library, filter):
+    if library.name == "jax" and filter not in (FILTERS["mixture"], FILTERS["ridge student"], FILTERS["weight decay"]):
+        return  # three are enough: it compiles every operation
     found = 0.0
     for group in groups(filter, library.asarray(LAM)):
         assert array_library(group.u).lower().replace("pyt", "t") == library.name
