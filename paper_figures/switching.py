@@ -113,12 +113,12 @@ def finding(by_teacher):
         switched = [loss for loss in losses if split(loss)[0] == WAYS[0] and split(loss)[1] is not None]
         if "distilled" not in losses or not switched:
             continue
-        before, after = ({run.seed: gain().of(run.result) for run in losses[loss]}
-                         for loss in ("distilled", min(switched, key=lambda loss: abs(split(loss)[1] - 50))))
+        nearest = min(switched, key=lambda loss: abs(split(loss)[1] - 50))
+        before, after = ({run.seed: gain().of(run.result) for run in losses[loss]} for loss in ("distilled", nearest))
         if changes := [after[seed] - before[seed] for seed in sorted(before.keys() & after.keys())]:
             sure = " [{1:.2f}, {2:.2f}]".format(*t_interval(changes)) if len(changes) > 1 else ""
-            told.append(f"{np.mean(changes):+.2f}{sure} points ({teacher})")
-    return (f"A switch from the teacher to one-hot labels halfway changes the student by {', '.join(told)}" if told else
+            told.append(f"{np.mean(changes):+.2f}{sure} points ({teacher}, at {nearest.partition(' at ')[2]})")
+    return (f"A switch from the teacher to one-hot labels changes the student by {', '.join(told)}" if told else
             "Students whose loss is switched")
 
 

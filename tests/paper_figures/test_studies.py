@@ -101,7 +101,7 @@ def test_switched_losses_are_shown_by_when_next_to_the_closed_form(tmp_path):
     for figure in (over_time, by_share):
         check_whole(figure)
         assert [ax.get_title() for ax in figure.axes] == ["teacher: half the data"]
-        assert "changes the student by +2.00 [2.00, 2.00] points (half the data)" in shown_in(figure)
+        assert "changes the student by +2.00 [2.00, 2.00] points (half the data, at 75%)" in shown_in(figure)
     assert [list(line.get_ydata()) for line in over_time.axes[0].get_lines()[:2]] == [
         pytest.approx([54, 64, 74]), pytest.approx([56, 66, 76])]
     assert not [line for line in by_share.axes[0].get_lines() if line.get_marker() == "x"]
