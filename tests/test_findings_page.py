@@ -11,6 +11,7 @@ from paper_figures.choice import Choice
 from validation import study
 from validation.studies import STUDIES
 
+BESIDE = {"teacher_fit": "table_phase", "loss_switching": "table_switching", "intervention": "table_intervention"}
 PAGE = (Path(__file__).parent.parent / "docs" / "findings.md").read_text()
 SHOWN = re.findall(r"<!-- (\w+) -->\n\n((?:\|.*\n)+)", PAGE)
 CLAIMS = [line.split(" | ") for line in PAGE.split("## Claims")[1].split("\n## ")[0].splitlines()
@@ -40,7 +41,7 @@ def test_intervals_of_claims_are_those_of_the_study_that_they_name(table):
         named = [name for name in re.findall(r"`(\w+)`", ran) if name in STUDIES]
         numbers = re.findall(r"[−+]?[\d.]+ \[[^\]]+\]", result)
         if named and numbers:
-            tables = [table(name) for name in named] + [table("table_phase")] * ("teacher_fit" in named)
+            tables = [table(name) for name in named] + [table(BESIDE[name]) for name in named if name in BESIDE]
             for number in numbers:
                 wanted = re.escape(number.replace("−", "-").lstrip("+"))
                 assert any(re.search(rf"(?<![-\d.]){wanted}", shown) for shown in tables), number
