@@ -67,7 +67,7 @@ def test_an_unknown_name_lists_the_known_ones(capsys):
     with pytest.raises(SystemExit) as stopped:
         __main__.main(["speed"])
     assert stopped.value.code == 2
-    assert "no benchmark is called speed; there are: closed_form, cross_entropy, deviation" in capsys.readouterr().err
+    assert "no benchmark is called speed; there are: advisor, closed_form, cross_entropy" in capsys.readouterr().err
     assert __main__.main(["--list"]) == 0
     assert capsys.readouterr().out.count("\n") == len(BENCHMARKS) + 1
 

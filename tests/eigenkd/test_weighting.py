@@ -172,7 +172,9 @@ def test_losses_and_degrees_of_freedom_are_those_of_the_dense_smoother(n, p, wei
     loss = np.mean(weights * (y - fit.fitted) ** 2)
     assert float(risk.training_loss(fit)) == pytest.approx(loss)
     assert float(risk.degrees_of_freedom(fit)) == pytest.approx(np.trace(smoother))
-    assert float(risk.gcv(fit)) == pytest.approx(loss / (1 - np.trace(smoother) / n) ** 2)
+    ridge = flow.fit(filters.ridge(0.5))  # for which GCV is that of its own smoother
+    df = sum(flow.retarget(e).fit(filters.ridge(0.5)).fitted[i] for i, e in enumerate(np.eye(n)))
+    assert float(risk.gcv(ridge)) == pytest.approx(np.mean(weights * (y - ridge.fitted) ** 2) / (1 - df / n) ** 2)
     assert float(risk.training_loss(flow.teacher(risk.time_to_loss(flow, loss)))) == pytest.approx(loss)
     if not weighted:
         assert float(risk.sure(fit, 0.3)) == pytest.approx(loss + 0.6 * np.trace(smoother) / n - 0.3)
