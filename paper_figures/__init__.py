@@ -28,7 +28,7 @@ from paper_figures import (
     views,
 )
 from paper_figures.entry import Entry
-from paper_figures.sources import beside, changed, settings, snapshotted, study, texts
+from paper_figures.sources import beside, changed, same_network, settings, snapshotted, study, texts
 from paper_figures.trajectories import Slices, grid
 from validation.settings import SETTINGS
 
@@ -40,7 +40,7 @@ TINY = settings("resnet_tiny_imagenet", "resnet50_mobilenet_tiny_imagenet", "mob
 FASHION = settings("resnet20_fashion_mnist_short", "resnet20_resnet8_fashion_mnist_short")
 FASHION_NOISY = settings("resnet20_fashion_mnist_noisy", "resnet20_resnet8_fashion_mnist_noisy")
 DIGITS = settings("resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits")
-WORDNET, WORDNET_SMALL = (texts(alone, begins="wordnet") for alone in (True, False))
+WORDNET, WORDNET_ACROSS = (texts(alone, begins="wordnet") for alone in (True, False))
 CNN = "cnn_fashion_mnist_noisy"
 CLOSED_FORM = beside(study("closed_form"))
 TEACHER_FIT = study("teacher_fit") + CLOSED_FORM
@@ -68,7 +68,8 @@ _FIGURES = (
     _confidence("fig2a", "the same on test points", settings("resnet_cifar100") + texts(True, "mnli"),
                 DIGITS[:1] + changed(CNN, {"data.label_noise": 0.0}), splits=("test",)),
     _confidence("fig2b", "the same across architectures, training points",
-                settings("resnet56_resnet20_cifar100") + texts(False, "mnli"), FASHION[1:] + WORDNET_SMALL[:1],
+                settings("resnet56_resnet20_cifar100") + texts(False, "mnli"),
+                FASHION[1:] + settings("wordnet_minilm_upper", "wordnet_minilm_upper_small"),
                 splits=("train",)),
     Entry("fig3", "how the paper's argument hangs together", narrative.draw),
     Entry("fig4a", "mislabelled points in the scatter, and the student's gain, by the share of flipped labels",
@@ -89,7 +90,7 @@ _FIGURES = (
     _confidence("fig11", "confidence, self-distillation on QQP, IMDB and AGNews", texts(True, "qqp", "imdb", "ag_news"),
                 WORDNET, sides=("low", "high")),
     _confidence("fig12", "confidence, across architectures on MNLI, IMDB and QQP", texts(False, "mnli", "imdb", "qqp"),
-                WORDNET_SMALL, sides=("low", "high")),
+                WORDNET_ACROSS, sides=("low", "high")),
     _confidence("fig13", "confidence on the class of the label, test points", CIFAR100 + TINY + CIFAR10,
                 LABELS, splits=("test",), reference="label"),
     _confidence("fig14", "who is right on underfit test points", CIFAR100, LABELS, splits=("test",),
@@ -145,7 +146,7 @@ _FIGURES = (
       if not any(SETTINGS[name].published for name in scatter.of_data(dataset))),
 )
 
-SELF, ACROSS = ([name for name in tables.compared() if SETTINGS[name].is_self_distillation == alone]
+SELF, ACROSS = ([name for name in tables.compared() if same_network(SETTINGS[name]) == alone]
                 for alone in (True, False))
 
 

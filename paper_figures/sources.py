@@ -71,8 +71,14 @@ def study(name, some: Callable = lambda *labels: True):
 def texts(self_distillation, *endings, begins="roberta"):
     """`Wanted` of the registered settings of language models, on data sets that end their names."""
     return settings(*(name for name, setting in SETTINGS.items() if name.startswith(begins)
-                      and setting.is_self_distillation == self_distillation and (
-                          not endings or name.endswith(endings))))
+                      and same_network(setting) == self_distillation and (not endings or name.endswith(endings))))
+
+
+def same_network(setting):
+    """Whether teacher and student have the same architecture: dropout is no part of it."""
+    student = setting.student_model
+    return student is None or (type(student) is type(setting.model) and hasattr(student, "dropout") and (
+        replace(student, dropout=setting.model.dropout) == setting.model))
 
 
 def commands(missing, seed=None, where=None):
