@@ -114,8 +114,8 @@ def row(flow, T, options, noise):
     value, error = float(change.value), float(change.standard_error)
     verdict = UNKNOWN if abs(value) <= CERTAIN * error else HELPS if value < 0 else HURTS
     return (f"{T:.4g}", f"{risk:.4g}", f"{value:+.3g}", f"{error:.2g}", f"{value / error if error else 0.0:+.1f}",
-            verdict, number(max(float(change.break_even_noise), 0.0), ".3g"), f"{float(line.weight):.2f}",
-            number(float(line.standard_errors.weight), ".2f"), f"{float(line.risk - line.gain) - risk:+.3g}")
+            verdict, number(max(float(change.break_even_noise), 0.0), ".3g"), f"{float(line.weight):.3g}",
+            number(float(line.standard_errors.weight), ".2g"), f"{float(line.risk - line.gain) - risk:+.3g}")
 
 
 def given_noise(options, flow):
