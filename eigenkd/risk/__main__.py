@@ -1,24 +1,16 @@
 """python -m eigenkd.risk X Y [--inputs training] [--teacher-time T]: when to stop, whether to distil, which weight."""
 
 import argparse
+import os
 import sys
 from math import inf
 
 import numpy as np
 
-from eigenkd import filters, kernel_flow, linear_flow
+from eigenkd import kernel_flow, linear_flow
 from eigenkd.deviation import files
-from eigenkd.risk import (
-    advise,
-    estimated_change,
-    estimated_mixing,
-    flip_noise,
-    leave_one_out,
-    noise_variance,
-    sure,
-    tune,
-)
-from eigenkd.risk.advisor import CERTAIN, HELPS, HURTS, UNKNOWN
+from eigenkd.risk import flip_noise, noise_variance, tune
+from eigenkd.risk.advisor import CERTAIN, advise, shown
 from eigenkd.table import FORMATS, Cells, number, written
 
 MULTIPLES = (1 / 4, 1 / 2, 1, 2, 4, 16, 64)  # of the best stopping time
@@ -65,8 +57,11 @@ def main(arguments=None):
         print(f"error: {' '.join(str(error).split()) or 'out of memory'}", file=sys.stderr)
         return 2
     bare = options.format in ("csv", "json")
-    print("\n".join(sentences), file=sys.stderr if bare else sys.stdout)
-    print("\n" * (not bare) + written(table, options.format))
+    try:
+        print("\n".join(sentences), file=sys.stderr if bare else sys.stdout)
+        print("\n" * (not bare) + written(table, options.format), flush=True)
+    except BrokenPipeError:  # the reader of the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -88,12 +83,10 @@ def run(options):
                  f"Stop at {time:.4g}: squared error on {where} inputs {best.value:.4g}"
                  f"{', with the noise of new labels' if where == 'new' else ''}."]
     times = [time * factor for factor in MULTIPLES] if 0 < time < inf else list(tune_range(flow))
+    given = noise if known else None
     if options.teacher_time is not None:
-        student = options.teacher_time if options.student_time is None else options.student_time
-        advice = advise(flow, student_time=student, teacher_time=options.teacher_time, noise=noise,
-                        inputs=options.inputs)
-        sentences += ["", str(advice)]
-    rows = tuple(row(flow, T, options, noise) for T in times)
+        sentences += ["", str(advice_on(flow, options.teacher_time, options, given))]
+    rows = tuple(row(advice_on(flow, T, options, given)) for T in times)
     return sentences, Cells(
         ("teacher's time", "squared error", "by distilling", "±", "z", "verdict", "pays above noise", "weight", "±",
          "by mixing"), rows, (
@@ -104,18 +97,19 @@ def run(options):
             "Distilling is compared with this teacher: where it helps, stopping earlier may do as well."))
 
 
-def row(flow, T, options, noise):
-    """The cells of a teacher stopped at T."""
-    student, teacher = filters.flow(T if options.student_time is None else options.student_time), filters.flow(T)
-    change = estimated_change(flow, student, teacher, noise, options.inputs)
-    line = estimated_mixing(flow, student, teacher, noise if options.inputs == "training" else None, options.inputs)
-    fit = flow.fit(teacher)
-    risk = float(leave_one_out(fit).value if options.inputs == "new" else sure(fit, noise))
-    value, error = float(change.value), float(change.standard_error)
-    verdict = UNKNOWN if abs(value) <= CERTAIN * error else HELPS if value < 0 else HURTS
-    return (f"{T:.4g}", f"{risk:.4g}", f"{value:+.3g}", f"{error:.2g}", f"{value / error if error else 0.0:+.1f}",
-            verdict, number(max(float(change.break_even_noise), 0.0), ".3g"), f"{float(line.weight):.3g}",
-            number(float(line.standard_errors.weight), ".2g"), f"{float(line.risk - line.gain) - risk:+.3g}")
+def advice_on(flow, T, options, noise):
+    """The `Advice` on a teacher stopped at T; noise None where it is estimated, which counts in its standard errors."""
+    return advise(flow, student_time=T if options.student_time is None else options.student_time, teacher_time=T,
+                  noise=noise, inputs=options.inputs)
+
+
+def row(advice):
+    """The cells of an `Advice`."""
+    line = advice.mixed
+    return (f"{advice.teacher_time:.4g}", f"{advice.teacher_risk:.4g}", f"{advice.change:+.3g}",
+            f"{advice.standard_error:.2g}", shown(advice.z), advice.verdict, number(advice.break_even_noise, ".3g"),
+            f"{float(line.weight):.3g}", number(float(line.standard_errors.weight), ".2g"),
+            f"{advice.change_by_mixing:+.3g}")
 
 
 def given_noise(options, flow):

@@ -127,8 +127,8 @@ def _steps(student, columns, target, rest, n, estimated=False):
         Q, R = xp.linalg.qr(columns / size)
         along = Q.T @ target
         left = target
-        for i in range(Q.shape[-1]):
-            left = left - Q[:, i] * along[i]
+        for i in range(count):
+            left = left - Q[:, i] * along[i] if i < Q.shape[-1] else left
             missed.append(xp.sum(left**2))
         q = _solved(R, along, xp) / size
     one = xp.ones_like(target[:1])
@@ -140,9 +140,10 @@ def _steps(student, columns, target, rest, n, estimated=False):
 
 def _solved(R, along, xp):
     """R^-1 along by substitution, with 0 for columns that add nothing to those before."""
-    count, eps = R.shape[-1], xp.finfo(R.dtype).eps
-    found = [None] * count
-    for i in reversed(range(count)):
+    rows, count = R.shape
+    eps = xp.finfo(R.dtype).eps
+    found = [xp.zeros_like(along[0])] * count  # more steps than directions change nothing
+    for i in reversed(range(min(rows, count))):
         rest = along[i] - sum(R[i, j] * found[j] for j in range(i + 1, count))
         pivot = R[i, i]
         some = xp.abs(pivot) > 10 * count * eps

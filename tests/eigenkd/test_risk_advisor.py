@@ -85,3 +85,21 @@ def test_errors_say_what_was_expected_and_what_came(given, kind, words):
     given = {"flow": linear_flow(np.eye(3), np.ones(3)), "student_time": 1.0, "teacher_time": 1.0} | given
     with pytest.raises(kind, match=words):
         risk.advise(given.pop("flow"), **given)
+
+
+def test_what_changes_nothing_has_no_verdict():
+    """A teacher of so long a time is its own student; and a change that is known exactly has an infinite z."""
+    flow = problem_of(60)
+    for inputs in ("training", "new"):
+        advice = risk.advise(flow, student_time=1e9, teacher_time=1e9, inputs=inputs)
+        assert advice.verdict == "can't tell" and "e+1" not in str(advice).split("squared error")[0]
+    exact = risk.advise(flow, student_time=0.1, teacher_time=0.1, noise=0.0, inputs="training")
+    assert exact.z == np.copysign(np.inf, exact.change) and exact.verdict == "hurts"
+    with pytest.raises(ValueError, match="flow: expected at least 3 samples, got 2; a standard error needs more"):
+        risk.advise(linear_flow(np.eye(2), np.ones(2)), student_time=1.0, teacher_time=1.0)
+
+
+def problem_of(n):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 10))
+    return linear_flow(X, X[:, 0] + rng.normal(size=n))

@@ -169,3 +169,10 @@ flow, S = linear_flow(np.eye(3), np.ones(3)), filters.flow(1.0)
 def test_errors_say_what_was_expected_and_what_came(call, kind, words):
     with pytest.raises(kind, match=words):
         call()
+
+
+def test_more_steps_than_directions_change_nothing():
+    flow, signal = linear_flow(np.diag([3.0, 2.0, 1.0]), np.array([3.0, 2.0, 1.5])), np.array([3.0, 2.0, 1.0])
+    few, many = (risk.best_steps(flow, filters.flow(0.3), count, signal, 0.5) for count in (3, 6))
+    np.testing.assert_allclose(many.risks[:4], few.risks, rtol=1e-9)
+    np.testing.assert_allclose(many.risks[4:], few.risks[-1], rtol=1e-9)

@@ -19,7 +19,8 @@ from validation.studies import STUDIES
 RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
     ("rf_noisy_mnist_sgd", "mlp_mnist_sgd", "mlp_mnist_adam_1e-3", "cnn_fashion_mnist", "cnn_fashion_mnist_sgd",
      "resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits"), 5)}
-VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "intervention", "ablations", "closed_form", "language")  # of which there are records
+VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "intervention", "ablations", "closed_form",
+          "language")  # of which there are records
 WITHOUT_ARRAYS = ("cnn_fashion_mnist_sgd",)
 WHOLE = ("noisy_labels", "label_class")  # all of their runs
 FUNCTION_SPACES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
