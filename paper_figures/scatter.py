@@ -34,7 +34,9 @@ def draw(found, splits=("train", "test"), reference="teacher", sides=("low",), m
     grid = arranged(runs, splits)
     rows, columns = grid.shape[:2]
     side = min(3.9, WIDTH / columns - 0.35)
-    figure = Figure(figsize=(max((side + 0.35) * columns + 0.25, 5.5), (side + 0.5) * rows + 1.3), layout="compressed")
+    above = 1.3 if len(sides) == 1 else 2.0  # of two sides, the finding takes more lines
+    figure = Figure(figsize=(max((side + 0.35) * columns + 0.25, 5.5), (side + 0.5) * rows + above),
+                    layout="compressed")
     axes, compared, of = figure.subplots(rows, columns, squeeze=False), [], {}
     for ax, one in zip(axes.ravel(), grid.reshape(-1, 3)):
         if one[0] is None:

@@ -305,7 +305,7 @@ def _work(arguments):
             continue
         runs_in_all = sum(len(plans) for _, plans in planned)
         print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, "
-              f"{0 if options.there else len(lacking)} to be trained", file=sys.stderr)
+              f"{len(lacking)} {'missing' if options.there else 'to be trained'}", file=sys.stderr)
         if not options.there:
             with listening():
                 carry_out(lacking, options)

@@ -4,12 +4,22 @@ import pytest
 import torch
 
 from validation.errors import UsageError
-from validation.models import CNN, MLP, MODELS, MobileNetV2, RandomFeatures, ResNet, TangentMLP, TorchvisionResNet18
+from validation.models import (
+    CNN,
+    MLP,
+    MODELS,
+    Encoder,
+    MobileNetV2,
+    RandomFeatures,
+    ResNet,
+    TangentMLP,
+    TorchvisionResNet18,
+)
 
 
 def test_registry_names_match():
     assert {"random_features": RandomFeatures, "mlp": MLP, "cnn": CNN, "resnet": ResNet, "mobilenet_v2": MobileNetV2,
-            "torchvision_resnet18": TorchvisionResNet18, "tangent_mlp": TangentMLP} == MODELS
+            "torchvision_resnet18": TorchvisionResNet18, "tangent_mlp": TangentMLP, "encoder": Encoder} == MODELS
     assert all(model().title for model in MODELS.values())
 
 
