@@ -158,7 +158,7 @@ def test_values_may_have_labels_of_their_own():
 def test_what_is_there_is_shown_without_training(small, tmp_path):
     code, out, err = small("--there")
     assert code == 0 and not (tmp_path / "runs").exists()
-    assert "0 of 4 runs are there, 0 to be trained" in err
+    assert "0 of 4 runs are there, 4 missing" in err
     assert [line.split()[-1] for line in out.splitlines()[2:4]] == ["0", "0"] and "Data: none." in out
     assert small("--seeds", "0", "--at-once", "1")[0] == 0
     code, out, _ = small("--there", "--format", "csv")
