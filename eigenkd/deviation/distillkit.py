@@ -77,7 +77,7 @@ def _numbered(path):
 
 def _config(path):
     if not path.is_file():
-        raise ValueError(f"{path}: expected the file that DistillKit writes beside compressed logits, found none; "
+        raise ValueError(f"{path}: expected the file that DistillKit writes with compressed logits, found none; "
                          "copy it to them")
     try:
         import yaml

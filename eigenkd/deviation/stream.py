@@ -198,7 +198,7 @@ class Stream:
             raise ValueError("reference: expected 'teacher' for top-k rows, got 'label', whose probability they need "
                              "not hold; pass full rows")
         if partial and "probabilities" in kinds:
-            raise ValueError("inputs: expected logits beside top-k rows, got probabilities; pass their logarithms with "
+            raise ValueError("inputs: expected logits with top-k rows, got probabilities; pass their logarithms with "
                              "inputs='logits'")
         return kinds, partial
 

@@ -26,7 +26,7 @@ def read(path, vocabulary=None):
     JSON lines are responses of vLLM with `prompt_logprobs`, `prompt_token_id_logprobs` (with the request's
     `prompt_logprob_token_ids` and `prompt_logprob_start`) or both, and `prompt_token_ids`; or axolotl's `logprobs`,
     with `target_token_ids` or texts "token_id:7". Parquet files have `token_ids` and `top_values`, or
-    `compressed_logprobs` and `bytepacked_indices` with a compression_config.yaml beside them.
+    `compressed_logprobs` and `bytepacked_indices` with a compression_config.yaml next to them.
 
     Raises ValueError for other contents, with the file, the line and the fix; ImportError without pyarrow or pyyaml.
     """

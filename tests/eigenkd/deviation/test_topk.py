@@ -214,7 +214,7 @@ def test_rows_that_cannot_be_are_refused(change, message):
 def test_what_does_not_go_with_top_k_rows_is_refused():
     with pytest.raises(ValueError, match="reference: expected 'teacher' for top-k rows, got 'label'"):
         compare(best(TEACHER, 3), STUDENT, LABELS, reference="label")
-    with pytest.raises(ValueError, match="inputs: expected logits beside top-k rows, got probabilities"):
+    with pytest.raises(ValueError, match="inputs: expected logits with top-k rows, got probabilities"):
         compare(best(TEACHER, 3), np.exp(log_softmax(STUDENT)))
     with pytest.raises(ValueError, match=r"student_logits: expected shape \(90, 30\) like .*, got \(90, 29\)"):
         compare(best(TEACHER, 3), STUDENT[:, 1:])
