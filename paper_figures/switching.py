@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from eigenkd import plot
-from eigenkd._intervals import t_interval
+from eigenkd._intervals import PERCENT, in_words, t_interval
 from eigenkd.table import NONE, Cells
 from paper_figures.captions import drawn, legend_of, titled
 from paper_figures.style import WIDTH
@@ -73,23 +73,16 @@ def table(found):
     for teacher, losses in by_teacher.items():
         tested = {loss: {run.seed: tested_of(run.result) for run in mine} for loss, mine in losses.items()}
         for loss, mine in losses.items():
-            over = [_mean([tested[loss][seed] - tested[other][seed]
+            over = [in_words([tested[loss][seed] - tested[other][seed]
                            for seed in tested[loss].keys() & tested.get(other, {}).keys()]) if loss != other else NONE
                     for other in WITHOUT]
             said = [value for run in mine if (value := _predicted(closed.get(run.seed), run, loss)) is not None]
-            rows.append((teacher, loss, _mean(tested[loss].values()), _mean([gain().of(run.result) for run in mine]),
-                         *over, _mean(said), str(len(mine))))
+            rows.append((teacher, loss, in_words(list(tested[loss].values()), within=PERCENT),
+                         in_words([gain().of(run.result) for run in mine]), *over, in_words(said), str(len(mine))))
     header = ("teacher", "student's loss", "test accuracy (%)", "over the teacher (points)", "over distilled",
               "over one-hot", "closed form, over the teacher", "seeds")
-    note = "Last epoch, mean and Student's 95 % interval over seeds; differences are paired by seed."
+    note = "Last epoch, mean and Student's 95 % interval over seeds, of accuracies cut at 100 %; differences are paired by seed."
     return Cells(header, tuple(rows), (note, drawn(_runs(by_teacher))), align="ll")
-
-
-def _mean(values):
-    values = list(values)
-    if len(values) < 2:
-        return f"{values[0]:.2f}" if values else NONE
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*t_interval(values))
 
 
 def teachers(found):

@@ -19,8 +19,8 @@ import tyro
 from tqdm import tqdm
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from eigenkd._intervals import t_interval
-from eigenkd.table import NONE, Cells, written
+from eigenkd._intervals import in_words, t_interval
+from eigenkd.table import Cells, written
 from validation import run, runs
 from validation.errors import UsageError, exit_code
 from validation.interrupts import listening
@@ -198,23 +198,15 @@ def table(study, rows):
     a variant where there are more than twice as many quantities."""
     cells = []
     for row in rows:
-        numbers = (_spread(row.values(quantity), quantity.digits) for quantity in study.quantities)
+        numbers = (in_words(row.values(quantity), quantity.digits, quantity.within) for quantity in study.quantities)
         cells.append((*row.variant.labels, *numbers, str(len(row.found))))
     header = (*study.header, *(quantity.title for quantity in study.quantities), "seeds")
     sources = sorted({one.field("data", "note") for row in rows for one in row.found})
-    note = f"{study.title}. Mean and Student's 95 % interval over seeds. Data: {'; '.join(sources) or 'none'}."
+    note = f"{study.title}. Mean and Student's 95 % interval over seeds, of shares cut at 0 and 100 %. Data: {'; '.join(sources) or 'none'}."
     if len(study.quantities) > 2 * len(cells):
         header, *cells = zip(header, *cells)
         return Cells(header, tuple(cells), (note,))
     return Cells(header, tuple(cells), (note,), align="l" * len(study.header))
-
-
-def _spread(values, digits):
-    if not values:
-        return NONE
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(*t_interval(values), d=digits)
 
 
 def as_data(study, rows):
@@ -224,7 +216,7 @@ def as_data(study, rows):
         quantities = {}
         for quantity in study.quantities:
             values = row.values(quantity)
-            mean, low, high = t_interval(values) if len(values) > 1 else (values or [None]) * 3
+            mean, low, high = t_interval(values, quantity.within) if len(values) > 1 else (values or [None]) * 3
             quantities[quantity.title] = {"mean": mean, "low": low, "high": high, "seeds": len(values), "by_seed": {
                 str(seed): value for seed, value in row.by_seed(quantity).items()}}
         listed.append({"setting": row.variant.setting, "values": row.variant.values, "quantities": quantities})

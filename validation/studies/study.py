@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from eigenkd._intervals import ANYWHERE
 from validation.registered import REGISTERED
 from validation.settings import Setting, find
 from validation.settings.variation import varied
@@ -11,11 +12,12 @@ from validation.settings.variation import varied
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number computed from the result of a run, or None if it is undetermined."""
+    """A number computed from the result of a run, or None if it is undetermined; within: the range it can lie in."""
 
     title: str
     of: Callable[[dict], float | None]
     digits: int = 2
+    within: tuple[float, float] = ANYWHERE
 
 
 @dataclass(frozen=True)
