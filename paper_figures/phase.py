@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from eigenkd._intervals import ANYWHERE, PERCENT, in_words, t_interval
+from eigenkd._intervals import in_words, t_interval
 from eigenkd.deviation.clusters import share_interval
 from eigenkd.table import Cells
 from paper_figures.captions import drawn, titled
@@ -146,11 +146,12 @@ def finding(found, closed):
 def table(runs):
     """The measured gain of each variant next to the closed form's."""
     found, _ = cells(runs)
-    rows = [(f"{cell.rate:g}", cell.teacher, *(_mean(cell.measured[:, k], within) for k, within in enumerate((PERCENT, PERCENT, ANYWHERE))),
+    rows = [(f"{cell.rate:g}", cell.teacher, *(quantity.in_words(cell.runs) for quantity in MEASURED),
              *(_mean(cell.predicted[:, k]) for k in (0, 1)), str(len(cell.runs))) for cell in found]
     header = ("labels flipped", "teacher", "teacher's train accuracy (%)", "student's (%)", "gain (points)",
               "closed form, equally long", "closed form, student's own fit", "seeds")
-    notes = ["Mean and Student's 95 % interval over seeds, of accuracies cut at 100 %. Gains: student less teacher, test accuracy, last epoch."]
+    notes = ["Mean and Student's 95 % interval over seeds, of accuracies cut at 100 %. Gains: student less "
+             "teacher, test accuracy, last epoch."]
     for which, name in enumerate(("equally long", "student's own fit")):
         right, runs, share = agreement(found, which)
         pairs, _ = _pairs(found, which)
@@ -160,5 +161,5 @@ def table(runs):
     return Cells(header, tuple(rows), tuple(notes), align="ll")
 
 
-def _mean(values, within=ANYWHERE):
-    return in_words(values[np.isfinite(values)].tolist(), within=within)
+def _mean(values):
+    return in_words(values[np.isfinite(values)].tolist())

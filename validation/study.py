@@ -19,7 +19,7 @@ import tyro
 from tqdm import tqdm
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from eigenkd._intervals import in_words, t_interval
+from eigenkd._intervals import t_interval
 from eigenkd.table import Cells, written
 from validation import run, runs
 from validation.errors import UsageError, exit_code
@@ -74,21 +74,9 @@ class Row:
     variant: object
     found: list
 
-    def values(self, quantity):
-        """A number a run, those that are undetermined left out."""
-        return [value for value in self.by_seed(quantity).values() if value is not None]
-
     def by_seed(self, quantity):
         """{seed: number or None}. Raises UsageError where a run's result was made before the quantity was measured."""
-        return {one.seed: _measured(quantity, one) for one in self.found}
-
-
-def _measured(quantity, run):
-    try:
-        return quantity.of(run.result)
-    except KeyError as error:
-        raise UsageError(f"{run.folder / 'result.json'} has no field {error}, which {quantity.title!r} is read from; "
-                         f"compute it with: python -m validation.findings {run.folder}") from None
+        return {one.seed: quantity.of_run(one) for one in self.found}
 
 
 def plans_of(study, options):
@@ -198,11 +186,12 @@ def table(study, rows):
     a variant where there are more than twice as many quantities."""
     cells = []
     for row in rows:
-        numbers = (in_words(row.values(quantity), quantity.digits, quantity.within) for quantity in study.quantities)
+        numbers = (quantity.in_words(row.found) for quantity in study.quantities)
         cells.append((*row.variant.labels, *numbers, str(len(row.found))))
     header = (*study.header, *(quantity.title for quantity in study.quantities), "seeds")
     sources = sorted({one.field("data", "note") for row in rows for one in row.found})
-    note = f"{study.title}. Mean and Student's 95 % interval over seeds, of shares cut at 0 and 100 %. Data: {'; '.join(sources) or 'none'}."
+    note = (f"{study.title}. Mean and Student's 95 % interval over seeds, of shares cut at 0 and 100 %. "
+            f"Data: {'; '.join(sources) or 'none'}.")
     if len(study.quantities) > 2 * len(cells):
         header, *cells = zip(header, *cells)
         return Cells(header, tuple(cells), (note,))
@@ -215,7 +204,7 @@ def as_data(study, rows):
     for row in rows:
         quantities = {}
         for quantity in study.quantities:
-            values = row.values(quantity)
+            values = quantity.over(row.found)
             mean, low, high = t_interval(values, quantity.within) if len(values) > 1 else (values or [None]) * 3
             quantities[quantity.title] = {"mean": mean, "low": low, "high": high, "seeds": len(values), "by_seed": {
                 str(seed): value for seed, value in row.by_seed(quantity).items()}}
