@@ -183,9 +183,10 @@ _TABLES = (
 )
 
 FIGURES, TABLES = ({entry.name: entry for entry in entries} for entries in (_FIGURES, _TABLES))
+NAMES = tuple(dict.fromkeys(name for entry in (FIGURES | TABLES).values() for name in (entry.name, *entry.aliases)))
 
 
 def named(name):
-    """The entries of a name or an alias, none for an unknown one."""
-    entries = {**FIGURES, **TABLES}
+    """The entries of a name or an alias in capital or small letters, none for an unknown one."""
+    name, entries = name.lower(), {**FIGURES, **TABLES}
     return [entries[name]] if name in entries else [entry for entry in entries.values() if name in entry.aliases]

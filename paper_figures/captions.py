@@ -55,6 +55,7 @@ def wrapped(figure, text, per_inch=PER_INCH):
 def balanced(text, most):
     """The text in as few lines of up to `most` characters as it needs, of about equal length."""
     text = re.sub(r"[ \n]+", " ", text.replace(" %", "\u00a0%"))
+    text = re.sub(r" ?\[[^\]]*\]", lambda interval: interval[0].replace(" ", "\u00a0"), text)  # stays on its line
     lines = textwrap.wrap(text, most)
     width = next(width for width in range(1 + len(text) // max(1, len(lines)), most + 1)
                  if len(textwrap.wrap(text, width)) == len(lines)) if len(lines) > 1 else most

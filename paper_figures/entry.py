@@ -98,7 +98,7 @@ class Entry:
             why += unread
         own, instead = (commands([one for one in some if one.variant.setting in REGISTERED], choice.seed, choice.where)
                         for some in (missing, lacking))
-        return found, Status(found.kind, drawn(found.all), own, instead, tuple(why))
+        return found, Status(found.kind, drawn(found.all) if found.runs else "", own, instead, tuple(why))
 
     def _look(self, wanted, choice):
         """(`Found`, the `Wanted` without a run, sentences on runs that lack the file)."""

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from eigenkd._intervals import in_words, t_interval
 from eigenkd.deviation.clusters import share_interval
@@ -101,9 +103,12 @@ def draw(runs):
     shapes = {name: left.plot([], [], MARKERS[share], color="white", markeredgecolor="black", markersize=9)[0]
               for name, share in (("teacher of all the data", 1.0), ("teacher of half the data", 0.5))}
     thick = left.plot([], [], "o", color="white", markeredgecolor="black", markersize=9, markeredgewidth=1.8)[0]
+    shapes["95 % interval without 0"] = thick
+    if closed:
+        shapes |= {"band: closed form at every fit": Patch(facecolor=colormaps[COLORS](0.7)),
+                   "where it turns positive": right.plot([], [], "|", color="black", markersize=11)[0]}
     return titled(figure, finding(found, closed), "Means over seeds. Right: gradient flow, teacher and student trained "
-                  f"equally long, nothing fitted; bars: where the gain turns positive. {drawn(runs.all)}",
-                  shapes | {"95 % interval without 0": thick})
+                  f"equally long, nothing fitted. {drawn(runs.all)}", shapes)
 
 
 def _marker(ax, cell, i, norm, above):

@@ -93,7 +93,8 @@ def panel(ax, compared, marks=None, sides=("low",), told=()):
         which = {"least": "low", "most": "high"}.get(str(line.get_label()).partition("], ")[2].partition(" ")[0])
         if which:
             line.set_label(FITS[which])
-    ax.text(0.97, 0.03, "\n".join(told), transform=ax.transAxes, ha="right", va="bottom", fontsize=8)
+    ax.text(0.97, 0.03, "\n".join(told), transform=ax.transAxes, ha="right", va="bottom", fontsize=8,
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5})
 
 
 def telling(mine, split):
@@ -148,15 +149,17 @@ def labels(axes, reference="teacher"):
 
 
 def finding(panels, reference="teacher", sides=("low",)):
-    """What the runs of all panels show, in a sentence. panels: (runs, split) of each."""
+    """What the runs of all panels show, in a sentence. panels: (runs, split) of each. Slopes of several panels
+    stand, each with its interval, in the panels alone."""
     told = []
     for side in sides:
         slopes, beyond = zip(*(((slope, mine), (share, mine)) for mine, split in panels
                                for slope, share in [measured(split, side, reference)]))
-        sloped = f" (slope {between(slopes)})" if between(slopes) else ""
+        sloped = f" (slope {between(slopes)})" if len(panels) == 1 and between(slopes) else ""
+        whose = "its" if told else "the teacher's"
         more, most = ("less", "least") if side == "low" else ("more", "most")
-        told.append(f"{more} confident on {between(beyond)} of {'its' if told else 'the'} teacher's {most} confident "
-                    f"quarter{sloped}")
+        told.append(f"{more} confident on {between(beyond)} of {whose} {most} "
+                    f"confident quarter{sloped}")
     return f"{'On the class of the label, the' if reference == 'label' else 'The'} student is {', and '.join(told)}"
 
 

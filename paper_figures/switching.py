@@ -45,7 +45,7 @@ def over_time(found):
         ax.axhline(ends[-1], color="black", linewidth=1, linestyle="--", label="the teacher")
         ax.set(xlabel="epoch of the student")
         ax.set_title(_titled(teacher, run, len(by_teacher)))
-    axes[0].set_ylim(min(ends) - 4, max(ends) + 2)
+    axes[0].set_ylim(min(ends) - 2, max(ends) + 1)
     axes[0].set_ylabel("test accuracy (%)")
     seed = seeds_in_words({losses[loss][0].seed for losses in by_teacher.values() for loss in losses})
     return titled(figure, finding(by_teacher), f"A dot: the switch. Curves: {seed}; title: means over seeds. "
@@ -77,7 +77,7 @@ def _panels(by_teacher, sharex=False):
 def _titled(teacher, run, panels):
     """A teacher as the title of one of several panels, with the share of the labels that it fits."""
     fit = accuracy("teacher", "train").of_run(run)
-    return balanced(f"teacher: {teacher} (fits {fit:.0f}\u00a0% of the labels)", 110 // panels)
+    return balanced(f"teacher: {teacher} (fits {fit:.0f}\u00a0% of the labels)", 120 // panels)
 
 
 def table(found):

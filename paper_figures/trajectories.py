@@ -62,7 +62,7 @@ def draw(found, rows):
     lines = axes[0, 0].get_lines()
     teacher, teacher_end, start, student, student_end, _ = lines
     return titled(figure, f"The student's path lies below its teacher's in {', '.join(counts)}"
-                  + (f" of {len(mine)} seeds" if len(mine) > 1 else ""), _caption(found, rows),
+                  + (f" over {len(mine)} seeds" if len(mine) > 1 else ""), _caption(found, rows),
                   [teacher, student, start, teacher_end, student_end],
                   ["teacher", "student", "shared start", "teacher's end", "student's end"])
 

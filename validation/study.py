@@ -15,13 +15,13 @@ from pathlib import Path
 from threading import Thread, Timer
 from typing import Annotated, Literal
 
-import tyro
 from tqdm import tqdm
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from eigenkd._intervals import t_interval
 from eigenkd.table import Cells, written
 from validation import run, runs
+from validation.command_line import parsed
 from validation.errors import UsageError, exit_code
 from validation.interrupts import listening
 from validation.plans import make_plans
@@ -251,7 +251,7 @@ def dry_run_text(study, states):
 
 def parse(arguments):
     """The options and the studies that they name."""
-    options = tyro.cli(StudyOptions, prog="python -m validation.study", args=arguments)
+    options = parsed(StudyOptions, "python -m validation.study", arguments)
     if options.download and options.no_download:
         raise UsageError("--download: expected it or --no-download, got both; leave one out")
     if options.seeds is not None and (not options.seeds or min(options.seeds) < 0):

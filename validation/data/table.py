@@ -10,7 +10,7 @@ import numpy as np
 from eigenkd._atomic import sha256
 from validation.data.dataset import InFile, split, stamp
 from validation.data.splits import Splits, own_source
-from validation.errors import UsageError
+from validation.errors import UsageError, unreadable
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,10 @@ def _columns(flag, path, label, drop):
     file = Path(path).expanduser()
     try:
         table = pandas.read_csv(file, sep="\t" if file.suffix.lower() == ".tsv" else ",")
-    except (OSError, ValueError) as error:  # a ParserError is a ValueError
-        raise UsageError(f"{flag}: expected a .csv or .tsv file with a header, got {path or 'none'} ({error}); name "
+    except OSError as error:
+        raise unreadable(flag, "a .csv or .tsv file with a header", path, error) from error
+    except ValueError as error:  # of pandas, a ParserError for one
+        raise UsageError(f"{flag}: expected a .csv or .tsv file with a header, got {path} ({error}); name "
                          "another") from error
     for column, what in ((label, "--data.set.label"), *((name, "--data.set.drop") for name in drop)):
         if column not in table.columns:

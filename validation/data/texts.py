@@ -12,7 +12,7 @@ from eigenkd._atomic import sha256
 from validation.data import generated
 from validation.data.dataset import Dataset, InFile, split, stamp
 from validation.data.splits import Splits, own_source
-from validation.errors import UsageError
+from validation.errors import UsageError, unreadable
 
 TEXT = np.dtypes.StringDType()
 ENDINGS = (".parquet", ".tsv", ".csv", ".jsonl")
@@ -116,6 +116,8 @@ def read_table(flag, path):
     except ImportError as error:
         raise UsageError(f"{flag}: expected the package pyarrow for {path}, got none; install it with: python -m pip "
                          "install 'eigenkd[text]'") from error
-    except (OSError, ValueError) as error:  # a ParserError is a ValueError, and so is pyarrow's ArrowInvalid
+    except OSError as error:
+        raise unreadable(flag, "a file with a row for each text", path, error) from error
+    except ValueError as error:  # a ParserError, or pyarrow's ArrowInvalid
         raise UsageError(f"{flag}: expected rows with named columns in {path}, got: "
                          f"{' '.join(str(error).split())[:200]}; check the file") from error
