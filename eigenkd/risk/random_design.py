@@ -20,7 +20,7 @@ from eigenkd.filters.resolvents import NoResolvents, groups
 from eigenkd.risk.change import Change
 from eigenkd.risk.mixing import Line
 
-FIXED, NEWTON = 20, 24  # iterations for the effective penalty
+FIXED, NEWTON = 4, 14  # iterations for the effective penalty
 
 
 def random_design(eigenvalues: Array, coefficients: Array, n: int, noise: Array, unexplained: Array = 0.0
@@ -215,13 +215,16 @@ def _kappa(design, p):
     """The solution of p = kappa (n - sum_j lam_j/(lam_j + kappa)) that continues the one for p > 0.  Eq. (89)
 
     A contraction towards it, then Newton's method for logarithms: of both sides, or, with more features than samples,
-    of sum_j lam_j/(lam_j + kappa) + p/kappa = n, as then kappa > 0 where p = 0. Without derivatives.
+    of sum_j lam_j/(lam_j + kappa) + p/kappa = n, as then kappa > 0 where p = 0. The solution is the only one whose
+    angle lies between 0 and that of p. Without derivatives.
     """
     n, xp, p, lam = design.n, array_namespace(p), constant(p), constant(design.eigenvalues)
     excess, kappa = n - _rank(lam), p / n + xp.sum(lam) / n
     for _ in range(FIXED):
         kappa = p / n + xp.sum(lam * kappa[..., None] / (lam + kappa[..., None]), axis=-1) / n
     some = p != 0
+    angle = xp.imag(xp.log(xp.where(some, p, 1.0)))
+    least, most = xp.minimum(angle, 0 * angle), xp.maximum(angle, 0 * angle)
     for _ in range(NEWTON):
         share = lam / (lam + kappa[..., None])
         left = xp.where(lam > 0, kappa[..., None] / (lam + kappa[..., None]), 0.0)
@@ -229,7 +232,8 @@ def _kappa(design, p):
         wide = xp.log(learned / n) * learned / (xp.sum(share * left, axis=-1) + p / kappa)
         slope, rest = excess + xp.sum(left * (1 + share), axis=-1), excess + xp.sum(left, axis=-1)
         tall = xp.log(xp.where(some, kappa * rest / xp.where(some, p, 1.0), 1.0)) * rest / slope
-        kappa = kappa * xp.exp(xp.where(excess < 0, wide, -tall))
+        log = xp.log(kappa) + xp.where(excess < 0, wide, -tall)
+        kappa = xp.exp(xp.real(log) + 1j * xp.minimum(xp.maximum(xp.imag(log), least), most))
     return kappa
 
 
