@@ -25,8 +25,8 @@ def t_interval(values, within=ANYWHERE):
 def in_words(values, digits=2, within=ANYWHERE):
     """The mean of a list with its `t_interval` in brackets; of a single value that value, of none a dash."""
     if len(values) < 2:
-        return f"{values[0]:.{digits}f}" if len(values) else NONE
-    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(*t_interval(values, within), d=digits)
+        return f"{values[0]:z.{digits}f}" if len(values) else NONE
+    return "{:z.{d}f} [{:z.{d}f}, {:z.{d}f}]".format(*t_interval(values, within), d=digits)
 
 
 def sign_p_value(successes, trials):

@@ -12,7 +12,7 @@ from validation import costs, runs
 from validation.models.encoder import SIZES
 from validation.settings import SETTINGS, find, language
 
-from .running import ROOT
+from .running import ROOT, same_files
 from .tiny_roberta import TEXTS, tiny_roberta
 
 ROWS = {  # rows of Table 2: teacher, student, temperature, train and test accuracies where they are known
@@ -168,3 +168,13 @@ def test_a_killed_run_on_texts_is_bit_identical_when_it_is_resumed(place, tmp_pa
     report = json.loads(done.stdout)
     assert report["differing"] == [] and sum(report["kills"].values()) == 5
     assert {path.split("/")[-1] for path in report["files"]} >= {"outputs.npz", "weights.safetensors", "manifest.json"}
+
+
+def test_two_processes_with_dropout_are_bit_identical_when_they_are_resumed(place, tmp_path):
+    """Each process draws its own dropout, and resumes with its own random state. A checkpoint is made after step 10."""
+    done = subprocess.run([sys.executable, "-m", "tests.validation.two_killed", str(tmp_path), "12", *texts(place),
+                           "--data-dir", str(tmp_path / "data"), "--checkpoint-every", "10"], cwd=ROOT,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [done.stderr.count(f"{role}: resumes after step 10 ") for role in ("teacher", "student")] == [1, 1]
+    assert same_files(tmp_path / "whole", tmp_path / "killed") == []

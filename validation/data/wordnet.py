@@ -65,9 +65,7 @@ class WordNet(Texts):
         return Source(self.name, message, missing=message)
 
     def load(self, data_dir, download):
-        source = self.locate(data_dir, download)
-        if source.missing:
-            raise UsageError(source.missing)
+        source = self.located(data_dir, download)
         own = check_data_dir(data_dir) / self.name / FILE
         texts, labels = definitions(own if own.is_file() else DEBIAN / FILE)
         test = np.zeros(len(labels), dtype=bool)

@@ -42,6 +42,11 @@ def underfit(split="train"):
     return percent(f"underfit, {split} (%)", lambda result: 100 * result["deviation"][split]["underfit"], digits=0)
 
 
+def agreement(split="train"):
+    """How often the most probable classes of teacher and student are the same, in per cent."""
+    return percent(f"agreement, {split} (%)", lambda result: 100 * result["deviation"][split]["agreement"], digits=1)
+
+
 def overfit(split="train"):
     """The share of the teacher's most confident quarter on which the student is more confident, in per cent."""
     return percent(f"overfit, {split} (%)", lambda result: 100 * result["deviation"][split]["overfit"], digits=0)
