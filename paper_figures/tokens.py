@@ -10,7 +10,7 @@ from paper_figures.captions import drawn, titled
 from paper_figures.style import WIDTH
 
 FILE = "densities.npz"
-SHOWN = {"student": "distilled student, half the depth", "equal KL": "teacher's weights rounded, equal KL"}
+SHOWN = {"student": "distilled student", "equal KL": "rounded weights, equal KL"}
 CURVES = {"student": ("distilled student", "o", "C0"), "one_hot": ("same network on the text alone", "s", "C1"),
           "equal KL": ("rounded weights, equal KL", "^", "C3"), "Q4_0": ("Q4_0", "v", "C2")}
 ROWS = CURVES | {"3 bits": ("3 bits", "", ""), "Q8_0": ("Q8_0", "", "")}
@@ -49,8 +49,8 @@ def draw(found):
     for model, (label, marker, colour) in CURVES.items():
         _curve(curves, runs, model, label, marker, colour)
     curves.axhline(0, color="black", linestyle="--", linewidth=0.8)
-    curves.set(xlabel="tenth of the tokens by the teacher's confidence", ylabel="change of confidence (nats)",
-               xticks=range(1, 11), title="the model's less the teacher's")
+    curves.set(xlabel="tenth of tokens, by the teacher's confidence", ylabel="change of confidence (nats)",
+               xticks=range(1, 11), title="model less teacher")
     handles, labels = curves.get_legend_handles_labels()
     return titled(figure, finding(runs), f"Held-out tokens; densities of seed {runs[0].seed}, darker is fewer; "
                   f"bars: 95 % over seeds. {drawn(found.all)}", handles, labels)

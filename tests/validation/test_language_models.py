@@ -12,6 +12,7 @@ from eigenkd import deviation
 from validation.data import wordnet
 from validation.errors import UsageError
 from validation.language_models import text, training
+from validation.language_models.__main__ import main
 from validation.language_models.measurement import EDGES, compared, density, divergence, kept
 from validation.language_models.network import Causal
 from validation.language_models.quantisation import FORMATS, matched, quantised, rounded
@@ -160,7 +161,7 @@ def test_losses_are_means_over_tokens(loss):
 
 # A run
 
-def test_a_run_trains_measures_and_is_found_again(texts, tmp_path, monkeypatch):
+def test_a_run_trains_measures_and_is_found_again(texts, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(REGISTERED, SMALL.name, SMALL)
     torch.set_num_threads(1)
     go = {"device": torch.device("cpu"), "data_dir": tmp_path}
@@ -180,11 +181,30 @@ def test_a_run_trains_measures_and_is_found_again(texts, tmp_path, monkeypatch):
     values = [quantity.of(result) for quantity in STUDIES["language_models"].quantities]
     assert len(values) == 54 and all(isinstance(value, float) for value in values)
 
+    assert main([str(folder), "--model", "equal KL", "--contexts", "3", "--out", str(tmp_path / "logits")]) == 0
+    files = [tmp_path / "logits" / f"{name}.npy" for name in ("teacher", "equal_KL", "labels")]
+    shapes = [np.load(file).shape for file in files]
+    assert shapes == [(3, 16, 270), (3, 16, 270), (3, 16)] and (tmp_path / "logits" / "tokenizer.json").exists()
+    d = deviation.compare(*map(np.load, files))
+    assert d.points == 48 and 0.3 < d.kl / result["measured"]["test"]["equal KL"]["kl"][0] < 3
+    assert main([str(folder), "--model", "teacher"]) == main([str(tmp_path)]) == main(
+        [str(folder), "--contexts", "7"]) == 2
+    said = capsys.readouterr().err
+    for line in ("--model: expected one of student, one_hot, Q8_0", "RUN: expected a finished run of language_models",
+                 "--contexts: expected 1 to 6, got 7"):
+        assert line in said
+    for part in (folder / "student").iterdir():
+        part.rename(tmp_path / part.name)
+    assert main([str(folder)]) == 2 and "records have none: run it with python" in capsys.readouterr().err
+    for name in ("config.json", "result.json", "weights.safetensors", "metrics.jsonl"):
+        (tmp_path / name).rename(folder / "student" / name)
+
     monkeypatch.setattr(training, "Trainer", None)  # nothing is trained again
     assert training.run(SMALL, tmp_path / "runs", **go) == result
     (folder / "result.json").unlink()
     again = training.run(SMALL, tmp_path / "runs", **go)
-    assert again["measured"]["test"]["student"]["kl"] == pytest.approx(result["measured"]["test"]["student"]["kl"], 1e-3)
+    kl, kl_again = (one["measured"]["test"]["student"]["kl"] for one in (result, again))
+    assert kl_again == pytest.approx(kl, rel=1e-3)
 
 
 def test_a_comparison_is_that_of_all_logits_at_once(texts):

@@ -43,6 +43,11 @@ class LanguageModels:
         return "small language models on WordNet's English"
 
     @property
+    def data_title(self):
+        """What a figure calls the data."""
+        return "WordNet's definitions and examples"
+
+    @property
     def command(self):
         """The command that produces runs."""
         return "python -m validation.study language_models"

@@ -20,7 +20,7 @@ from validation.roles import Role
 from validation.seeding import local_default
 from validation.trainer import Trainer
 
-MATCHED = "equal KL"
+STUDENTS, MATCHED = ("student", "one_hot"), "equal KL"
 DRAWN = ("student", "Q4_0", MATCHED)  # whose densities are kept
 
 
@@ -36,8 +36,8 @@ def _run(plan, study, device, data_dir, note):
     text = corpus(study, data_dir)
     inputs, engine = Contexts(text, device), Engine(device)
     plan.folder.begin(plan.configuration)
-    teacher, *students = (trained(plan, study, role, inputs, engine, note) for role in ("teacher", "one_hot"))
-    students = {"student": trained(plan, study, "student", inputs, engine, note, teacher), "one_hot": students[0]}
+    teacher, one_hot = (trained(plan, study, role, inputs, engine, note) for role in ("teacher", "one_hot"))
+    students = dict(zip(STUDENTS, (trained(plan, study, "student", inputs, engine, note, teacher), one_hot)))
     target = divergence(teacher, students["student"], inputs.test)
     steps = matched(teacher, lambda model: divergence(teacher, model, inputs.test), target)
     models = students | {name: quantised(teacher, *format) for name, format in FORMATS.items()}
@@ -62,14 +62,20 @@ def measured_contexts(text, study):
     return {"test": text.test, "train": text.train[np.arange(count) * len(text.train) // count]}
 
 
+def untrained(study, role):
+    """The network of a role as it begins; both students begin with the same weights."""
+    teacher = role == "teacher"
+    with local_default(study.seed, "initialisation", "teacher" if teacher else "student"):
+        return Causal(study.vocabulary, study.hidden, study.layers if teacher else study.student_layers, study.heads,
+                      study.context)
+
+
 def trained(plan, study, name, inputs, engine, note, teacher=None):
     """The network of a role, trained in the folder of that name in the run's: found finished, resumed, or trained now.
 
-    The students start from the same weights. teacher: the network whose answers it is trained on, if any."""
-    layers = study.layers if name == "teacher" else study.student_layers
-    with local_default(study.seed, "initialisation", "teacher" if name == "teacher" else "student"):
-        network = Causal(study.vocabulary, study.hidden, layers, study.heads, study.context)
-    folder, configuration = Folder(plan.folder.path, name), plan.configuration | {"role": name}
+    teacher: the network whose answers it is trained on, if any."""
+    network, folder = untrained(study, name), Folder(plan.folder.path, name)
+    configuration = plan.configuration | {"role": name}
     if folder.is_finished() and folder.configuration() == configuration:
         folder.load_weights(network)
         return engine.placed(network)
