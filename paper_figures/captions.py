@@ -5,6 +5,7 @@ import textwrap
 
 from eigenkd._intervals import PERCENT, in_words
 from validation.data import DATASETS
+from validation.registered import REGISTERED
 from validation.report import at_chance
 
 MARK = "†"  # marks a number that depends on a network at chance
@@ -117,8 +118,9 @@ def data_of(run):
 
 
 def title_of(run):
-    """The name of the data set of a run."""
-    title = getattr(DATASETS.get(_data_set(run)), "title", None)
+    """The name of the data set of a run; of a part of a data set, the setting's own name for it."""
+    title = getattr(REGISTERED.get(run.value("setting")), "data_title", None) or getattr(
+        DATASETS.get(_data_set(run)), "title", None)
     return title if isinstance(title, str) else _data_set(run)  # of a file of the user, the title stands in the file
 
 
