@@ -103,7 +103,7 @@ def run(options):
         f"{'the same time' if options.student_time is None else f'{options.student_time:g}'}; a verdict where it is "
         f"more than {CERTAIN:g} standard errors (and more than a millionth of the error).",
         "Weight: the best one of the teacher in targets that mix teacher and labels, of any sign; none where the data "
-        "do not determine it, as both models hardly differ.",
+        "do not determine it, as students of either hardly differ.",
         "Distilling is compared with this teacher: where it helps, stopping earlier may do as well.",
         f"From half to twice the best time ({time:.4g}) the sign of a change is least sure.",
         *([GUESSED] if where == "training" and not known else [])))
