@@ -110,7 +110,8 @@ def test_times_and_weights_that_are_no_numbers_are_explained():
     assert "Not training at all (time 0) would lower it by" in str(still)
     assert stopping(np.inf) == "Training the teacher to the end (time inf)"
     same = risk.advise(problem_of(60), student_time=1e9, teacher_time=1e9)
-    assert np.isnan(same.weight) and "No weight for mixing teacher and labels: students of either hardly differ" in str(same)
+    assert np.isnan(same.weight)
+    assert "No weight for mixing teacher and labels: students of either hardly differ" in str(same)
     assert "to leave the squared error on new inputs as it is" in str(same)
     assert risk.advise(problem_of(60), student_time=2**80, teacher_time=1.0).student_time == 2.0**80
     with pytest.raises(ValueError, match=r"student_time: expected a number below 1.8e308, .*; pass inf"):
