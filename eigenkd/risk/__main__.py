@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from math import inf, isfinite
 
@@ -76,7 +77,7 @@ def main(arguments=None):
 def run(options):
     """(sentences, table) of the command. Raises ValueError, TypeError or OSError for mistakes."""
     check(options)
-    X, y = features(options), np.asarray(files.read(options.labels))
+    X, y = features(options), labels(options)
     y = one_hot(y) if options.classes else numbers(y)
     flow = kernel_flow(X, y) if options.kernel else linear_flow(X, y, intercept=options.intercept)
     noise = given_noise(options, flow)
@@ -102,7 +103,7 @@ def run(options):
         f"{'the same time' if options.student_time is None else f'{options.student_time:g}'}; a verdict where it is "
         f"more than {CERTAIN:g} standard errors (and more than a millionth of the error).",
         "Weight: the best one of the teacher in targets that mix teacher and labels, of any sign; none where the data "
-        "do not determine it, as both models hardly differ.",
+        "do not determine it, as students of either hardly differ.",
         "Distilling is compared with this teacher: where it helps, stopping earlier may do as well.",
         f"From half to twice the best time ({time:.4g}) the sign of a change is least sure.",
         *([GUESSED] if where == "training" and not known else [])))
@@ -111,11 +112,29 @@ def run(options):
 def features(options):
     """X as the file has it, without the columns that are to be left out."""
     if options.ids is None and not options.drop:
-        return numbers(np.asarray(files.read(options.features)), "X")
+        return as_matrix(np.asarray(files.read(options.features)), options)
     if not options.features.lower().endswith(".csv"):
         raise ValueError(f"--{'drop' if options.drop else 'ids'}: expected X to be a .csv file, got "
                          f"{options.features}; leave the option out")
-    return numbers(files.read_csv(options.features, options.ids, options.drop).values, "X")
+    return as_matrix(files.read_csv(options.features, options.ids, options.drop).values, options)
+
+
+def as_matrix(X, options):
+    """X, if it is what the options say; a single feature as a column."""
+    X = numbers(X, "X")
+    if options.kernel and (X.ndim != 2 or X.shape[0] != X.shape[1]):
+        raise ValueError(f"--kernel: expected X to be a square matrix, a row and a column a sample, got shape "
+                         f"{X.shape}; leave --kernel out for features")
+    return X[:, None] if X.ndim == 1 else X
+
+
+def labels(options):
+    """Y as the file has it."""
+    try:
+        return np.asarray(files.read(options.labels))
+    except ValueError as error:
+        message = re.sub(r" \(--drop .*?\)", "", str(error))  # which is about X
+        raise ValueError(f"Y: {message}") from error
 
 
 def numbers(array, name="Y"):

@@ -17,7 +17,7 @@ from eigenkd.risk.tuning import Tuned, tune
 CERTAIN = 2.0  # standard errors that a change has to exceed for a verdict
 NEGLIGIBLE = 1e-6  # of the teacher's risk: what is less changes nothing
 NEAR = 2.0  # times the best stopping time, or a part of it: where the sign of a change is least sure
-LARGEST = 100.0  # a larger weight means that both models hardly differ
+LARGEST = 100.0  # a larger weight means that students of either hardly differ
 GUESSED = ("Caution: the noise is estimated, and a part of the target that the features cannot follow counts as noise; "
            "pass the noise if you know it.")
 HELPS, HURTS, UNKNOWN = "helps", "hurts", "can't tell"
@@ -80,7 +80,8 @@ class Advice:
 
     @property
     def weight(self) -> float:
-        """The best weight of the teacher; NaN where the data do not determine it, as both models hardly differ."""
+        """The best weight of the teacher; NaN where the data do not determine it, as students of either hardly
+        differ."""
         weight, error = float(self.mixed.weight), float(self.mixed.standard_errors.weight)
         return weight if isfinite(error) and abs(weight) <= LARGEST else nan
 
@@ -104,7 +105,7 @@ class Advice:
         weight = self.weight
         mixing = (f"Mixing teacher and labels with weights {weight:.3g} and {1 - weight:.3g} would "
                   f"{self._verb(self.change_by_mixing)} (chosen from the data: expect less)." if isfinite(weight) else
-                  "No weight for mixing teacher and labels: the models hardly differ, so that the data do not "
+                  "No weight for mixing teacher and labels: students of either hardly differ, so the data do not "
                   "determine it.")
         return "\n".join([
             f"{opening[self.verdict]} (student {self.student_time:.4g}, teacher {self.teacher_time:.4g}): a student is "

@@ -101,8 +101,8 @@ def test_cautions_say_where_a_verdict_is_less_sure():
         assert 0 < best < 5 and len(advice.cautions) == guessed
         assert ("the noise is estimated, and a part of the target that the features cannot" in str(advice)) == guessed
         close = risk.advise(flow, student_time=0.1, teacher_time=1.5 * best, inputs=inputs, noise=noise)
-        assert f"the teacher's time is close to the best one ({best:.4g}), where the sign of such changes is least sure" \
-            in str(close) and len(close.cautions) == 1 + guessed
+        assert len(close.cautions) == 1 + guessed
+        assert f"teacher's time is close to the best one ({best:.4g}), where the sign of such changes is" in str(close)
 
 
 def test_times_and_weights_that_are_no_numbers_are_explained():
@@ -110,10 +110,11 @@ def test_times_and_weights_that_are_no_numbers_are_explained():
     assert "Not training at all (time 0) would lower it by" in str(still)
     assert stopping(np.inf) == "Training the teacher to the end (time inf)"
     same = risk.advise(problem_of(60), student_time=1e9, teacher_time=1e9)
-    assert np.isnan(same.weight) and "No weight for mixing teacher and labels: the models hardly differ" in str(same)
+    assert np.isnan(same.weight)
+    assert "No weight for mixing teacher and labels: students of either hardly differ" in str(same)
     assert "to leave the squared error on new inputs as it is" in str(same)
     assert risk.advise(problem_of(60), student_time=2**80, teacher_time=1.0).student_time == 2.0**80
-    with pytest.raises(ValueError, match="student_time: expected a number below 1.8e308, .*; pass inf"):
+    with pytest.raises(ValueError, match=r"student_time: expected a number below 1.8e308, .*; pass inf"):
         risk.advise(problem_of(60), student_time=2**2000, teacher_time=1.0)
 
 

@@ -84,6 +84,7 @@ def test_pure_noise_is_stopped_at_once(folder, capsys):
     (("X.npy", "y.npy", "--teacher-time", "-1"), "--teacher-time: expected a number >= 0, got -1"),
     (("X.npy", "names.npy"), "Y: expected numbers, got <U3, as 'cat'; add --classes if these are classes"),
     (("X.npy", "each.npy", "--classes"), "Y: expected classes that several samples share with --classes, got 80 diff"),
+    (("X.npy", "y.npy", "--kernel"), "--kernel: expected X to be a square matrix, a row and a column a sample, got sh"),
     (("X.npy", "y.npy", "--drop", "f0"), "--drop: expected X to be a .csv file"),
     (("X.npy", "y.npy", "--classes"), "Y: expected one class a sample with --classes, got shape"),
     (("K.npy", "y.npy", "--kernel", "--intercept"), "--intercept: expected features, got --kernel"),
