@@ -95,6 +95,7 @@ def test_students_in_function_space_have_learned():
 
 
 def test_the_committed_records_suffice_for_all_their_figures(tmp_path, capsys):
+    (tmp_path / "runs").mkdir()
     choice = Choice(tmp_path / "runs")
     for name in ("fig1b", "fig17", "fig18", "fig19", "fig20", "fig21", "fig22", "fig23", "fig4a", "exaggeration",
                  "gains", "gains_over_time", "gains_away", "phase", "tokens", "loss_switching", "confidence_mnist",

@@ -127,6 +127,9 @@ def test_smoke_and_dry_runs_of_a_setting_of_texts(place, command, result_of):
     code, out, _ = command("roberta_small_mnli", "--dry-run", "--no-download")
     assert code == 0 and "networks: MISSING: --no-download: expected the encoder gaunernst/bert-small" in out
     assert "data: MISSING: --no-download: expected MNLI in" in out and "a stand-in: RoBERTa-Small is not public" in out
+    assert "seed 0: cannot run before what is MISSING is there" in out
+    _, out, _ = command("roberta_small_mnli", "--dry-run")
+    assert "networks: not on this machine, to be downloaded" in out and "seed 0: would run" in out
     code, out, _ = command("roberta_small_mnli", "--dry-run", "--no-download", "--json")
     (plan,) = json.loads(out)
     assert plan["parameters"] is None and plan["megabytes"] is None and "models/gaunernst" in plan["missing"]

@@ -120,6 +120,8 @@ def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_pa
     for arguments, message in (
             (["--at-once", "0"], "error: --at-once: expected at least 1, got 0; leave it out"),
             (["--download", "--no-download"], "error: --download: expected it or --no-download"),
+            (["--seeds", "0", "x"], "error: --seeds: expected whole numbers, got '0' 'x'; see python -m validation.study"),
+            (["--at-once=many"], "error: --at-once: expected a whole number, got 'many'; see"),
             (["--seeds", "-1"], "error: --seeds: expected")):
         code, out, err = small(*arguments)
         assert code == 2 and out == "" and err.startswith(message), err
