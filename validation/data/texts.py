@@ -71,10 +71,17 @@ def _read(path, test_path, text, label, stamps):
 
 def columns(flag, path, text, label):
     """(texts (n, parts), labels (n,) strings) of a file. Raises UsageError, which names the flag."""
+    import pandas
+
     table = read_table(flag, path)
     check_columns(table, path, (*(("--data.set.text", name) for name in text), ("--data.set.label", label)))
     for name in (*text, label):
-        if (empty := table[name].isna()).any():
+        if (odd := ~table[name].map(pandas.api.types.is_scalar).astype(bool)).any():
+            raise UsageError(f"{flag}: expected a text or a number of {name!r} in each row, got a "
+                             f"{type(table[name][int(odd.argmax())]).__name__} in row {int(odd.argmax()) + 1} of "
+                             f"{path}; write it as a text")
+        empty = table[name].isna() | ((table[name] == "") & (name == label))  # a text may be empty
+        if empty.any():
             raise UsageError(f"{flag}: expected a value of {name!r} in each row, got none in row "
                              f"{int(empty.argmax()) + 1} of {path}; fill it in, or remove the row")
     if not len(table):
