@@ -14,8 +14,12 @@ SHOWN = {"student": "distilled student", "equal KL": "rounded weights, equal KL"
 CURVES = {"student": ("distilled student", "o", "C0"), "one_hot": ("same network on the text alone", "s", "C1"),
           "equal KL": ("rounded weights, equal KL", "^", "C3"), "Q4_0": ("Q4_0", "v", "C2")}
 ROWS = CURVES | {"3 bits": ("3 bits", "", ""), "Q8_0": ("Q8_0", "", "")}
-QUANTITIES = {"kl": "KL (nats)", "change": "change of confidence (nats)", "entropy_change": "change of entropy (nats)",
-              "flipped": "another top token"}
+COLUMNS = {  # title -> where in a comparison, digits
+    "KL (nats)": (("kl",), 4), "change of confidence (nats)": (("change",), 3),
+    "slope, least sure quarter": (("slope", "low"), 3), "less sure there": (("underfit",), 3),
+    "slope, surest quarter": (("slope", "high"), 3), "surer there": (("overfit",), 3),
+    "change of entropy (nats)": (("entropy_change",), 3), "another top token": (("flipped",), 3),
+    "ln(PPL ratio)": (("log_perplexity_ratio",), 4)}
 
 
 def values(runs, model, *path, split="test"):
@@ -79,13 +83,10 @@ def _in_words(found, digits=2):
 
 
 def table(found):
-    """A row a model, held-out text and training text: means over seeds with their 95% intervals."""
+    """A row a model, on held-out and on training text: means over seeds with their 95% intervals."""
     (_, runs), = found.runs
-    header = ("text", "model", *QUANTITIES.values(), "slope, least sure quarter", "less sure there",
-              "slope, surest quarter", "surer there", "ln(PPL ratio)", "seeds")
-    paths = [*((name,) for name in QUANTITIES), ("slope", "low"), ("underfit",), ("slope", "high"), ("overfit",),
-             ("log_perplexity_ratio",)]
-    rows = [(text, label, *(_in_words(over_seeds(values(runs, model, *path, split=split)), 3).replace("+", "")
-                            for path in paths), str(len(runs)))
+    rows = [(text, label, *(_in_words(over_seeds(values(runs, model, *path, split=split)), digits).replace("+", "")
+                            for path, digits in COLUMNS.values()))
             for split, text in (("test", "held out"), ("train", "training")) for model, (label, *_) in ROWS.items()]
-    return Cells(header, tuple(rows), align="ll")
+    return Cells(("text", "model", *COLUMNS), tuple(rows), align="ll",
+                 notes=(f"Means over {len(runs)} seeds and 95% intervals over them. {drawn(found.all)}",))

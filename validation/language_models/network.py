@@ -1,7 +1,8 @@
 """The network: a causal transformer whose logits have the shape (texts, vocabulary, tokens)."""
 
 from torch import nn
-from transformers import LlamaConfig, LlamaModel
+
+from validation.models.pretrained import library
 
 
 class Causal(nn.Module):
@@ -13,7 +14,8 @@ class Causal(nn.Module):
 
     def __init__(self, vocabulary, hidden, layers, heads, context):
         super().__init__()
-        self.body = LlamaModel(LlamaConfig(
+        transformers = library()
+        self.body = transformers.LlamaModel(transformers.LlamaConfig(
             vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
             num_key_value_heads=heads, intermediate_size=8 * hidden // 3 // 32 * 32, max_position_embeddings=context,
             pad_token_id=None, bos_token_id=0, eos_token_id=0, use_cache=False))

@@ -1,14 +1,15 @@
 """Text as contexts of tokens: a byte-level BPE trained on the spot, and rows of token ids."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from validation.data.wordnet import glosses
 from validation.errors import UsageError
 from validation.inputs import Fixed, spread
+from validation.models.pretrained import library
 from validation.seeding import generator
 
 END = "<|endoftext|>"  # before each text
@@ -22,7 +23,7 @@ class Corpus:
     """tokeniser: a `tokenizers.Tokenizer`; train, test, log: contexts (n, context + 1) of token ids. No text is in two
     of them."""
 
-    tokeniser: Tokenizer
+    tokeniser: Any
     train: np.ndarray
     test: np.ndarray
     log: np.ndarray
@@ -43,11 +44,11 @@ def corpus(study, data_dir):
 
 def bpe(texts, vocabulary):
     """A byte-level BPE of `vocabulary` tokens, `END` among them, trained on texts."""
-    tokeniser = Tokenizer(models.BPE())
-    tokeniser.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokeniser.decoder = decoders.ByteLevel()
-    tokeniser.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=[END], initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    tokenizers = library("tokenizers")
+    bytewise, tokeniser = tokenizers.pre_tokenizers.ByteLevel, tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokeniser.pre_tokenizer, tokeniser.decoder = bytewise(add_prefix_space=False), tokenizers.decoders.ByteLevel()
+    tokeniser.train_from_iterator(texts, tokenizers.trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=[END], initial_alphabet=sorted(bytewise.alphabet()),
         show_progress=False))
     return tokeniser
 
