@@ -80,7 +80,8 @@ def _tangent(view, primals, changes):
     if changes.rest is not None:
         shared.append((gain * spectrum.inverse)[..., None] * times(U.T, changes.rest))
     if dX is not None:
-        turning.append(turned(filter, lam, *spectrum.turn(fitted, dX), c, spectrum.refined))
+        first, second = spectrum.turn(fitted, dX)
+        turning.append(turned(filter, lam, first, second, c, spectrum.refined))
     if dX is not None and not spectrum.spans_samples:
         shared.append(h * times(V.T, times(dX.T, rest - times(U, c))))
         if fitted:
@@ -109,8 +110,8 @@ def _cotangent(view, primals, along, wanted):
     drest = times(U, (gain * spectrum.inverse)[..., None] * shared) if wanted.rest else None
     dX, dnew = None, None
     if wanted.inputs:
-        turned_by = turned_back(filter, lam, turning, c, *spectrum.turns(fitted), spectrum.refined)
-        dX = spectrum.turn_back(fitted, *turned_by)
+        first, second = turned_back(filter, lam, turning, c, *spectrum.turns(fitted), spectrum.refined)
+        dX = spectrum.turn_back(fitted, first, second)
     if wanted.inputs and not spectrum.spans_samples:
         dX = dX + outer(rest - times(U, c), h * shared) @ V.T
         if fitted:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from scipy.sparse import sparray, spmatrix
     from scipy.sparse.linalg import LinearOperator
 
-__all__ = ["Array", "ArrayLike", "MatrixLike", "Shape"]
+__all__ = ["Array", "ArrayLike", "MatrixLike", "Pair", "Shape"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -59,5 +59,6 @@ class Array(Protocol):
     def __ge__(self, other: Any, /) -> "Array": ...
 
 
+Pair: TypeAlias = tuple[Array, Array]
 Product: TypeAlias = Callable[[Any], Any]  # of columns: V -> X @ V
 MatrixLike: TypeAlias = "ArrayLike | sparray | spmatrix | LinearOperator | Product | tuple[Product, Product]"
