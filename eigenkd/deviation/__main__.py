@@ -34,12 +34,12 @@ class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for every other mistake."""
 
     def error(self, message):
-        self.exit(2, f"error: {message}; see python -m eigenkd.deviation --help\n")
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def parser():
+def parser(prog="python -m eigenkd.deviation"):
     """The command line."""
-    result = Parser(prog="python -m eigenkd.deviation", description="How a student's confidence deviates from its "
+    result = Parser(prog=prog, description="How a student's confidence deviates from its "
                     "teacher's: a verdict, a table, and on request a page for the browser.", epilog="Files are .npy, "
                     ".npz, .safetensors or .csv, base files of llama-perplexity, or top-k log-probabilities (.jsonl, "
                     ".parquet); one array of several is FILE:NAME. Pickles are never read.")
@@ -81,9 +81,9 @@ def parser():
     return result
 
 
-def main(arguments=None):
+def main(arguments=None, prog="python -m eigenkd.deviation"):
     """Print the verdict and the table, write what is asked for; 0, or 2 after a user's mistake, 130 after Ctrl-C."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     try:
         run(options)
     except KeyboardInterrupt:

@@ -135,7 +135,8 @@ def _residual(filter, local):
         raise NoResolvents(repr(filter))
     weight = filter.weight
     if isinstance(weight, schedules.Handover):
-        return _generations(weight, *_residual(filter.start, local), local)
+        start, at_start = _residual(filter.start, local)
+        return _generations(weight, start, at_start, local)
     (b, at_b), (d, at_d) = _residual(filter.target, local), _residual(filter.start, local)
     if isinstance(weight, ClosedForm) and weight.name == "constant":
         w = local(weight.arguments[0])
@@ -201,7 +202,7 @@ def _merged(terms):
         if None in key:
             others.append(term)
             continue
-        key = (key[0], *sorted(key[1:]))
+        key = (key[0], *sorted(key[1:]))  # pyrefly: ignore[bad-specialization]
         before = found.get(key)
         found[key] = term if before is None else Term(before.weight + term.weight, term.time, term.strengths)
     return [t for t in found.values() if not (isinstance(t.weight, float | int) and t.weight == 0)] + others

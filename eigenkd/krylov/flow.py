@@ -8,7 +8,7 @@ Eqs. (55)-(60), docs/theory.md.
 
 from functools import cached_property
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -154,7 +154,8 @@ class KrylovFlow:
 
         start = np.random.default_rng(0).normal(size=operator.size)
         tolerance = 0 if like.dtype.itemsize == 8 else 1e-6
-        matrix = LinearOperator((operator.size, operator.size), matvec=product, dtype=float)
+        operator_of: Any = LinearOperator  # SciPy has no types
+        matrix = operator_of((operator.size, operator.size), matvec=product, dtype=float)
         values, vectors = eigsh(matrix, count, which="LA", v0=start, tol=tolerance)
         values, vectors = np.maximum(values[::-1], 0.0), placed(vectors[:, ::-1].T, like)
         self._spent += 1

@@ -20,12 +20,12 @@ class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for every other mistake."""
 
     def error(self, message):
-        self.exit(2, f"error: {message}; see python -m eigenkd.risk --help\n")
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def parser():
+def parser(prog="python -m eigenkd.risk"):
     """The command line."""
-    result = Parser(prog="python -m eigenkd.risk", description="For a linear model (or kernel regression) trained by "
+    result = Parser(prog=prog, description="For a linear model (or kernel regression) trained by "
                     "gradient flow on your features and labels: when to stop it, whether a student of it has less "
                     "risk, and with which weight to mix teacher and labels. Squared error; from these data alone.",
                     epilog="Files are .npy, .npz, .safetensors or .csv; one array of several is FILE:NAME. Times are "
@@ -48,9 +48,9 @@ def parser():
     return result
 
 
-def main(arguments=None):
+def main(arguments=None, prog="python -m eigenkd.risk"):
     """Print the advice and the table; 0, or 2 after a user's mistake."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     try:
         sentences, table = run(options)
     except (ValueError, TypeError, OSError, MemoryError) as error:

@@ -184,7 +184,8 @@ def _basis(layer, seen):
         images = nn.functional.pad(images, _padding(module))
     if isinstance(module, nn.Conv1d):
         images, shape = images[:, :, None], {key: (1, *size) for key, size in shape.items()}
-    return projection.patch_eigenbasis(images.double().numpy(), **shape, groups=module.groups)
+    return projection.patch_eigenbasis(images.double().numpy(), shape["kernel_size"], dilation=shape["dilation"],
+                                       groups=module.groups)
 
 
 def _padding(convolution):

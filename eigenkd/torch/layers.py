@@ -120,7 +120,7 @@ def _inside(network, name):
             module = inner
         else:
             kept.append(part)
-            module = getattr(unwrapped(module), "_modules", {}).get(part)
+            module = getattr(unwrapped(module), "_modules", {}).get(part)  # pyrefly: ignore[bad-argument-type]
     return ".".join(kept)
 
 
