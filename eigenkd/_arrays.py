@@ -179,6 +179,14 @@ def to_numpy(x: Any) -> np.ndarray:
     return np.asarray(x.detach().cpu() if is_torch_array(x) else x)
 
 
+def _float(name, value):
+    try:
+        return np.asarray(float(value))
+    except OverflowError as error:
+        raise ValueError(f"{name}: expected a number below 1.8e308, the largest in double precision, got a larger one; "
+                         f"pass inf if that is meant") from error
+
+
 def _as_array(name, value):
     if isinstance(value, str | bytes) or value is None:
         raise TypeError(f"{name}: expected numbers, got {value!r}; pass an array, a list or a number")
@@ -189,6 +197,7 @@ def _as_array(name, value):
         x = value
     elif isinstance(value, Real | np.generic):
         x = np.asarray(value)
+        x = _float(name, value) if x.dtype == object else x  # whole numbers of more than 64 bits
     else:
         try:
             x = np.asarray(value)

@@ -18,7 +18,8 @@ class Cells:
     """The contents of a table.
 
     header: the names of the columns, of text alone it may be empty; rows: of cells, each as long as the others; notes:
-    sentences under the table. align: "l" or "r" for each of the first columns, those after it being "r".
+    sentences under the table. Cells are text, for "csv" and "json" also numbers, None where there is none. align: "l"
+    or "r" for each of the first columns, those after it being "r".
     """
 
     header: tuple[str, ...]

@@ -10,8 +10,8 @@ from eigenkd._arrays import Array, moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
-from eigenkd.risk.directions import equally_weighted, of_targets, parts
-from eigenkd.risk.estimates import averaged, checked_pair, given_noise, noise_variance, unknown, variance_of_energy
+from eigenkd.risk.directions import of_targets, parts
+from eigenkd.risk.estimates import averaged, checked_pair, noise_variance, stein, unknown
 from eigenkd.risk.left_out import left_out_of
 
 PROBES = 32  # random labels without a signal, which show how much noise the models pass on
@@ -22,7 +22,7 @@ PROBES = 32  # random labels without a signal, which show how much noise the mod
 class Change:
     """R(student) - R(teacher) (...,), linear in the noise: A - noise * B. Negative where distilling helps.  Eq. (97)
 
-    of_change: the pair (A, -B). standard_error: of the change; 0 where it is exact.
+    of_change: the pair (A, -B). standard_error: of the change; 0 where it is exact, with derivative 0 there.
     """
 
     noise: Any
@@ -79,15 +79,11 @@ def estimated_change(flow: LinearFlow, student: Filter, teacher: Filter, noise: 
 
 
 def _in_sample(flow, student, teacher, noise):
-    equally_weighted(flow)
-    g, left, delta = _gains(flow, student, teacher)
-    here, (n, m) = of_targets(flow), flow.targets.shape
+    (g, left, delta), n = _gains(flow, student, teacher), flow.targets.shape[0]
+    here, noise, error = stein(flow, teacher, noise)
     xp, q = array_namespace(g), delta * (2 * left + delta)
-    noise, spread = given_noise(flow, noise, xp.sum(g, axis=-1))
-    energy = variance_of_energy(here.energy, noise[..., None] / m, m)
     slope = -2 * xp.sum(delta, axis=-1) / n
-    error = xp.sqrt(xp.sum(q**2 * energy, axis=-1) / n**2 + (slope * spread) ** 2)
-    return Change(noise, (xp.sum(q * here.energy, axis=-1) / n, slope), error)
+    return Change(noise, (xp.sum(q * here.energy, axis=-1) / n, slope), error(q, slope))
 
 
 def _on_new_inputs(flow, student, teacher, noise):

@@ -31,7 +31,8 @@ class LineErrors(NamedTuple):
 @pytree("noise", "of_risk", "of_difference", "of_distance", "standard_errors")
 @dataclass(frozen=True, eq=False)
 class EstimatedLine(Line):
-    """A `Line` estimated from the data. `noise_at` and `weight` have the errors of what they are made of."""
+    """A `Line` estimated from the data. `noise_at` and `weight` have the errors of what they are made of. For new
+    inputs `noise_at` raises ValueError: leave-one-out errors do not say which part of them is noise."""
 
     standard_errors: LineErrors = None
 
@@ -81,24 +82,33 @@ def unknown(inputs):
 
 def _in_sample(flow, student, teacher, noise):
     """Stein's estimates: c^2 - noise in place of the signal's energy.  Eqs. (93), (94)"""
-    equally_weighted(flow)
     s, left, d = gains(flow, student, teacher)
-    here, n, m = of_targets(flow), *flow.targets.shape
-    xp = array_namespace(s)
+    here, noise, error = stein(flow, teacher, noise)
+    xp, n = array_namespace(s), flow.targets.shape[0]
     fit = flow.fit(student)
-    df = degrees_of_freedom(fit)
-    noise, spread = given_noise(flow, noise, degrees_of_freedom(flow.fit(teacher)))
-    of_risk = loss_of(fit, here), 2 * df / n - 1
+    of_risk = loss_of(fit, here), 2 * degrees_of_freedom(fit) / n - 1
     of_difference = -xp.sum(d * left * here.energy, axis=-1) / n, xp.sum(d, axis=-1) / n
     of_distance = xp.sum(d**2 * here.energy, axis=-1) / n, 0 * xp.sum(d, axis=-1)
+    errors = error(left**2, of_risk[1], 1.0), error(d * left, of_difference[1]), error(d**2, 0.0)
+    return _line(noise, of_risk, of_difference, of_distance, errors, True)
+
+
+def stein(flow, teacher, noise):
+    """(directions, noise, error) of estimates on the training inputs: error(q, slope, beyond) is the standard error of
+    (1/n) sum_k q_k ||c_k||^2 + slope * noise, and of beyond times the energy that no training reaches.  Eq. (94)
+
+    noise: of all outputs; where it is None estimated, with the teacher's degrees of freedom.
+    """
+    here, (n, m) = of_targets(equally_weighted(flow)), flow.targets.shape
+    noise, spread = given_noise(flow, noise, degrees_of_freedom(flow.fit(teacher)))
     energy = variance_of_energy(here.energy, noise[..., None] / m, m)
     outside = variance_of_energy(here.floor, noise / m, m * here.unreached)
 
-    def error(quadratic, linear, rest=0.0):
-        return xp.sqrt((xp.sum(quadratic**2 * energy, axis=-1) + rest) / n**2 + (linear * spread) ** 2)
+    def error(quadratic, slope, beyond=0.0):
+        xp = array_namespace(quadratic)
+        return root((xp.sum(quadratic**2 * energy, axis=-1) + beyond**2 * outside) / n**2 + (slope * spread) ** 2)
 
-    errors = (error(left**2, of_risk[1], outside), error(d * left, of_difference[1]), error(d**2, 0.0))
-    return _line(noise, of_risk, of_difference, of_distance, errors)
+    return here, noise, error
 
 
 def _left_out(flow, student, teacher, noise):
@@ -111,23 +121,29 @@ def _left_out(flow, student, teacher, noise):
     values, errors = zip(*(averaged(xp.sum(a * b, axis=-2))
                            for a, b in ((alone, alone), (alone, between), (between, between))))
     nothing = 0 * values[1]
-    return _line(noise, (values[0], nothing - 1), (values[1], nothing), (values[2], nothing), errors)
+    return _line(noise, (values[0], nothing - 1), (values[1], nothing), (values[2], nothing), errors, False)
 
 
-def _line(noise, of_risk, of_difference, of_distance, errors):
+def _line(noise, of_risk, of_difference, of_distance, errors, separated):
     line = Line(noise, of_risk, of_difference, of_distance)
     xp, D = array_namespace(errors[1]), line.distance
-    weight = xp.sqrt(errors[1] ** 2 + (line.weight * errors[2]) ** 2) / xp.where(D > 0, D, 1.0)
+    weight = root(errors[1] ** 2 + (line.weight * errors[2]) ** 2) / xp.where(D > 0, D, 1.0)
     errors = LineErrors(*errors, xp.where(D > 0, weight, xp.inf))
-    return EstimatedLine(noise, of_risk, of_difference, of_distance, errors)
+    return EstimatedLine(noise, of_risk, of_difference, of_distance, separated, errors)
 
 
 def averaged(values):
     """(mean, standard error) over the last axis, of functions of leave-one-out errors."""
     xp, n = array_namespace(values), values.shape[-1]
     mean = xp.mean(values, axis=-1)
-    spread = xp.sqrt(xp.sum((values - mean[..., None]) ** 2, axis=-1) / max(n - 1, 1))
+    spread = root(xp.sum((values - mean[..., None]) ** 2, axis=-1) / max(n - 1, 1))
     return mean, PAIRS * spread / n**0.5
+
+
+def root(x):
+    """The square root of what is >= 0, with derivative 0 at 0: a standard error has a kink there."""
+    xp, some = array_namespace(x), x > 0
+    return xp.where(some, xp.sqrt(xp.where(some, x, 1.0)), 0.0)
 
 
 def variance_of_energy(energy, sigma, count):

@@ -24,12 +24,14 @@ class Line:
 
     All numbers (...,) are linear in the noise: pairs (what the signal gives, what a unit of noise adds). of_risk: R, of
     the first model. of_difference: R - C, with C the cross risk of both. of_distance: D, their squared distance.
+    separated: whether the pairs are known; else each second one is 0 and `noise_at` has no answer.
     """
 
     noise: Any
     of_risk: tuple
     of_difference: tuple
     of_distance: tuple
+    separated: bool = True
 
     def _at(self, pair):
         return pair[0] + self.noise * pair[1]
@@ -69,8 +71,13 @@ class Line:
 
         The best weight grows with the noise: it is negative below noise_at(0) and above one above noise_at(1). The
         second model (pure distillation) beats the first (no distillation) above noise_at(0.5). NaN where no noise gives
-        that weight.
+        that weight. Raises ValueError where signal and noise are not known apart, as for measured or left-out errors.
         """
+        if not self.separated:
+            raise ValueError("noise_at: expected a line whose risks are split into signal and noise, got one of "
+                             "measured or leave-one-out errors, which do not say what is noise; use mixing(...) or "
+                             "estimated_mixing(..., inputs='training'), or estimated_change(...).break_even_noise for "
+                             "new inputs")
         a, b = (self.of_difference[i] - weight * self.of_distance[i] for i in (0, 1))
         xp = array_namespace(a + b)
         return xp.where(b != 0, -a / xp.where(b != 0, b, 1.0), xp.nan)
@@ -95,7 +102,7 @@ def line(first_risk: Array, second_risk: Array, distance: Array) -> Line:
     first, second = (real_array(name, value, like=distance) for name, value in
                      (("first_risk", first_risk), ("second_risk", second_risk)))
     nothing = 0 * distance
-    return Line(nothing, (first, nothing), ((first - second + distance) / 2, nothing), (distance, nothing))
+    return Line(nothing, (first, nothing), ((first - second + distance) / 2, nothing), (distance, nothing), False)
 
 
 def mixing(flow: LinearFlow, student: Filter, teacher: Filter, signal: Array, noise: Array,

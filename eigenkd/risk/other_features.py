@@ -12,7 +12,7 @@ from eigenkd.fit import Fit
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.change import Change
 from eigenkd.risk.directions import checked_fit, checked_flow, equally_weighted, targets_like
-from eigenkd.risk.estimates import given_noise
+from eigenkd.risk.estimates import given_noise, root
 from eigenkd.risk.mixing import Line
 
 
@@ -106,7 +106,7 @@ def estimated_distilled(flow: LinearFlow, teacher: Fit, student: Filter, noise: 
     form, trace = parts.quadratic(y)  # y' Q^2 y and tr Q^2 of the quadratic form that A is
     least = 2 * noise**2 / m * trace
     found = 4 * noise / m * form - least
-    error = xp.sqrt(xp.where(found > least, found, least) / n**2 + (slope * spread) ** 2)
+    error = root(xp.where(found > least, found, least) / n**2 + (slope * spread) ** 2)
     line = Line(noise, (per_sample(y - alone, y - alone), 2 * df[2] / n - 1),
                 (per_sample(alone - y, alone - both), (df[2] - df[0]) / n),
                 (per_sample(alone - both, alone - both), 0 * A))
