@@ -116,7 +116,9 @@ def run(options):
     bare = options.format in ("csv", "json")  # a table that another program reads
     words = sys.stderr if bare else sys.stdout
     comment = "% " if options.format == "latex" else ""
-    for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
+    files = (f"teacher: {options.teacher}; student{'s' * (len(options.students) > 1)}: "
+             f"{', '.join(options.students)}")
+    for line in (files, verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
         say(f"{comment}{line}", words)
     say("\n" * (not bare) + table(measured, options.format))
     if len(deviations) == 1 and deviations[0].tokens is not None and not bare:
@@ -134,8 +136,17 @@ def compared(sources, path, labels, options, named):
         with progress(path, student) as report:
             found = compare(teacher, student, labels, **options, progress=report)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}" if named else str(error)) from error
+        raise ValueError(in_files(str(error), sources.teacher, path, named)) from error
     return replace(found, notes=notes)
+
+
+def in_files(message, teacher, student, named):
+    """A message on arguments of `compare` as one on the command's files and flags; named: whether it begins with the
+    student's path."""
+    for name, said in (("teacher_logits", teacher), ("student_logits", student), ("inputs='logits'",
+                                                                                  "--inputs logits")):
+        message = message.replace(name, said)
+    return f"{student}: {message}" if named and not message.startswith((teacher, student)) else message
 
 
 def save(options, measured, vocabulary, words):

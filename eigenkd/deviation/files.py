@@ -66,6 +66,8 @@ def split(path):
         raise FileNotFoundError(f"{path}: expected a file, found none; check the path")
     if not path.is_file():
         raise ValueError(f"{path}: expected a file, got a folder; name a file in it")
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: expected an array, got an empty file; write it again (the disk may have been full)")
     return path, name
 
 

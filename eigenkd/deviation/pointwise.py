@@ -64,7 +64,8 @@ def block_points(teacher, student, labels, reference, kinds, masked, numbers):
     """Confidences, classes, divergence, entropies and the terms of the calibration of one block of rows.
 
     clipped: whether a probability of the point was raised to `CLIP`. far: whether a quantity of the point depends on a
-    finite logit so far below its row's largest that its probability rounds to zero in every precision.
+    finite logit so far below its row's largest that its probability rounds to zero in every precision. flat: whether
+    all logits of a model are equal.
     """
     like = leading(*(part for part in (teacher, student) if hasattr(part, "shape")))
     teacher, clipped_t = _logits("teacher_logits", teacher, kinds[0], like, numbers)
@@ -89,6 +90,7 @@ def block_points(teacher, student, labels, reference, kinds, masked, numbers):
         "clipped": clipped_t | clipped_s,
     }
     result["far"] = xp.zeros_like(result["clipped"]) if s.far is None else xp.any(s.far & (t.log > -ZERO), axis=1)
+    result["flat"] = (t.sum == teacher.shape[1]) | (s.sum == teacher.shape[1])
     if label is not None:
         for role, model in (("teacher", t), ("student", s)):
             result |= {f"{role}_top": 1 / model.sum, f"{role}_nll": model.nll(label),

@@ -28,6 +28,8 @@ def entries(path):
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(size - 8, _LONGEST):
             raise ValueError(f"{size} bytes, too few for its header")
+        if not length:
+            raise ValueError("a header of 0 bytes")
         header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_object, parse_float=_refused,
                             parse_constant=_refused)
     if not isinstance(header, dict):

@@ -38,7 +38,7 @@ class Softmax:
             self.far = below & ~self.masked
             self.log = xp.where(self.masked, -xp.inf, self.log)
         self.exp = self._into("exp", xp.exp, self.log)
-        self._rest = self._others(self.top)
+        self._rest = self._without_top()
         self.sum = 1 + self._rest
         self.log_sum = xp.log(self.sum)
         self.entropy = self.log_sum - xp.vecdot(self.exp, self._finite()) / self.sum
@@ -59,12 +59,11 @@ class Softmax:
         mean = into("mean", xp.multiply, other.exp, (self.sum / other.sum)[:, None])
         mean = into("mean", xp.add, mean, self.exp)
         if not bool(xp.min(mean) > 0):
-            mean = xp.where(mean > 0, mean, 1.0)
-        mean = into("mean", xp.log, mean)
-        mean = into("mean", xp.subtract, mean, self._finite())
-        of_self, of_other = (xp.vecdot(model.exp, mean) / model.sum for model in (self, other))
+            mean = xp.where(mean > 0, mean, xp.finfo(mean.dtype).smallest_normal)
+        above = into("difference", xp.log, mean)
+        above = into("difference", xp.subtract, above, self._finite())
         half = xp.asarray(0.5, dtype=mean.dtype)
-        shannon = xp.log(1 / half) - half * (of_self + of_other + behind - shift)
+        shannon = xp.log(1 / half) - half * (xp.vecdot(mean, above) / self.sum + behind - shift)
         return (self._positive(forward, other), other._positive(reverse, self),
                 xp.where(shannon > 0, shannon, 0.0))
 
@@ -80,7 +79,8 @@ class Softmax:
         """phi = f_y - log sum_{c != y} exp f_c of the classes y, (rows,).  Eq. (61)"""
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.log, y)
-        others = self._rest if y is self.top else self._others(y)
+        # The others of another class than the largest have its 1 among them, so that the difference keeps its digits.
+        others = xp.where(y == self.top, self._rest, 1 + (self._rest - self._at(self.exp, y)))
         # Where the others nearly vanish next to the largest, they are summed relative to their own largest.
         least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
         result = chosen - xp.log(xp.where(others > least, others, 1.0))
@@ -104,9 +104,10 @@ class Softmax:
         squares = self.xp.vecdot(self.exp, self.exp) / self.sum**2
         return self.xp.maximum((1 - p) ** 2 + (squares - p * p), (1 - p) ** 2)
 
-    def _others(self, y):
-        """The sum of exp over all classes but y. It is not sum - exp_y, which would lose the digits of a sure model."""
-        xp = self.xp
+    def _without_top(self):
+        """The sum of exp over all classes but the largest's. It is not sum - 1, which would lose the digits of a sure
+        model."""
+        xp, y = self.xp, self.top
         if not self._into.reuses:
             own = xp.arange(self.exp.shape[1], device=device(y)) == y[:, None]
             return xp.sum(xp.where(own, xp.zeros((), dtype=self.exp.dtype, device=device(y)), self.exp), axis=1)

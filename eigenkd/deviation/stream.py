@@ -12,7 +12,7 @@ from array_api_compat import array_namespace, device
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import bounds
-from eigenkd.deviation.alignment import doubt
+from eigenkd.deviation.alignment import doubt, twice
 from eigenkd.deviation.clusters import coded
 from eigenkd.deviation.inputs import (
     KINDS,
@@ -32,10 +32,9 @@ from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
 from eigenkd.deviation.tokens import Places, Tokens, flat, lag
-from eigenkd.deviation.topk import TopK
+from eigenkd.deviation.topk import TOP_K, TopK
 
 OPTIONAL = ("labels", "groups", "sequences")  # what all blocks have or none has, besides masks
-PARTIAL = "top-k log-probabilities"
 
 
 class Stream:
@@ -117,12 +116,14 @@ class Stream:
         predicted = to_numpy(measured["teacher_class"]), to_numpy(measured["student_class"])
         teacher, student = self._kinds
         late = "" if tokens is None or labels is None else lag(predicted[0], labels, tokens)
+        equal = twice(*([to_numpy(measured[f"{role}_{name}"]) for name in ("class", "confidence", "entropy")]
+                        for role in ("teacher", "student")))
         return Deviation(
             **measured, classes=self._classes, reference=self._reference,
             inputs=teacher if teacher == student else f"{teacher} of the teacher and {student} of the student",
             clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
             left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=self._rows - rows.size, rows=rows,
-            doubt=late or doubt(*predicted, labels, self._classes), scores=found,
+            doubt=equal or late or doubt(*predicted, labels, self._classes), scores=found,
             clusters=None if groups is None else coded(groups), tokens=tokens)
 
     def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole):
@@ -190,8 +191,8 @@ class Stream:
     def _kinds_of(self, teacher, student, names):
         """(what teacher and student are, whether one of them is rows of which only some tokens are known)."""
         named = (("teacher_logits", teacher), ("student_logits", student))
-        before = self._kinds or (PARTIAL, PARTIAL)
-        kinds = tuple(PARTIAL if isinstance(rows, TopK) else old if old != PARTIAL else
+        before = self._kinds or (TOP_K, TOP_K)
+        kinds = tuple(TOP_K if isinstance(rows, TopK) else old if old != TOP_K else
                       kind_of(name, rows, self._inputs, names) for old, (name, rows) in zip(before, named))
         partial = any(isinstance(rows, TopK) for _, rows in named)
         if partial and self._reference == "label":

@@ -7,6 +7,7 @@ import numpy as np
 
 from eigenkd._arrays import to_numpy
 
+TOP_K = "top-k log-probabilities"  # what such inputs are called
 NONE = -1  # in place of an id where a row knows fewer tokens than others
 ROUNDING = 2.0**-19  # nats by which a log-probability may be wrong: single precision of logits up to 32
 SLACK = 1e-3  # by which the known probabilities may sum to more than 1
@@ -89,9 +90,12 @@ class TopK:
                 longer, shorter = (self, other) if b is None else (other, self)
                 raise ValueError(f"{other.path}: expected the sequences of {self.path}, got none of number {k}, which "
                                  f"{longer.path} has and {shorter.path} has not; score the same texts with both models")
+            shared = min(len(a), len(b))
+            if len(a) != len(b) and (a[:shared] == b[:shared]).all():
+                raise ValueError(f"{other.path}: expected the {len(a)} tokens of sequence {k} of {self.path}, got "
+                                 f"{len(b)}, the same as far as both go; score whole texts with both models")
             if len(a) != len(b) or (a != b).any():
-                at = min(len(a), len(b)) if (a[:len(b)] == b[:len(a)]).all() else int(
-                    np.flatnonzero(a[:len(b)] != b[:len(a)])[0])
+                at = int(np.flatnonzero(a[:shared] != b[:shared])[0])
                 raise ValueError(f"{other.path}: expected the tokens of {self.path}, got others from token {at} of "
                                  f"sequence {k} on; score the same texts with both models and one tokenizer")
         if not (np.array_equal(mine.sequences, theirs.sequences) and np.array_equal(mine.positions, theirs.positions)):

@@ -23,6 +23,8 @@ class Rows:
 
     def add(self, sequence, position, known):
         """A row: known is a mapping of ids to (log-probability, whether it is one of the top ones)."""
+        if lost := [token for token, (log, _) in known.items() if log != log]:
+            raise ValueError(f"NaN as the log-probability of token {lost[0]} at position {position}")
         known = {token: found for token, found in known.items() if token >= 0 and found[0] > -np.inf}
         if not known:
             return
