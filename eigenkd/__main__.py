@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from eigenkd import __version__
 
@@ -18,7 +19,7 @@ SHELLS = ("bash", "zsh", "tcsh", "fish")
 class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for every other mistake."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 from math import isinf, isnan
+from typing import Any
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 NONE = "–"  # in place of a number that the data do not have
@@ -23,7 +24,7 @@ class Cells:
     """
 
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Any, ...], ...]  # text, but for JSON numbers too
     notes: tuple[str, ...] = ()
     align: str = "l"
 

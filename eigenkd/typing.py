@@ -1,6 +1,6 @@
 """The types of what goes in and what comes out, for annotations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from scipy.sparse import sparray, spmatrix
     from scipy.sparse.linalg import LinearOperator
 
-__all__ = ["Array", "ArrayLike", "MatrixLike", "Pair", "Shape"]
+__all__ = ["Array", "ArrayLike", "LabelsLike", "MasksLike", "MatrixLike", "Pair", "Progress", "RowsLike", "Shape"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -62,3 +62,19 @@ class Array(Protocol):
 Pair: TypeAlias = tuple[Array, Array]
 Product: TypeAlias = Callable[[Any], Any]  # of columns: V -> X @ V
 MatrixLike: TypeAlias = "ArrayLike | sparray | spmatrix | LinearOperator | Product | tuple[Product, Product]"
+
+
+class Sliceable(Protocol):
+    """Rows that are read as they are sliced, such as those of a large file."""
+
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def dtype(self) -> Any: ...
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+
+RowsLike: TypeAlias = ArrayLike | Sliceable
+LabelsLike: TypeAlias = ArrayLike | Sequence[str]  # numbers or names
+MasksLike: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
+Progress: TypeAlias = Callable[[int, int], object]  # (done, all)

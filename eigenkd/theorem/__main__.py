@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from eigenkd.theorem.summary import ROWS, Report, report, report_generations
 class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for every other mistake."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
