@@ -1,11 +1,15 @@
 # make demo   set up, check the theorem, train two settings on real digits, draw their figures
 # make test   set up and run the whole suite
+# make lint   style; make types   types, and that every public name has one
+# make lowest   the core with the oldest versions that pyproject.toml allows
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOWEST := .venv-lowest
+CORE := $(addprefix tests/eigenkd/test_,$(addsuffix .py,atomic intervals risk_command spectrum symbolic table theorem_command)) tests/test_doctests.py
 
-.PHONY: demo test lint figures bench clean
+.PHONY: demo test lint types lowest figures bench clean
 
 demo: $(READY)
 	@$(BIN)/python -m paper_figures.demo
@@ -14,8 +18,17 @@ demo: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-lint: $(READY)
+lint: $(READY) types
 	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/pyrefly check --summary=none
+	$(BIN)/pyrefly coverage check --public-only --fail-under 100 --summary=none
+
+lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -q -c lowest.txt . pytest hypothesis mpmath sympy
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --noconftest $(CORE)
 
 figures: $(READY)
 	$(BIN)/python -m paper_figures
@@ -28,8 +41,9 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "eigenkd needs Python 3.11 or newer, this is %d.%d; name another with: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	@echo "Installing into $(VENV) (PyTorch and its CUDA libraries are about 3 GB; once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --disable-pip-version-check -q 'pip>=25.1'
+	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --group dev -e '.[all]'
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .ruff_cache .hypothesis

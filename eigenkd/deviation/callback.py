@@ -9,11 +9,15 @@ _agreement and _tokens. docs/trl_distillation.py is an example.
 import inspect
 from collections.abc import Mapping
 from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from eigenkd.deviation.inputs import NO_LABEL
 from eigenkd.deviation.stream import Stream
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
 try:
     from transformers import TrainerCallback
@@ -36,13 +40,14 @@ class DeviationCallback(TrainerCallback):
     process measures the batches that it evaluates.
     """
 
-    def __init__(self, teacher, trainer=None, batches=None, data=None):
+    def __init__(self, teacher: Any, trainer: Any = None, batches: int | None = None, data: Any = None) -> None:
         if batches is not None and batches < 1:
             raise ValueError(f"batches: expected a number of 1 or more or None for all, got {batches}")
         self._teacher, self._trainer, self._batches, self.last = teacher.eval(), trainer, batches, None
         self._data = data
 
-    def on_evaluate(self, args, state, control, model=None, eval_dataloader=None, metrics=None, **kwargs):
+    def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, eval_dataloader: Any = None,
+                    metrics: dict[str, float] | None = None, **kwargs: Any) -> None:
         """Run both models on the batches and log what comes out."""
         data = eval_dataloader if self._data is None else self._data
         if model is None or data is None:
@@ -94,7 +99,7 @@ class DeviationCallback(TrainerCallback):
         return batch, labels
 
 
-def numbers(deviation):
+def numbers(deviation: 'Deviation') -> dict[str, float]:
     """What is logged of a `Deviation`, name -> number; slopes that cannot be told are left out."""
     found = {
         "kl": deviation.kl, "slope_low": deviation.slope("low").value, "slope_high": deviation.slope("high").value,

@@ -1,5 +1,7 @@
 """What a reader of the numbers has to know about the inputs, in words."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from eigenkd._arrays import to_numpy
@@ -9,8 +11,11 @@ from eigenkd.deviation.pointwise import CLIP
 from eigenkd.deviation.softmax import ZERO
 from eigenkd.deviation.topk import TOP_K
 
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
-def remarks(deviation):
+
+def remarks(deviation: 'Deviation') -> list[str]:
     """The sentences on a `Deviation`: what was left out, clipped or is unusual, and what top-k rows leave open."""
     notes = [*_direction(deviation), *deviation.notes]
     if deviation.left_out:

@@ -4,10 +4,13 @@ An entry of -inf is a probability of zero. So is a mask's constant: the lowest n
 another entry that no network computes as a logit.
 """
 
+from typing import Any
+
 from array_api_compat import device
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation.workspace import Workspace
+from eigenkd.typing import Array
 
 ZERO = 1e3  # nats below the row's largest logit from which on every floating-point type rounds the probability to zero
 MASK = 1e6  # nats below it from which on an entry is a mask's constant: its logit is -inf
@@ -24,7 +27,7 @@ class Softmax:
     Raises ValueError for NaN, +inf, and rows of -inf alone.
     """
 
-    def __init__(self, name, logits, xp, numbers):
+    def __init__(self, name: str, logits: Any, xp: Any, numbers: Any) -> None:
         self.xp, self.top = xp, xp.argmax(logits, axis=1)
         self._into = Workspace(name, logits)
         self._rows = xp.arange(logits.shape[0], device=device(logits))
@@ -43,7 +46,7 @@ class Softmax:
         self.log_sum = xp.log(self.sum)
         self.entropy = self.log_sum - xp.vecdot(self.exp, self._finite()) / self.sum
 
-    def divergences(self, other):
+    def divergences(self, other: 'Softmax') -> tuple[Array, Array, Array]:
         """KL(self || other), KL(other || self) and Jensen-Shannon's, 1/2 KL(self || m) + 1/2 KL(other || m) with m the
         mean of both, (rows,) each.
 
@@ -75,7 +78,7 @@ class Softmax:
             return result
         return xp.where(xp.any(other.masked & (self.log > -ZERO), axis=1), xp.inf, result)
 
-    def log_odds(self, y):
+    def log_odds(self, y: Array) -> Array:
         """phi = f_y - log sum_{c != y} exp f_c of the classes y, (rows,).  Eq. (61)"""
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.log, y)
@@ -94,11 +97,11 @@ class Softmax:
             result = xp.where(vanishing, apart, result)
         return result
 
-    def nll(self, label):
+    def nll(self, label: Array) -> Array:
         """-log of the probability of the label, infinite where that is zero."""
         return self.log_sum - self._at(self.log, label)
 
-    def brier(self, label):
+    def brier(self, label: Array) -> Array:
         """sum_c (p_c - 1[c = label])^2, from 0 where p is the label's indicator."""
         p = self._at(self.exp, label) / self.sum
         squares = self.xp.vecdot(self.exp, self.exp) / self.sum**2

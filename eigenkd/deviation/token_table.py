@@ -1,13 +1,20 @@
 """The tables of tokens besides `table`: volume and direction, perplexity, parts, the worst tokens."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from math import isnan
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import parts, perplexity
+from eigenkd.deviation.parts import Part
+from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.table import NONE, Cells, number
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
 WORST, BEFORE = 10, 12  # rows of the table of the worst tokens, and tokens of context in it
 COLUMNS = {"kl": "KL", "kl_at_least": "KL at least", "teacher": "teacher says", "student": "student says",
@@ -19,7 +26,7 @@ MEASURES = {"kl": "KL(teacher ‖ student), nats", "reverse": "KL(student ‖ te
             "flipped": "share with another top token"}
 
 
-def token_tables(deviation, vocabulary=None):
+def token_tables(deviation: "Deviation", vocabulary: Vocabulary | None = None) -> list[Cells]:
     """The `Cells` of a `Deviation` of tokens, one table after another. vocabulary: a `Vocabulary`, or None."""
     found = [direction(deviation)]
     if deviation.labels is not None:
@@ -34,7 +41,7 @@ def token_tables(deviation, vocabulary=None):
     return found
 
 
-def direction(deviation):
+def direction(deviation: "Deviation") -> Cells:
     """The `Cells` of volume and direction over all points, and how much wider their intervals are over texts."""
     found, rows = parts.part(deviation), []
     alone = parts.part(replace(deviation, clusters=None))
@@ -49,7 +56,7 @@ def direction(deviation):
                  tuple(rows))
 
 
-def of_parts(found, name):
+def of_parts(found: Sequence[Part], name: str) -> Cells:
     """The `Cells` of `Part`s."""
     return Cells((name, "tokens", "KL", "change of confidence", "less confident", "change of entropy", "other top "
                                                                                                        "token"),
@@ -59,7 +66,8 @@ def of_parts(found, name):
                         number(part.flipped.value, ".3f")) for part in found))
 
 
-def worst_rows(deviation, vocabulary=None, count=WORST, before=BEFORE):
+def worst_rows(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: int = WORST,
+               before: int = BEFORE) -> list[dict[str, Any]]:
     """The tokens with the largest KL as plain mappings: index, sequence, position, context, label, teacher's and
     student's token (texts where a vocabulary is given, else ids), kl and both confidences."""
     def said(ids):
@@ -84,7 +92,8 @@ def worst_rows(deviation, vocabulary=None, count=WORST, before=BEFORE):
     return found
 
 
-def worst(deviation, vocabulary=None, count=WORST, before=BEFORE):
+def worst(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: int = WORST,
+          before: int = BEFORE) -> Cells:
     """The `Cells` of the tokens with the largest KL and their contexts."""
     rows = worst_rows(deviation, vocabulary, count, before)
     lost = "kl" if all(isnan(row["kl"]) for row in rows) else "kl_at_least"  # one says it
@@ -94,7 +103,7 @@ def worst(deviation, vocabulary=None, count=WORST, before=BEFORE):
                  ("tokens with the largest KL; confidence is that of the teacher's token",), align="rrl")
 
 
-def token_summary(deviation, vocabulary=None):
+def token_summary(deviation: "Deviation", vocabulary: Vocabulary | None = None) -> dict[str, Any]:
     """All of it as a plain mapping, for JSON."""
     result = {"measures": {name: asdict(getattr(parts.part(deviation), name)) for name in MEASURES},
               "by_confidence": [asdict(part) for part in parts.by_confidence(deviation)]}

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eigenkd._arrays import Array
 from eigenkd._intervals import SHARE, sign_p_value, t_interval
 from eigenkd.projection.paths import is_exaggerated
+from eigenkd.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Significance:
     p_seeds: float
 
 
-def sign_test(shares: Array) -> Significance:
+def sign_test(shares: ArrayLike) -> Significance:
     """The `Significance` of what `exaggeration` returns, for one seed (pairs,) or for several (seeds, pairs).
 
     NaN, a pair without a common range, and a share of exactly one half count for neither side.

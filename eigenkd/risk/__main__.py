@@ -4,16 +4,20 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Sequence
 from math import inf, isfinite
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 
 from eigenkd import kernel_flow, linear_flow
 from eigenkd.deviation import files
+from eigenkd.flow import LinearFlow
 from eigenkd.risk import flip_noise, noise_variance, tune
-from eigenkd.risk.advisor import CERTAIN, GUESSED, advise, shown
+from eigenkd.risk.advisor import CERTAIN, GUESSED, Advice, advise, shown
 from eigenkd.table import FORMATS, Cells, written
 
+Row: TypeAlias = tuple[float | str | None, ...]
 HEADER = ("teacher's time", "squared error", "by distilling", "its standard error", "z", "verdict", "pays above noise",
           "weight", "its error", "by mixing")
 ENDS = {0.0: " (no training at all: by this estimate these labels are noise to the model)",
@@ -25,13 +29,13 @@ MULTIPLES = (1 / 4, 1 / 2, 1, 2, 4, 16, 64)  # of the best stopping time
 class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for every other mistake."""
 
-    def error(self, message):
-        self.exit(2, f"error: {message}; see python -m eigenkd.risk --help\n")
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def parser():
+def parser(prog: str = "python -m eigenkd.risk") -> argparse.ArgumentParser:
     """The command line."""
-    result = Parser(prog="python -m eigenkd.risk", description="For a linear model (or kernel regression) trained by "
+    result = Parser(prog=prog, description="For a linear model (or kernel regression) trained by "
                     "gradient flow on your features and labels: when to stop it, whether a student of it has less "
                     "risk, and with which weight to mix teacher and labels. Squared error; from these data alone.",
                     epilog="Files are .npy, .npz, .safetensors or .csv; one array of several is FILE:NAME. Times are "
@@ -57,9 +61,9 @@ def parser():
     return result
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m eigenkd.risk") -> int:
     """Print the advice and the table; 0, or 2 after a user's mistake."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     try:
         sentences, table = run(options)
     except (ValueError, TypeError, OSError, MemoryError) as error:
@@ -74,7 +78,7 @@ def main(arguments=None):
     return 0
 
 
-def run(options):
+def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
     """(sentences, table) of the command. Raises ValueError, TypeError or OSError for mistakes."""
     check(options)
     X, y = features(options), labels(options)
@@ -109,7 +113,7 @@ def run(options):
         *([GUESSED] if where == "training" and not known else [])))
 
 
-def features(options):
+def features(options: argparse.Namespace) -> np.ndarray:
     """X as the file has it, without the columns that are to be left out."""
     if options.ids is None and not options.drop:
         return as_matrix(np.asarray(files.read(options.features)), options)
@@ -119,7 +123,7 @@ def features(options):
     return as_matrix(files.read_csv(options.features, options.ids, options.drop).values, options)
 
 
-def as_matrix(X, options):
+def as_matrix(X: np.ndarray, options: argparse.Namespace) -> np.ndarray:
     """X, if it is what the options say; a single feature as a column."""
     X = numbers(X, "X")
     if options.kernel and (X.ndim != 2 or X.shape[0] != X.shape[1]):
@@ -128,7 +132,7 @@ def as_matrix(X, options):
     return X[:, None] if X.ndim == 1 else X
 
 
-def labels(options):
+def labels(options: argparse.Namespace) -> np.ndarray:
     """Y as the file has it."""
     try:
         return np.asarray(files.read(options.labels))
@@ -137,7 +141,7 @@ def labels(options):
         raise ValueError(f"Y: {message}") from error
 
 
-def numbers(array, name="Y"):
+def numbers(array: np.ndarray, name: str = "Y") -> np.ndarray:
     """The array, if it holds numbers."""
     if array.dtype.kind not in "biuf":
         fix = "add --classes if these are classes" if name == "Y" else "write features as numbers"
@@ -146,7 +150,7 @@ def numbers(array, name="Y"):
     return array
 
 
-def check(options):
+def check(options: argparse.Namespace) -> None:
     """Raises ValueError for options that are out of range or do not go together."""
     for name, value in (("--teacher-time", options.teacher_time), ("--student-time", options.student_time),
                         ("--noise", options.noise), ("--flipped", options.flipped)):
@@ -164,13 +168,13 @@ def check(options):
         raise ValueError("--intercept: expected features, got --kernel; centre the kernel and the labels instead")
 
 
-def advice_on(flow, T, options, noise):
+def advice_on(flow: LinearFlow, T: float, options: argparse.Namespace, noise: float | None) -> Advice:
     """The `Advice` on a teacher stopped at T; noise None where it is estimated, which counts in its standard errors."""
     return advise(flow, student_time=T if options.student_time is None else options.student_time, teacher_time=T,
                   noise=noise, inputs=options.inputs)
 
 
-def row(advice):
+def row(advice: Advice) -> Row:
     """The numbers of an `Advice`; None where there is none."""
     weight = advice.weight
     mixed = (weight, float(advice.mixed.standard_errors.weight), advice.change_by_mixing) if isfinite(weight) else ()
@@ -178,32 +182,32 @@ def row(advice):
             advice.break_even_noise, *(mixed or (None,) * 3))
 
 
-def finite(row):
+def finite(row: Row) -> Row:
     """The same without infinite numbers, which JSON does not have."""
     return tuple(None if isinstance(v, float) and not isfinite(v) else v for v in row)
 
 
-def text(row):
+def text(row: Row) -> tuple[str, ...]:
     """The same as text, with the digits that matter."""
     formats = (".4g", ".4g", "+.3g", ".2g", "", "", ".3g", ".3g", ".2g", "+.3g")
     return tuple("none" if v is None else "never" if v == inf and name == "pays above noise" else shown(v)
                  if name == "z" else f"{v:{format}}" for name, v, format in zip(HEADER, row, formats))
 
 
-def given_noise(options, flow):
+def given_noise(options: argparse.Namespace, flow: LinearFlow) -> float:
     """The noise as given, by a rate of flips, or estimated."""
     if options.flipped is not None:
         return float(flip_noise(options.flipped, flow.targets.shape[1]))
     return float(noise_variance(flow)) if options.noise is None else options.noise
 
 
-def tune_range(flow):
+def tune_range(flow: LinearFlow) -> np.ndarray:
     """Seven times from the first eigendirection to the last, where no time inside is the best one."""
     lam = flow.spectrum.eigenvalues[:flow.spectrum.rank]
     return np.geomspace(0.1 / lam[0], 10 / lam[-1], len(MULTIPLES))
 
 
-def one_hot(labels):
+def one_hot(labels: np.ndarray) -> np.ndarray:
     """(n, C) for classes as integers or names (n,), in sorted order."""
     if labels.ndim != 1 or (labels.dtype.kind == "f" and np.any(labels != np.round(labels))):
         raise ValueError(f"Y: expected one class a sample with --classes, got shape {labels.shape} of {labels.dtype}; "

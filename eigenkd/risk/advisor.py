@@ -5,7 +5,7 @@ from functools import cached_property
 from math import copysign, inf, isfinite, nan
 
 from eigenkd import filters
-from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.change import estimated_change
 from eigenkd.risk.criteria import sure
@@ -13,6 +13,7 @@ from eigenkd.risk.directions import checked_flow, checked_values
 from eigenkd.risk.estimates import EstimatedLine, estimated_mixing
 from eigenkd.risk.left_out import leave_one_out
 from eigenkd.risk.tuning import Tuned, tune
+from eigenkd.typing import ArrayLike
 
 CERTAIN = 2.0  # standard errors that a change has to exceed for a verdict
 NEGLIGIBLE = 1e-6  # of the teacher's risk: what is less changes nothing
@@ -96,7 +97,7 @@ class Advice:
                          f"changes is least sure.")
         return tuple(found)
 
-    def __str__(self):
+    def __str__(self) -> str:
         where = "new inputs" if self.inputs == "new" else "the training inputs"
         opening = {HELPS: "Distilling helps", HURTS: "Distilling hurts", UNKNOWN: "Can't tell whether distilling helps"}
         even = (f"It pays above a label noise of {self.break_even_noise:.3g} ± {self.break_even_error:.2g}; here it is "
@@ -123,14 +124,14 @@ class Advice:
         return f"{'lower' if change < 0 else 'raise'} {what} by {size}"
 
 
-def stopping(time):
+def stopping(time: float) -> str:
     """What to do to stop a teacher at a time, as the subject of a sentence."""
     if time == 0:
         return "Not training at all (time 0)"
     return f"Stopping the teacher at {time:.4g} instead" if time < inf else "Training the teacher to the end (time inf)"
 
 
-def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise: Array | None = None,
+def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise: ArrayLike | None = None,
            inputs: str = "new") -> Advice:
     """Whether a student has less risk than its teacher, from one factorisation of the training data.  Eqs. (97)-(99)
 
@@ -179,7 +180,7 @@ def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise:
                   error / passed if passed > 0 else inf, risk, estimated)
 
 
-def shown(z):
+def shown(z: float) -> str:
     """A ratio to the standard error as text."""
     return f"{z:+.1f}" if abs(z) < 1e4 else f"{z:+.2g}"
 

@@ -1,19 +1,21 @@
 """One fit's estimates: of the noise of the labels, and of the line between two models, with standard errors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, moved, real_array, to_numpy
+from eigenkd._arrays import moved, real_array, to_numpy
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.criteria import degrees_of_freedom, loss_of
-from eigenkd.risk.directions import checked_flow, checked_values, equally_weighted, of_targets
+from eigenkd.risk.directions import Directions, checked_flow, checked_values, equally_weighted, of_targets
 from eigenkd.risk.left_out import left_out_of
 from eigenkd.risk.mixing import Line, gains
+from eigenkd.typing import Array, ArrayLike, Pair
 
 ROUGHEST, SMOOTHEST = 1.0, 3.0  # the powers of the eigenvalue that a signal's energy may have
 PAIRS = 2**0.5  # errors of two samples that are left out come in pairs, and so does their covariance
@@ -22,10 +24,10 @@ PAIRS = 2**0.5  # errors of two samples that are left out come in pairs, and so 
 class LineErrors(NamedTuple):
     """Standard errors (...,) of the numbers of an `EstimatedLine`; of the weight to first order."""
 
-    risk: Any
-    difference: Any
-    distance: Any
-    weight: Any
+    risk: Array
+    difference: Array
+    distance: Array
+    weight: Array
 
 
 @pytree("noise", "of_risk", "of_difference", "of_distance", "standard_errors")
@@ -37,7 +39,7 @@ class EstimatedLine(Line):
     standard_errors: LineErrors = None
 
 
-def estimated_mixing(flow: LinearFlow, student: Filter, teacher: Filter, noise: Array | None = None,
+def estimated_mixing(flow: LinearFlow, student: Filter, teacher: Filter, noise: ArrayLike | None = None,
                      inputs: str = "new") -> EstimatedLine:
     """Students of weight * teacher + (1 - weight) * labels, from the data: `mixing` without the signal.  Eqs. (93)-(95)
 
@@ -69,13 +71,13 @@ def estimated_mixing(flow: LinearFlow, student: Filter, teacher: Filter, noise: 
     raise unknown(inputs)
 
 
-def checked_pair(flow, student, teacher):
+def checked_pair(flow: LinearFlow, student: Filter, teacher: Filter) -> tuple[LinearFlow, Filter, Filter]:
     """(flow, student, teacher), the flow in the library of the filters' parameters."""
     flow, student, teacher = checked_flow(flow), filter_named("student", student), filter_named("teacher", teacher)
     return flow.fit(student @ teacher).flow, student, teacher
 
 
-def unknown(inputs):
+def unknown(inputs: object) -> ValueError:
     return ValueError(f"inputs: expected 'training' or 'new', got {inputs!r}; the answers differ where the target is "
                       f"partly outside of the features")
 
@@ -93,7 +95,7 @@ def _in_sample(flow, student, teacher, noise):
     return _line(noise, of_risk, of_difference, of_distance, errors, True)
 
 
-def stein(flow, teacher, noise):
+def stein(flow: LinearFlow, teacher: Filter, noise: ArrayLike | None) -> tuple[Directions, Array, Callable[..., Array]]:
     """(directions, noise, error) of estimates on the training inputs: error(q, slope, beyond) is the standard error of
     (1/n) sum_k q_k ||c_k||^2 + slope * noise, and of beyond times the energy that no training reaches.  Eq. (94)
 
@@ -132,7 +134,7 @@ def _line(noise, of_risk, of_difference, of_distance, errors, separated):
     return EstimatedLine(noise, of_risk, of_difference, of_distance, separated, errors)
 
 
-def averaged(values):
+def averaged(values: Array) -> Pair:
     """(mean, standard error) over the last axis, of functions of leave-one-out errors."""
     xp, n = array_namespace(values), values.shape[-1]
     mean = xp.mean(values, axis=-1)
@@ -140,13 +142,13 @@ def averaged(values):
     return mean, PAIRS * spread / n**0.5
 
 
-def root(x):
+def root(x: Array) -> Array:
     """The square root of what is >= 0, with derivative 0 at 0: a standard error has a kink there."""
     xp, some = array_namespace(x), x > 0
     return xp.where(some, xp.sqrt(xp.where(some, x, 1.0)), 0.0)
 
 
-def variance_of_energy(energy, sigma, count):
+def variance_of_energy(energy: Array, sigma: Array, count: Any) -> Array:
     """Variance 4 b^2 sigma + 2 count sigma^2 of a squared norm of `count` entries of variance sigma, b^2 being what its
     expectation is above count sigma; at least the second term.  Eq. (94)"""
     least = 2 * count * sigma**2
@@ -154,7 +156,7 @@ def variance_of_energy(energy, sigma, count):
     return array_namespace(found).where(found > least, found, least + 0 * found)
 
 
-def given_noise(flow, noise, df):
+def given_noise(flow: LinearFlow, noise: ArrayLike | None, df: Any) -> tuple[Array, Any]:
     """(noise, its standard error): as given, and then exact, or estimated, with df of the samples spent on a signal."""
     if noise is not None:
         return real_array("noise", noise, like=flow.limit, nonnegative=True), 0.0

@@ -7,24 +7,24 @@ mixtures follow as sums over complex penalties. Sec. 20, docs/theory.md.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd._arrays import Array, constant, is_concrete, leading, moved, real_array
+from eigenkd._arrays import constant, is_concrete, leading, moved, real_array
 from eigenkd._pytrees import mapped, pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.filters.resolvents import NoResolvents, groups
 from eigenkd.risk.change import Change
 from eigenkd.risk.mixing import Line
+from eigenkd.typing import Array, ArrayLike, Pair
 
 FIXED, NEWTON = 4, 14  # iterations for the effective penalty
 
 
-def random_design(eigenvalues: Array, coefficients: Array, n: int, noise: Array, unexplained: Array = 0.0
-                  ) -> "RandomDesign":
+def random_design(eigenvalues: ArrayLike, coefficients: ArrayLike, n: int, noise: ArrayLike,
+                  unexplained: ArrayLike = 0.0) -> "RandomDesign":
     """Risks on new inputs of models trained on n random samples, in the limit of large n and p.  Eqs. (89)-(92)
 
     eigenvalues: (p,) >= 0, of the covariance of the inputs, in any order. coefficients: (p,) or (p, m), the components
@@ -67,21 +67,21 @@ class RandomDesign:
     Times and penalties are those of K = X X^T, as for `linear_flow` on n samples.
     """
 
-    eigenvalues: Any
-    energy: Any
-    noise: Any
-    unexplained: Any
+    eigenvalues: Array
+    energy: Array
+    noise: Array
+    unexplained: Array
     n: int
 
-    def teacher(self, time: Array) -> "DesignFit":
+    def teacher(self, time: ArrayLike) -> "DesignFit":
         """Trained on the labels for `time` >= 0."""
         return self.fit(filters.flow(time))
 
-    def student(self, time: Array, teacher_time: Array) -> "DesignFit":
+    def student(self, time: ArrayLike, teacher_time: ArrayLike) -> "DesignFit":
         """Trained for `time` on the outputs of a teacher stopped at `teacher_time`."""
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
-    def ridge(self, strength: Array) -> "DesignFit":
+    def ridge(self, strength: ArrayLike) -> "DesignFit":
         """Ridge regression with penalty (strength/2) ||b||^2."""
         return self.fit(filters.ridge(strength))
 
@@ -107,7 +107,7 @@ class RandomDesign:
         A, B = (a - b for a, b in zip(taught.parts, alone.parts))
         return Change(self.noise, (A, B), 0 * A)
 
-    def effective_penalty(self, strength: Array) -> Array:
+    def effective_penalty(self, strength: ArrayLike) -> Array:
         """kappa(mu) of Eq. (89): on the population, ridge regression with this penalty shrinks as mu does on n
         samples."""
         mu = real_array("strength", strength, nonnegative=True)
@@ -130,9 +130,9 @@ class DesignFit:
 
     design: RandomDesign
     filter: Filter
-    parts: tuple
+    parts: Pair
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"DesignFit({self.filter!r}, n={self.design.n})"
 
     @property

@@ -7,19 +7,19 @@ t the affine hull of its checkpoints at t, 2 t, ..., (k + 1) t. Their risk is qu
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd._arrays import Array, is_concrete, real_array
+from eigenkd._arrays import is_concrete, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.directions import checked_flow, of_targets, parts
 from eigenkd.risk.estimates import given_noise, unknown
 from eigenkd.risk.left_out import left_out_of
+from eigenkd.typing import Array, ArrayLike
 
 CANCEL = {64: 100, 32: 1}  # errors of leave-one-out errors over rounding, about, by the bits of a number
 
@@ -36,10 +36,10 @@ class Steps:
     """
 
     student: Filter
-    coefficients: Any
-    weights: Any
-    risks: Any
-    oracle: Any
+    coefficients: Array
+    weights: Array
+    risks: Array
+    oracle: Array
 
     @property
     def filter(self) -> Filter:
@@ -51,15 +51,15 @@ class Steps:
         """sum_j |alpha_j|: how many times an error that one training makes can grow on the way to the last model."""
         return array_namespace(self.coefficients).sum(array_namespace(self.coefficients).abs(self.coefficients))
 
-    def __str__(self):
+    def __str__(self) -> str:
         weights, risks = (", ".join(f"{float(v):.4g}" for v in values) for values in (self.weights, self.risks))
         return (f"{self.student!r} and {self.weights.shape[0]} step(s); weights of the model before: "
                 f"{weights or 'none'}; risk after each: {risks}; errors of one training can grow "
                 f"{float(self.amplification):.2g} times.")
 
 
-def best_steps(flow: LinearFlow, student: Filter, count: int, signal: Array, noise: Array, mean: Array | None = None
-               ) -> Steps:
+def best_steps(flow: LinearFlow, student: Filter, count: int, signal: ArrayLike, noise: ArrayLike,
+               mean: ArrayLike | None = None) -> Steps:
     """`count` steps of self-distillation with the weights of least risk on the training inputs.  Eqs. (101)-(103)
 
     student: the filter of each training, with single numbers as parameters. signal, noise, mean: as in `fixed_design`.
@@ -88,8 +88,8 @@ def best_steps(flow: LinearFlow, student: Filter, count: int, signal: Array, noi
     return _steps(student, columns, target, (xp.sum(rest) + outside) / n, n, _trained(s, left, power, target))
 
 
-def estimated_steps(flow: LinearFlow, student: Filter, count: int, noise: Array | None = None, inputs: str = "new"
-                    ) -> Steps:
+def estimated_steps(flow: LinearFlow, student: Filter, count: int, noise: ArrayLike | None = None,
+                    inputs: str = "new") -> Steps:
     """The same from the data: by exact leave-one-out errors ("new") or Stein's estimate ("training").  Eq. (104)
 
     noise: for "training", the variance of the labels; `noise_variance` where it is None. risks: the estimates, for new
