@@ -1,11 +1,12 @@
 # make demo   set up, check the theorem, train two settings on real digits, draw their figures
 # make test   set up and run the whole suite
+# make docs   build the documentation into docs/_build/html, without a network; warnings are errors
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint figures bench clean
+.PHONY: demo test lint docs figures bench clean
 
 demo: $(READY)
 	@$(BIN)/python -m paper_figures.demo
@@ -16,6 +17,10 @@ test: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check .
+
+docs: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -j auto -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 figures: $(READY)
 	$(BIN)/python -m paper_figures
@@ -32,4 +37,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build docs/generated .pytest_cache .ruff_cache .hypothesis

@@ -16,14 +16,15 @@ copyright = "the eigenkd maintainers, Apache-2.0"
 language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode",
-              "sphinx_copybutton", "docs.extensions.docstrings", "docs.extensions.generated", "docs.extensions.equations",
-              "docs.extensions.repository"]
-exclude_patterns = ["_build", "conf.py", "extensions", "tables"]
+              "sphinx_copybutton", "docs.extensions.docstrings", "docs.extensions.generated",
+              "docs.extensions.equations",
+              "docs.extensions.notebooks", "docs.extensions.repository"]
+exclude_patterns = ["_build", "conf.py", "extensions", "tables", "generated/*.md", "generated/notebooks"]
 
 # Pages are Markdown that GitHub shows as well, notebooks are scripts with # %% cells: one source of page, script and .ipynb.
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 3
-nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_custom_formats = {".py": "docs.extensions.notebooks.read"}
 nb_execution_mode = "force"  # an output that was kept would not notice that eigenkd has changed
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True

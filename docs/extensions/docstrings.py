@@ -2,22 +2,36 @@
 
 import re
 
-LITERAL = re.compile(r"(``.*?``|`[^`]*`|\*\*\w.*?\w\*\*)")
+LITERAL = re.compile(r"(``.*?``|`[^`]*`|\*\*\w.*?\w\*\*)", re.DOTALL)
 MATHEMATICS = re.compile(r"(?<!\\)(\||(?<!\*)\*(?!\*))")
-OF_AN_OBJECT = re.compile(r"(?<!`)`(\.[^`]*)`(?!`)")  # `.value`: of the object at hand, not a name to look up
+BULLET = re.compile(r"^(\s*)\\\* ", re.MULTILINE)
 
 
 def prepare(_app, _what, _name, _object, _options, lines):
     """Escapes formulas outside of literals, examples and literal blocks."""
+    lines[:] = "\n".join(text if as_it_is else _escaped(text) for as_it_is, text in _parts(lines)).split("\n")
+
+
+def _parts(lines):
+    """(whether it is an example or a literal block, text) of the parts of a docstring, in its order."""
     example = block = False
-    for i, line in enumerate(lines):
+    parts = []
+    for line in lines:
         example = bool(line.strip()) and (example or line.lstrip().startswith(">>>"))
         block = block and (not line.strip() or line.startswith(" "))
-        if not example and not block:
-            parts = LITERAL.split(OF_AN_OBJECT.sub(r"``\1``", line))
-            parts[::2] = [MATHEMATICS.sub(r"\\\1", part) for part in parts[::2]]
-            lines[i] = re.sub(r"^(\s*)\\\* ", r"\1* ", "".join(parts))  # a bullet
+        if parts and parts[-1][0] == (example or block):
+            parts[-1][1].append(line)
+        else:
+            parts.append((example or block, [line]))
         block = block or line.endswith("::")
+    return [(as_it_is, "\n".join(text)) for as_it_is, text in parts]
+
+
+def _escaped(text):
+    parts = LITERAL.split(text)
+    parts[::2] = [MATHEMATICS.sub(r"\\\1", part) for part in parts[::2]]
+    parts[1::2] = [f"`{part}`" if part.startswith("`.") else part for part in parts[1::2]]  # .value of the object at hand
+    return BULLET.sub(r"\1* ", "".join(parts))
 
 
 def setup(app):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from docs.tables import api
+from docs.tables import api, benchmarks, registry, run_files
 
 GENERATED = Path(__file__).resolve().parents[1] / "generated"
-PAGES = (api,)
+PAGES = (api, benchmarks, registry, run_files)
 
 
 def write(_):

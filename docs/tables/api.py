@@ -2,6 +2,8 @@
 
 from importlib import import_module
 
+from docs.tables.markdown import table
+
 MODULES = {
     "eigenkd": "linear and kernel regression by gradient flow: teachers, students, generations",
     "eigenkd.filters": "gains as functions of the eigenvalue, and how they combine",
@@ -23,23 +25,21 @@ MODULES = {
 
 def pages():
     """name -> Markdown."""
-    return {"api/index.md": _index(), **{f"api/{name}.md": _page(name) for name in MODULES}}
+    return {"api.md": table(("module", "content"), [(f"[{name}](generated/api/{name}.md)", what) for name, what in
+                                             MODULES.items()]),
+            **{f"api/{name}.md": _page(name) for name in MODULES}}
 
 
 def _page(name):
     module = import_module(name)
-    public = getattr(module, "__all__", ())
-    lines = [f".. automodule:: {name}", "   :members:", "   :undoc-members:"]
-    lines += ["   :imported-members:"] if public else []
-    values = [value for value in public if type(getattr(module, value)) in (dict, tuple)]
-    for value in values:
-        lines += ["", f".. autodata:: {name}.{value}", "   :no-value:"]
+    names = getattr(module, "__all__", None) or [
+        one for one, value in vars(module).items()
+        if not one.startswith("_") and callable(value) and getattr(value, "__module__", "") == name]
+    members = [one for one in names if callable(getattr(module, one))]
+    lines = [f".. automodule:: {name}", f"   :members: {', '.join(members)}", "   :imported-members:",
+             "   :undoc-members:"]
+    for one in names:
+        if type(getattr(module, one)) in (dict, tuple):
+            lines += ["", f".. autodata:: {name}.{one}", "   :no-value:"]
     body = "\n".join(lines)
     return f"# {name}\n\n```{{eval-rst}}\n{body}\n```\n"
-
-
-def _index():
-    rows = "\n".join(f"| [{module}]({module}.md) | {what} |" for module, what in MODULES.items())
-    toctree = "\n".join(MODULES)
-    return (f"# API reference\n\nThe public modules. Everything else is an implementation detail.\n\n| module | content |"
-            f"\n|---|---|\n{rows}\n\n```{{toctree}}\n:hidden:\n\n{toctree}\n```\n")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from docs.tables.markdown import table
+
 NAMES = {  # what stands for one of several names in a field; no other name may stand there
     "split": r"train|test",
     "network": r"teacher|one_hot|distilled",
@@ -12,8 +14,16 @@ NAMES = {  # what stands for one of several names in a field; no other name may 
     "side": r"low|high",
     "definition": r"weights|displacement",
     "fraction": r"0\.1|0\.25|0\.5",
+    "bound": r"value|low|high",
     "layer": r"[\w.]+",
-    "name": r".*",
+    "kind": r"clean|mislabelled",
+    "group": r"both|only_teacher|only_student|neither",
+    "value": r"epoch|step|loss|train_accuracy|test_accuracy",
+    "gains": r"measured|predicted|linear",
+    "kernel": r"tangent|inputs|features",
+    "prefix": r"(?:inputs_|features_)?",
+    "file": r"[\w.]+",
+    "library": r"\w+",
 }
 TYPES = {"float": float, "int": (int, float), "str": str, "bool": bool, "list": list, "mapping": dict}
 
@@ -88,9 +98,9 @@ DEVIATION = (
     ("verdict.notes", "list", "", "what to know about the numbers, in words"),
     ("verdict.<side>.kind", "str", "", "the verdict on one end: `exaggerates`, `shifted`, `steeper`, `reversed`, ..."),
     ("verdict.<side>.sentence", "str", "", "the same with its numbers"),
-    ("groups.<name>.share", "float", SHARE, "points that `both`, `only_teacher`, `only_student`, `neither` get right"),
-    ("groups.<name>.underfit", "float?", SHARE, "of these, where the student is less confident"),
-    ("groups.<name>.of_underfit", "float?", SHARE, "of the points on which it is less confident, those of the group"),
+    ("groups.<group>.share", "float", SHARE, "points that `both`, `only_teacher`, `only_student`, `neither` get right"),
+    ("groups.<group>.underfit", "float?", SHARE, "of these, where the student is less confident"),
+    ("groups.<group>.of_underfit", "float?", SHARE, "of the points on which it is less confident, those of the group"),
     ("calibration.<role>.accuracy", "float", SHARE, "of correct predictions"),
     ("calibration.<role>.ece", "float", SHARE, "expected calibration error"),
     ("calibration.<role>.nll", "float?", NATS, "mean negative log-likelihood of the label"),
@@ -99,7 +109,7 @@ DEVIATION = (
 
 RESULT = File("result.json", "Every run", "Written last: a run without it is not finished.", fields(
     ("schema", "int", "", "the version of this table; readers refuse another one"),
-    ("files.<name>", "str", "SHA-256", "of each other file"),
+    ("files.<file>", "str", "SHA-256", "of each other file"),
     ("sha256", "str", "SHA-256", "of this file's own values"),
     ("setting", "str", "", "the setting's name"),
     ("title", "str", "", "and in words"),
@@ -107,7 +117,7 @@ RESULT = File("result.json", "Every run", "Written last: a run without it is not
     ("smoke", "bool", "", "a short run on synthetic data, which no figure or table uses"),
     ("commit", "str?", "", "of the code, if it is a checkout"),
     ("dirty", "bool?", "", "whether that had uncommitted changes"),
-    ("versions.<name>", "str", "", "of Python and the libraries"),
+    ("versions.<library>", "str", "", "of Python and the libraries"),
     ("device", "str", "", "where it was trained"),
     ("threads", "int", "", "of PyTorch on the CPU"),
     ("machine", "str", "", "system and number of cores"),
@@ -122,28 +132,28 @@ TRAINED = File("result.json", "Runs of a setting", "Further fields of `python -m
     ("notes", "mapping", "", "what the training accuracies refer to; of pretrained networks source, digests, versions"),
     ("accuracy.<split>.<network>", "float", SHARE, "of correct predictions after the last epoch; `distilled` is the student"),
     ("at_chance.<split>", "list", "", "networks that are no better than guessing"),
-    ("epochs.<network>.last.<name>", "int", "", "`epoch`, `step`, `loss`, `train_accuracy`, `test_accuracy` at the end"),
-    ("epochs.<network>.best.<name>", "int", "", "the same at the first epoch with the best test accuracy"),
+    ("epochs.<network>.last.<value>", "int", "", "`epoch`, `step`, `loss`, `train_accuracy`, `test_accuracy` at the end"),
+    ("epochs.<network>.best.<value>", "int", "", "the same at the first epoch with the best test accuracy"),
     ("halves.even.<network>", "float", SHARE, "accuracy on test examples of even index; one half may choose, the other test"),
     ("halves.odd.<network>", "float", SHARE, "on those of odd index"),
     ("published", "mapping?", "per cent", "the paper's accuracies"),
     ("teachers.<network>", "str", "", "folder, in `--out`, of the network trained on labels"),
     ("taught_on.<network>", "str", "", "the device that it was trained on"),
     *((f"deviation.<split>.{name}", *rest) for name, *rest in DEVIATION),
-    ("by_label.<split>.slope_low.<fraction>.<name>", "float?", "", f"slope of the confidence on the label's class: {INTERVALS}"),
+    ("by_label.<split>.slope_low.<fraction>.<bound>", "float?", "", f"slope of the confidence on the label's class: {INTERVALS}"),
     ("by_label.<split>.underfit", "float?", SHARE, "underfit points on the label's class"),
     ("by_label.<split>.either_wrong.of_underfit", "float?", SHARE, "of the underfit points, those that teacher or student gets wrong"),
     ("by_label.<split>.either_wrong.are_underfit", "float?", SHARE, "of the points that either gets wrong, those underfit"),
     ("by_label.<split>.either_wrong.overlap", "float?", SHARE, "points in both sets over points in either"),
     ("mislabelled_points", "mapping", "", "empty where all or no training labels are flipped; else the next rows"),
     ("mislabelled_points.separation", "float", "probability", "that the teacher is less confident on a mislabelled than on a clean point"),
-    ("mislabelled_points.<name>.points", "int", "", "how many, `mislabelled` and `clean` apart"),
-    ("mislabelled_points.<name>.confidence", "float", ODDS, "median confidence of the teacher"),
-    ("mislabelled_points.<name>.low", "float", SHARE, "of them, in the teacher's least confident quarter"),
-    ("mislabelled_points.<name>.underfit", "float", SHARE, "of them, where the student is less confident"),
-    ("mislabelled_points.<name>.underfit_low", "float?", SHARE, "the same of those in that quarter"),
-    ("mislabelled_points.<name>.fitted", "float", SHARE, "of them, whose label the teacher predicts"),
-    ("mislabelled_points.<name>.underfit_fitted", "float?", SHARE, "as `underfit_low`, of the fitted ones"),
+    ("mislabelled_points.<kind>.points", "int", "", "how many, `mislabelled` and `clean` apart"),
+    ("mislabelled_points.<kind>.confidence", "float", ODDS, "median confidence of the teacher"),
+    ("mislabelled_points.<kind>.low", "float", SHARE, "of them, in the teacher's least confident quarter"),
+    ("mislabelled_points.<kind>.underfit", "float", SHARE, "of them, where the student is less confident"),
+    ("mislabelled_points.<kind>.underfit_low", "float?", SHARE, "the same of those in that quarter"),
+    ("mislabelled_points.<kind>.fitted", "float", SHARE, "of them, whose label the teacher predicts"),
+    ("mislabelled_points.<kind>.underfit_fitted", "float?", SHARE, "as `underfit_low`, of the fitted ones"),
     ("eigenspace", "mapping", "", "empty where no layer is recorded; else by layer the next rows"),
     ("eigenspace.<layer>.<definition>.share", "float?", SHARE, "of the path on which the student lies below, mean over pairs"),
     ("eigenspace.<layer>.<definition>.low", "float?", SHARE, "the lower end of its 95 % interval over pairs"),
@@ -153,8 +163,8 @@ TRAINED = File("result.json", "Runs of a setting", "Further fields of `python -m
     ("eigenspace.<layer>.<definition>.p_pairs", "float", "", "p-value of the two-sided sign test"),
     ("eigenspace.<layer>.per_pair", "list", "", "of each pair its indices `top` and `bottom`, and its share by definition"),
     ("mislabelled", "mapping", "", "empty where labels or directions do not allow it; else by network and kind of example:"),
-    ("mislabelled.<role>_<name>.top", "float", SHARE, "of the fit that the top directions carry, of `clean` or `mislabelled` examples"),
-    ("mislabelled.<role>_<name>.rest", "float", SHARE, "that the other directions carry"),
+    ("mislabelled.<role>_<kind>.top", "float", SHARE, "of the fit that the top directions carry, of `clean` or `mislabelled` examples"),
+    ("mislabelled.<role>_<kind>.rest", "float", SHARE, "that the other directions carry"),
 ))
 
 FUNCTION_SPACE = File("result.json", "Runs of function_space", "Further fields of `python -m validation.function_space`.", fields(
@@ -164,14 +174,14 @@ FUNCTION_SPACE = File("result.json", "Runs of function_space", "Further fields o
     ("kernel_change", "float", "relative", "change of the tangent kernel by training, in the Frobenius norm"),
     ("drift.<role>", "float", "relative", "of the measured gains from the predicted ones, at the end"),
     ("drift_over_time.<role>", "list", "relative", "after each of `steps_seen`"),
-    ("drift_along.<name>.<role>", "float", "relative", "along the eigenvectors of the kernel `tangent`, `inputs` or `features`"),
+    ("drift_along.<kernel>.<role>", "float", "relative", "along the eigenvectors of the kernel `tangent`, `inputs` or `features`"),
     ("drift_linear.<role>", "float", "relative", "from the linearised network under the cross-entropy"),
     ("mean_difference.<role>", "float", "gain", "mean size of the difference, over directions that carry targets"),
     ("exaggeration", "mapping", "", "empty where there are too few directions; else the next rows"),
     ("exaggeration.left", "float", SHARE, "median of what the teacher leaves unlearned along bottom directions"),
-    ("exaggeration.<name>.share", "float?", SHARE, "as of `eigenspace`, in gains: `measured`, `predicted`, `linear`"),
-    ("exaggeration.<name>.exaggerated", "int", "", "pairs with a share above one half"),
-    ("exaggeration.<name>.pairs", "int", "", "pairs that could be compared"),
+    ("exaggeration.<gains>.share", "float?", SHARE, "as of `eigenspace`, in gains: `measured`, `predicted`, `linear`"),
+    ("exaggeration.<gains>.exaggerated", "int", "", "pairs with a share above one half"),
+    ("exaggeration.<gains>.pairs", "int", "", "pairs that could be compared"),
 ))
 
 CLOSED_FORM = File("result.json", "Runs of closed_form", "Further fields of the study `closed_form`.", fields(
@@ -215,15 +225,15 @@ TRAJECTORY = File("trajectory.npz", "trajectory.npz", "Recorded layers; R record
 
 MISLABELLED = File("mislabelled.npz", "mislabelled.npz", "Which directions fit mislabelled examples.", fields(
     ("eigenvalues", "(d,) float", "", "of the inputs, descending"),
-    ("<role>_<name>", "(d,) float", SHARE, "of the fit of `clean` or `mislabelled` examples along each direction"),
+    ("<role>_<kind>", "(d,) float", SHARE, "of the fit of `clean` or `mislabelled` examples along each direction"),
 ))
 
 GAINS = File("gains.npz", "gains.npz", "Gains in function space; k directions, of which K carry targets, R marks. Names "
              "without a prefix are of the tangent kernel; `inputs_` and `features_` are of the other two.", fields(
-    ("<name>eigenvalues", "(k,) float", "", "of the kernel, descending"),
-    ("<name>size", "(k,) float", "target", "norm of the targets along each direction"),
-    ("<name>_<role>", "(k,) float", "gain", "`measured`, `predicted` or `linear`, at the end"),
-    ("<name>_<role>_over_time", "(R, K) float", "gain", "after each of `steps_seen`"),
+    ("<prefix>eigenvalues", "(k,) float", "", "of the kernel, descending"),
+    ("<prefix>size", "(k,) float", "target", "norm of the targets along each direction"),
+    ("<prefix><gains>_<role>", "(k,) float", "gain", "`measured`, `predicted` or `linear`, at the end"),
+    ("<gains>_<role>_over_time", "(R, K) float", "gain", "after each of `steps_seen`"),
 ))
 
 CONFIG = File("config.json", "config.json", "Everything that decides the run's numbers. Its parts are those of "
@@ -270,14 +280,10 @@ def described(file, path):
 
 def pages():
     """name -> Markdown."""
-    return {"run_files.md": "\n\n".join([
-        "# Files and fields of a run", "Field by field, what [a run folder](../runs.md) holds. In names, `<split>` is "
-        "`train` or `test`, `<network>` is `teacher`, `one_hot` or `distilled` (the student), `<role>` is `teacher` or "
-        "`student`. A type with `?` may be null: the number is undetermined. A field that an older run lacks was added "
-        "later.", *map(_section, FILES)]) + "\n"}
+    return {"run_files.md": "\n\n".join(map(_section, FILES))}
 
 
 def _section(part):
     title = f"result.json: {part.title[0].lower()}{part.title[1:]}" if part.name == "result.json" else part.title
-    rows = "\n".join(f"| `{field.name}` | {field.type} | {field.unit} | {field.meaning} |" for field in part.fields)
-    return f"## {title}\n\n{part.about}\n\n| field | type | unit | meaning |\n|---|---|---|---|\n{rows}"
+    rows = [(f"`{field.name}`", field.type, field.unit, field.meaning) for field in part.fields]
+    return f"## {title}\n\n{part.about}\n\n{table(('field', 'type', 'unit', 'meaning'), rows)}"
