@@ -21,7 +21,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
               "docs.extensions.notebooks", "docs.extensions.repository"]
 exclude_patterns = ["_build", "conf.py", "extensions", "tables", "generated/*.md", "generated/notebooks"]
 
-# Pages are Markdown that GitHub shows as well, notebooks are scripts with # %% cells: one source of page, script and .ipynb.
+# Pages are Markdown that GitHub shows as well; notebooks are scripts with # %% cells, one source of page and .ipynb.
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 3
 nb_custom_formats = {".py": "docs.extensions.notebooks.read"}

@@ -2,8 +2,8 @@
 # # A quantised language model, token by token
 #
 # Trains a tiny language model of Python's own source code, rounds its weights to 4 bits, and asks on which tokens the
-# quantised model differs and in which direction. For models of real size the same numbers come from two files:
-# [Is my quantised model still the same model?](language_models.md). It needs the extras `figures` and `torch`.
+# quantised model differs and in which direction. For models of real size the same numbers come from two files: [Is my
+# quantised model still the same model?](language_models.md). It needs the extras `figures` and `torch`.
 
 # %% [markdown]
 # ## A model that reads 8 characters, and its quantised copy
@@ -56,9 +56,9 @@ def quantised(network, bits):
 # %% [markdown]
 # ## Logits in blocks
 #
-# A `Stream` takes logits of shape (sequences, tokens, vocabulary) in any order and keeps some 90 bytes a token, whatever the
-# vocabulary. The text is another module, in 200 sequences of 64 tokens; intervals are over sequences, since tokens of one
-# are not independent.
+# A `Stream` takes logits of shape (sequences, tokens, vocabulary) in any order and keeps some 90 bytes a token,
+# whatever the vocabulary. The text is another module, in 200 sequences of 64 tokens; intervals are over sequences,
+# since tokens of one are not independent.
 
 # %%
 x, labels = windows(optparse)
@@ -80,7 +80,8 @@ found = {bits: compared(quantised(original, bits)) for bits in (8, 4, 3)}
 # %% [markdown]
 # ## Volume and direction
 #
-# KL is the volume of the disagreement. The change of confidence is its direction: below zero the quantised model is less sure.
+# KL is the volume of the disagreement. The change of confidence is its direction: below zero the quantised model is
+# less sure.
 
 # %%
 for bits, d in found.items():

@@ -63,7 +63,8 @@ plt.show()
 # %% [markdown]
 # ## All numbers
 #
-# In a notebook a deviation shows itself as a table; `d.table("latex")` pastes into a paper, `d.summary()` is a mapping.
+# In a notebook a deviation shows itself as a table; `d.table("latex")` pastes into a paper, `d.summary()` is a
+# mapping.
 
 # %%
 d  # noqa: B018

@@ -48,9 +48,9 @@ print(theorem.report(flow, student_time=s, teacher_time=T, pivot=4))
 # %% [markdown]
 # ## The matched pair
 #
-# A teacher that stops at the time t has the student's gain at the pivot. The student's gain is smaller below the pivot and
-# larger above it. On the right the same as curves, one direction against another during training: the student's path lies
-# below its teacher's.
+# A teacher that stops at the time t has the student's gain at the pivot. The student's gain is smaller below the
+# pivot and larger above it. On the right the same as curves, one direction against another during training: the
+# student's path lies below its teacher's.
 
 # %%
 t = float(theorem.check(flow, student_time=s, teacher_time=T, pivot=4).matched_time)

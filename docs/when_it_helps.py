@@ -1,9 +1,9 @@
 # %% [markdown]
 # # When does distillation help?
 #
-# Asks, before any student is trained, whether distilling a given teacher will lower the error on new inputs, and checks the
-# answer on held-out points. [Will distillation help?](advisor.md) has the error rates and the limits. It needs the extras
-# `figures` and `validation`.
+# Asks, before any student is trained, whether distilling a given teacher will lower the error on new inputs, and
+# checks the answer on held-out points. [Will distillation help?](advisor.md) has the error rates and the limits. It
+# needs the extras `figures` and `validation`.
 
 # %% [markdown]
 # ## Digits with wrong labels
@@ -60,9 +60,9 @@ for name, fit in (("teacher", flow.teacher(time)), ("student", flow.student(time
 # %% [markdown]
 # ## Over the teacher's training time
 #
-# The estimated change by distilling, with two standard errors (bands), and the change that is measured on held-out points under
-# labels that are flipped as often (crosses). Below zero distilling helps. A teacher that stopped early loses; one that
-# trained for too long gains, sooner the more labels are wrong.
+# The estimated change by distilling, with two standard errors (bands), and the change that is measured on held-out
+# points under labels that are flipped as often (crosses). Below zero distilling helps. A teacher that stopped early
+# loses; one that trained for too long gains, sooner the more labels are wrong.
 
 # %%
 figure, ax = plt.subplots(figsize=(8, 4.8), layout="constrained")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from docs.tables import api, benchmarks, registry, run_files
+from docs.tables import api, benchmarks, registry
 
 GENERATED = Path(__file__).resolve().parents[1] / "generated"
-PAGES = (api, benchmarks, registry, run_files)
+PAGES = (api, benchmarks, registry)
 
 
 def write(_):

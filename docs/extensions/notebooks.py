@@ -29,8 +29,8 @@ def announce(app, name, source):
     """Puts the links to its forms under the title of a notebook's page."""
     if app.env.doc2path(name).suffix == ".py":
         first, cell, rest = source[0].partition("\n\n")
-        source[0] = (f"{first}\n#\n# *To run it:* {{download}}`{name}.ipynb <generated/notebooks/{name}.ipynb>` in Jupyter, or "
-                     f"`python docs/{name}.py` in a checkout.{cell}{rest}")
+        source[0] = (f"{first}\n#\n# *To run it:* {{download}}`{name}.ipynb <generated/notebooks/{name}.ipynb>` in "
+                     f"Jupyter, or `python docs/{name}.py` in a checkout.{cell}{rest}")
 
 
 def setup(app):

@@ -1,7 +1,7 @@
 """Links of a page to what lies outside of docs/ lead into the repository.
 
-On GitHub `[records](../records)` works as it stands. On the site it leads to pyproject's `project.urls.Source`, or, where
-that names none, to the checkout in which the site was built.
+On GitHub `[records](../records)` works as it stands. On the site it leads to pyproject's `project.urls.Source`, or,
+where that names none, to the checkout in which the site was built.
 """
 
 import os
@@ -27,8 +27,8 @@ class RepositoryLinks(SphinxTransform):
 
     def apply(self, **_):
         source = Path(self.env.doc2path(self.env.docname)).parent
-        for link in list(self.document.findall(lambda node: node.get("reftype") == "myst" if isinstance(
-                node, nodes.Element) else False)):
+        links = [node for node in self.document.findall(nodes.Element) if node.get("reftype") == "myst"]
+        for link in links:
             path = (source / link["reftarget"].partition("#")[0]).resolve()
             if path.exists() and path.is_relative_to(ROOT) and not path.is_relative_to(ROOT / "docs"):
                 here = Path(self.app.outdir) / self.env.docname
