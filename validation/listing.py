@@ -31,7 +31,7 @@ def listing(settings, locate):
         rows = []
         for setting in settings:
             if setting.data.set.name == dataset.name:
-                times = [_time(costs.expected(setting), device) for device in DEVICES]
+                times = [duration(costs.expected(setting), device) for device in DEVICES]
                 estimated |= any("*" in time for time in times)
                 rows.append((setting.name, setting.networks, *times, setting.title))
         table = Cells(("NAME", "MODELS", *DEVICES.values(), "WHAT"), tuple(rows), align="lllll")
@@ -71,8 +71,8 @@ def dry_run(plans):
             lines += [f"  disk: about {sizes['run']:,} MB per seed and {sizes['checkpoints']:,} MB more while it runs; "
                       f"the teacher {sizes['teacher']:,} MB, once for all its students"]
         unchanged = "; for the unchanged setting" if chosen.given else ""
-        lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} per seed on two CPU cores, "
-                  f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
+        lines += [f"  time: {duration(costs.expected(chosen), 'cpu')} per seed on two CPU cores, "
+                  f"{duration(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
         for plan in mine:
             why = f" and run again ({plan.why})" if plan.why else ""
             lacking = plan.state != "show" and (missing or source.missing)
@@ -134,7 +134,8 @@ def _counts(counts):
     return f"{counts['trained']:,} trained, {counts['fixed']:,} fixed{student}"
 
 
-def _time(times, device):
+def duration(times, device):
+    """A time of `costs.expected` in words, with * where it is estimated."""
     seconds = getattr(times, device)
     if seconds is None:
         return "unknown"

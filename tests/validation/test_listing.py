@@ -10,7 +10,8 @@ from validation.settings import SETTINGS
 
 from .running import ROOT
 
-COMMANDS = re.findall(r"^python -m validation.run (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+COMMANDS = [command for page in ("README.md", "docs/image_settings.md") for command in re.findall(
+    r"^(?:\$ )?python -m validation.run (.*)$", (ROOT / page).read_text(), re.MULTILINE)]
 
 
 def test_list_names_every_setting(command):
@@ -69,10 +70,10 @@ def test_dry_run_describes_learning_rates_and_loss_weights_over_the_training(com
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
-def test_the_commands_of_the_readme_are_valid(command, arguments):
+def test_the_commands_of_the_pages_are_valid(command, arguments):
     code, _, err = command(*shlex.split(arguments, comments=True), "--dry-run")
     assert code == 0, err
 
 
-def test_the_readme_has_commands():
+def test_the_pages_have_commands():
     assert len(COMMANDS) > 5 and any("--scale-schedule" in arguments for arguments in COMMANDS)
