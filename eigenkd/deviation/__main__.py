@@ -21,7 +21,6 @@ from eigenkd.deviation.llama import is_base
 from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import Deviation
 from eigenkd.deviation.rows import Rows
-from eigenkd.deviation.seeds import Seeds
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import table
@@ -156,7 +155,7 @@ def in_files(message: str, teacher: str, student: str, named: bool) -> str:
     return f"{student}: {message}" if named and not message.startswith((teacher, student)) else message
 
 
-def save(options: argparse.Namespace, measured: Deviation | Seeds, vocabulary: Vocabulary | None,
+def save(options: argparse.Namespace, measured: Any, vocabulary: Vocabulary | None,
          words: TextIO) -> None:
     """Write the files that are asked for."""
     alone = len(measured.members) == 1

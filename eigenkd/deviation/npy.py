@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def read(path: Path) -> Rows | np.ndarray:
     return found.array(np.fromfile(path, found.stored, offset=found.begin))
 
 
-def header(file: BinaryIO, size: int) -> Header:
+def header(file: IO[bytes], size: int) -> Header:
     """The `Header` of an .npy stream of `size` bytes, which is then read up to its numbers.
 
     Raises ValueError for a stream that does not begin as .npy files do, a header that NumPy cannot read or that holds

@@ -87,7 +87,7 @@ class Sources:
             return Table(llama.BaseFile(path, self._chunks))
         if topk_files.is_topk(path):
             rows, notes = topk_files.read(path, self._vocabulary)
-            return Table(rows, notes=notes)
+            return Table(rows, notes=tuple(notes))
         if self._chunks is not None and path in self._models:
             raise ValueError(f"--chunks: expected base files of llama-perplexity, got {path}; drop the flag")
         file, _ = files.split(path)

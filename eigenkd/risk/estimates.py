@@ -130,7 +130,8 @@ def _line(noise, of_risk, of_difference, of_distance, errors, separated):
     line = Line(noise, of_risk, of_difference, of_distance)
     xp, D = array_namespace(errors[1]), line.distance
     weight = root(errors[1] ** 2 + (line.weight * errors[2]) ** 2) / xp.where(D > 0, D, 1.0)
-    errors = LineErrors(*errors, xp.where(D > 0, weight, xp.inf))
+    risk, difference, distance = errors
+    errors = LineErrors(risk, difference, distance, xp.where(D > 0, weight, xp.inf))
     return EstimatedLine(noise, of_risk, of_difference, of_distance, separated, errors)
 
 
