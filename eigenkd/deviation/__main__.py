@@ -32,8 +32,9 @@ from eigenkd.table import FORMATS, written
 from eigenkd.typing import Progress
 
 LARGE = 10**8  # entries of an array above which its reading shows progress
-WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
-          "png": ((".png",), "matplotlib", "figures")}
+WRITES: dict[str, tuple[tuple[str, ...], str | None, str | None]] = {
+    "out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
+    "png": ((".png",), "matplotlib", "figures")}
 
 
 class Parser(argparse.ArgumentParser):

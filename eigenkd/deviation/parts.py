@@ -19,7 +19,8 @@ from eigenkd.deviation.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from eigenkd.deviation.measured import Deviation
 
-POSITIONS, CONFIDENCES = 16, 10  # parts
+POSITIONS = 16  # parts
+CONFIDENCES = 10
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ class Sources:
     ValueError for ids that do not match and columns that do not exist.
     """
 
+    teacher: str
+    class_names: tuple[str, ...] | None
+
     def __init__(self, teacher: str, students: Sequence[str], ids: Sequence[str] | None = None,
                  drop: Sequence[str] = (), classes: Sequence[str] | None = None, chunks: int | None = None,
                  vocabulary: int | None = None) -> None:

@@ -17,7 +17,8 @@ from eigenkd.risk.left_out import left_out_of
 from eigenkd.risk.mixing import Line, gains
 from eigenkd.typing import Array, ArrayLike, Pair
 
-ROUGHEST, SMOOTHEST = 1.0, 3.0  # the powers of the eigenvalue that a signal's energy may have
+ROUGHEST = 1.0  # the powers of the eigenvalue that a signal's energy may have
+SMOOTHEST = 3.0
 PAIRS = 2**0.5  # errors of two samples that are left out come in pairs, and so does their covariance
 
 
