@@ -1,6 +1,7 @@
 """Sample weights and an intercept: the plain flow of inputs sqrt(w) (X - x) and targets sqrt(w) (y - mean of y)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from array_api_compat import array_namespace
 
@@ -44,7 +45,7 @@ class Weighting:
         """Features of any samples, less the mean of the training samples where there is an intercept."""
         return X if self.centre is None else X - self.centre
 
-    def intercept(self, level: Array, weights: Array) -> Array:
+    def intercept(self, level: Any, weights: Array) -> Array:
         """(..., m): the intercept next to weights (..., p, m), level (..., 1, m): mean of y - mean of x . weights."""
         level = level[..., 0, :]
         if self.centre is None:
