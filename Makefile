@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOWEST := .venv-lowest
-CORE := $(addprefix tests/eigenkd/test_,$(addsuffix .py,atomic intervals risk_command spectrum symbolic table theorem_command)) tests/test_doctests.py
+CORE := $(addprefix tests/eigenkd/test_,$(addsuffix .py,atomic intervals risk_command table theorem_command)) tests/test_doctests.py
 
 .PHONY: demo test lint types docs lowest figures bench clean
 
@@ -24,11 +24,11 @@ lint: $(READY) types
 
 types: $(READY)
 	$(BIN)/pyrefly check --summary=none
-	$(BIN)/pyrefly coverage check --public-only --fail-under 100 --summary=none
+	$(BIN)/pyrefly coverage check --public-only --fail-under 100
 
 lowest:
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -q -c lowest.txt . pytest hypothesis mpmath sympy
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -q -c lowest.txt . pytest hypothesis
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --noconftest $(CORE)
 
 docs: $(READY)

@@ -1,11 +1,12 @@
 """Sample weights and an intercept: the plain flow of inputs sqrt(w) (X - x) and targets sqrt(w) (y - mean of y)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from array_api_compat import array_namespace
 
 from eigenkd._pytrees import pytree
-from eigenkd.typing import Array
+from eigenkd.typing import Array, Pair
 
 
 @pytree("root", "centre")
@@ -23,28 +24,28 @@ class Weighting:
     weighted: bool
 
     @classmethod
-    def of(cls, X, sample_weight, intercept):
+    def of(cls, X: Array, sample_weight: Array | None, intercept: bool) -> "Weighting":
         """For features X (n, p) and weights (n,) > 0, or None for equal ones."""
         xp = array_namespace(X)
         root = xp.ones_like(X[:, :1]) if sample_weight is None else xp.sqrt(sample_weight)[:, None]
         plain = cls(root, None, sample_weight is not None)
         return cls(root, plain._mean(X)[0, :], plain.weighted) if intercept else plain
 
-    def inputs(self, X):
+    def inputs(self, X: Array) -> Array:
         """Features (n, p) as the plain flow has them, sqrt(w) (X - centre)."""
         return self.root * self.centred(X)
 
-    def targets(self, y):
+    def targets(self, y: Array) -> Pair:
         """(sqrt(w) (y - mean), weighted mean (..., 1, m)) of targets y (..., n, m); the mean is 0 without an
         intercept."""
         mean = self._mean(y) if self.centre is not None else 0 * y[..., :1, :]
         return self.root * (y - mean), mean
 
-    def centred(self, X):
+    def centred(self, X: Array) -> Array:
         """Features of any samples, less the mean of the training samples where there is an intercept."""
         return X if self.centre is None else X - self.centre
 
-    def intercept(self, level, weights):
+    def intercept(self, level: Any, weights: Array) -> Array:
         """(..., m): the intercept next to weights (..., p, m), level (..., 1, m): mean of y - mean of x . weights."""
         level = level[..., 0, :]
         if self.centre is None:
@@ -52,7 +53,7 @@ class Weighting:
         return level - array_namespace(weights).sum(self.centre[:, None] * weights, axis=-2)
 
     @property
-    def unit(self):
+    def unit(self) -> Array:
         """(n,): the direction of samples along which the intercept fits, sqrt(w)/||sqrt(w)||."""
         return self.root[:, 0] / array_namespace(self.root).linalg.vector_norm(self.root)
 

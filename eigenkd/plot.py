@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 TEACHER: dict[str, Any] = {"color": "#0072B2", "linestyle": "-"}
 STUDENT: dict[str, Any] = {"color": "#D55E00", "linestyle": "--"}
-POINTS, GUIDE = "#0072B2", "#555555"
+POINTS = "#0072B2"
+GUIDE = "#555555"
 MARKED = (("#E69F00", "^"), ("#009E73", "D"), ("#D55E00", "s"), ("#CC79A7", "P"), ("#56B4E9", "X"))
 
 Highlight: TypeAlias = ArrayLike | tuple[ArrayLike, str] | Mapping[str, ArrayLike] | None

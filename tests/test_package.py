@@ -168,3 +168,10 @@ def test_the_pins_cover_every_dependency_and_name_no_address():
     assert names <= pinned
     assert "://" not in text
     assert "/" not in text
+
+
+def test_the_version_is_one():
+    import eigenkd
+
+    assert f"\nversion: {eigenkd.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {eigenkd.__version__}" in (ROOT / "CHANGELOG.md").read_text()

@@ -17,7 +17,8 @@ from eigenkd.regression import checked_tolerance
 from eigenkd.spectrum import Spectrum
 from eigenkd.typing import ArrayLike
 
-RTOL, MAX_STEPS = 1e-11, 100_000
+RTOL = 1e-11
+MAX_STEPS = 100_000
 
 
 def linear_flow(X: ArrayLike, y: ArrayLike, method: str = "auto", start: ArrayLike | None = None, rtol: float = RTOL,

@@ -21,7 +21,6 @@ from eigenkd.deviation.llama import is_base
 from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import Deviation
 from eigenkd.deviation.rows import Rows
-from eigenkd.deviation.seeds import Seeds
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import table
@@ -33,8 +32,9 @@ from eigenkd.table import FORMATS, written
 from eigenkd.typing import Progress
 
 LARGE = 10**8  # entries of an array above which its reading shows progress
-WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
-          "png": ((".png",), "matplotlib", "figures")}
+WRITES: dict[str, tuple[tuple[str, ...], str | None, str | None]] = {
+    "out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
+    "png": ((".png",), "matplotlib", "figures")}
 
 
 class Parser(argparse.ArgumentParser):
@@ -156,7 +156,7 @@ def in_files(message: str, teacher: str, student: str, named: bool) -> str:
     return f"{student}: {message}" if named and not message.startswith((teacher, student)) else message
 
 
-def save(options: argparse.Namespace, measured: Deviation | Seeds, vocabulary: Vocabulary | None,
+def save(options: argparse.Namespace, measured: Any, vocabulary: Vocabulary | None,
          words: TextIO) -> None:
     """Write the files that are asked for."""
     alone = len(measured.members) == 1

@@ -43,7 +43,8 @@ class DeviationCallback(TrainerCallback):
     def __init__(self, teacher: Any, trainer: Any = None, batches: int | None = None, data: Any = None) -> None:
         if batches is not None and batches < 1:
             raise ValueError(f"batches: expected a number of 1 or more or None for all, got {batches}")
-        self._teacher, self._trainer, self._batches, self.last = teacher.eval(), trainer, batches, None
+        self._teacher, self._trainer, self._batches = teacher.eval(), trainer, batches
+        self.last: Deviation | None = None
         self._data = data
 
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, eval_dataloader: Any = None,
@@ -52,8 +53,8 @@ class DeviationCallback(TrainerCallback):
         data = eval_dataloader if self._data is None else self._data
         if model is None or data is None:
             return
-        self.last = self._measured(model, data)
-        found = {f"eval_deviation_{name}": value for name, value in numbers(self.last).items()}
+        self.last = deviation = self._measured(model, data)
+        found = {f"eval_deviation_{name}": value for name, value in numbers(deviation).items()}
         if metrics is not None:
             metrics.update(found)
         if self._trainer is not None:

@@ -18,6 +18,7 @@ import numpy as np
 from eigenkd.deviation.rows import Rows
 from eigenkd.deviation.tokens import Tokens
 from eigenkd.deviation.workspace import Workspace
+from eigenkd.typing import Shape
 
 MAGIC = b"_logits_"
 TOP = 65535  # the code of a row's most probable token
@@ -44,6 +45,16 @@ class BaseFile:
 
     Raises ValueError for what is no such file, is cut off, or is damaged, with the file, the chunk and the fix.
     """
+
+    path: Path
+    context: int
+    vocabulary: int
+    scored: int
+    chunks: int
+    shape: Shape
+    ids: np.ndarray
+    labels: np.ndarray
+    tokens: Tokens | Any
 
     dtype, ndim = np.dtype(np.float32), 2
 

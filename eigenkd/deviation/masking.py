@@ -92,7 +92,8 @@ class Columns:
 
 def scan(teacher: Any, student: Any, kinds: Sequence[str]) -> Columns:
     """The `Columns` of rows (n, classes), sliceable; kinds: of each. Rows are read as long as a class may be masked."""
-    size, found = rows_at_once(teacher, student), None
+    size = rows_at_once(teacher, student)
+    found: Any = None
     for start in range(0, teacher.shape[0], size):
         block = Columns(*(Depths.of(to_numpy(real_array(name, rows[start : start + size], values=False)), kind)
                           for name, rows, kind in zip(("teacher_logits", "student_logits"), (teacher, student), kinds)))

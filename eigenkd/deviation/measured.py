@@ -158,7 +158,7 @@ class Deviation:
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
         """name of an array -> (low, high), the bounds of its mean that are certain; empty where all rows are full."""
-        return {name: tuple(float(np.mean(self.scores[f"{end}:{name}"])) for end in ("low", "high"))
+        return {name: (float(np.mean(self.scores[f"low:{name}"])), float(np.mean(self.scores[f"high:{name}"])))
                 for name in POINTWISE if f"low:{name}" in self.scores and np.isnan(to_numpy(getattr(self, name))).any()}
 
     @property
@@ -172,7 +172,8 @@ class Deviation:
 
         Raises ValueError where no labels were given.
         """
-        return group(*self._right("groups"), self._less())
+        teacher, student = self._right("groups")
+        return group(teacher, student, self._less())
 
     @property
     def calibration(self) -> Calibrations:
@@ -212,7 +213,7 @@ class Deviation:
             slope = self.slope(side, FRACTION)
             ties = slope.points > max(1, round(FRACTION * self.points))
             sides.append((slope, beyond, self._share_interval(side, beyond), ties))
-        return judge(*sides, remarks(self), self.doubt)
+        return judge(sides[0], sides[1], remarks(self), self.doubt)
 
     def view(self, name: str) -> tuple[np.ndarray, np.ndarray, str, str]:
         """(x, y, x's label, y's label), a pair of axes of Fig. 16, (n,) NumPy each.
@@ -271,7 +272,7 @@ class Deviation:
         high = self.scores.get("high:student_confidence", y)
         return np.where(np.isnan(y) & (high >= x), np.nan, np.where(np.isnan(y), high, y) < x)
 
-    def _selected(self, side, fraction):
+    def _selected(self, side: str, fraction: float) -> Any:
         """(both confidences, NumPy and double, of the teacher's least or most sure points; which these are)."""
         if not isinstance(fraction, Real) or isinstance(fraction, bool) or not 0 < fraction <= 1:
             raise ValueError(f"fraction: expected a number in (0, 1], got {fraction!r}; a quarter is 0.25")

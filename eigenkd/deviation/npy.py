@@ -3,11 +3,12 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
 from eigenkd.deviation.rows import Rows, decoded
+from eigenkd.typing import Shape
 
 _LENGTH = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}  # version -> bytes of the header's length
 _LONGEST = 10_000  # bytes of a header, NumPy's own limit
@@ -18,7 +19,7 @@ class Header:
     """What a header says. shape; stored: the dtype of the bytes; bfloat16: whether they are bfloat16 numbers;
     columns_first: Fortran order; begin: the first byte after the header."""
 
-    shape: tuple
+    shape: Shape
     stored: np.dtype
     bfloat16: bool
     columns_first: bool
@@ -49,7 +50,7 @@ def read(path: Path) -> Rows | np.ndarray:
     return found.array(np.fromfile(path, found.stored, offset=found.begin))
 
 
-def header(file: BinaryIO, size: int) -> Header:
+def header(file: IO[bytes], size: int) -> Header:
     """The `Header` of an .npy stream of `size` bytes, which is then read up to its numbers.
 
     Raises ValueError for a stream that does not begin as .npy files do, a header that NumPy cannot read or that holds

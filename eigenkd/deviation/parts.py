@@ -19,7 +19,8 @@ from eigenkd.deviation.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from eigenkd.deviation.measured import Deviation
 
-POSITIONS, CONFIDENCES = 16, 10  # parts
+POSITIONS = 16  # parts
+CONFIDENCES = 10
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def by_confidence(deviation: "Deviation", parts: int = CONFIDENCES) -> list[Part
     phi = to_numpy(deviation.teacher_confidence).astype(float)
     edges = np.unique(np.quantile(phi, np.linspace(0, 1, parts + 1), method="inverted_cdf"))
     if len(edges) == 1:
-        return [part(deviation, f"{edges[0]:.1f}")]
+        return _found([part(deviation, f"{edges[0]:.1f}")])
     which = np.clip(np.searchsorted(edges, phi, side="left") - 1, 0, len(edges) - 2)  # (a, b], the first one [a, b]
     return _found(part(deviation, f"{a:.1f} to {b:.1f}", which == k)
                   for k, (a, b) in enumerate(pairwise(edges)))

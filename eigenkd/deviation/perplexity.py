@@ -124,7 +124,7 @@ def cells(found: Perplexity, name: str = "as llama-perplexity prints it") -> Cel
         percent = "Δp" in label or "Same" in label
         digits, scale = (".3f", 100) if percent else (".2f" if "Cor" in label else ".6f", 1)
         unit = "%" if percent or "Cor" in label else ""
-        mean = intervals.get(over.get(label))
+        mean = intervals.get(over.get(label, ""))
         rows.append((label, number(value, digits) + unit, "" if error is None else number(error, digits),
                      "" if mean is None else f"[{scale * mean.low:{digits}}, {scale * mean.high:{digits}}]"))
     groups = next(iter(intervals.values())).groups

@@ -86,7 +86,7 @@ def block_points(teacher: Any, student: Any, labels: Any, reference: str, kinds:
         teacher, student = (xp.where(without, -xp.inf, rows) for rows in (teacher, student))
     t, s = Softmax("teacher_logits", teacher, xp, numbers), Softmax("student_logits", student, xp, numbers)
     label = None if labels is None else xp.asarray(labels, device=place)
-    y = t.top if reference == "teacher" else label
+    y: Any = t.top if reference == "teacher" else label
     forward, reverse, shannon = t.divergences(s)
     result = {
         "teacher_confidence": t.log_odds(y), "student_confidence": s.log_odds(y),

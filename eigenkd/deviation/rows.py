@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from eigenkd.typing import Shape
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -18,7 +20,7 @@ class Rows:
     """
 
     path: Path
-    shape: tuple
+    shape: Shape
     stored: np.dtype
     offset: int
     bfloat16: bool = False

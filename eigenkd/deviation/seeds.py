@@ -33,7 +33,7 @@ class Seeds:
     def by_mask(self) -> dict[str, "Seeds | None"]:
         """name -> the `Seeds` of the mask's points alone, for masks that all seeds have; None where one has none."""
         shared = [name for name in self.deviations[0].masks if all(name in d.masks for d in self.deviations)]
-        parts = {name: [d.by_mask()[name] for d in self.deviations] for name in shared}
+        parts: dict[str, list[Any]] = {name: [d.by_mask()[name] for d in self.deviations] for name in shared}
         return {name: None if None in found else Seeds(tuple(found)) for name, found in parts.items()}
 
     @property
@@ -86,7 +86,7 @@ class Seeds:
             sides.append((self.slope(side, FRACTION), beyond, tuple(ends)))
         doubts = [d.doubt for d in self.deviations if d.doubt]
         doubt = f"In {len(doubts)} of {len(self.deviations)} seeds: {doubts[0]}" if doubts else ""
-        return judge(*sides, notes, doubt)
+        return judge(sides[0], sides[1], notes, doubt)
 
     def summary(self) -> dict[str, Any]:
         """The means as a plain mapping, and each seed's own summary under `seeds`."""

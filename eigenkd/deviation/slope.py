@@ -14,8 +14,9 @@ FRACTIONS = (0.1, 0.25, 0.5)  # what a summary reports, since the paper's own pe
 RESAMPLES = 1000
 LARGE = 4096  # points from which the sums over most of a resample are drawn from their normal limit
 FAR = 2048  # points of highest leverage, which are resampled even then
-POISSON = np.searchsorted(np.cumsum(np.exp(-1) / np.cumprod([1, *range(1, 12)])), (np.arange(2**16) + 0.5) / 2**16
-                          ).astype(float)  # a table of Poisson(1), by a uniform 16-bit number
+# A table of Poisson(1), by a uniform 16-bit number.
+POISSON: np.ndarray = np.searchsorted(np.cumsum(np.exp(-1) / np.cumprod([1, *range(1, 12)])),
+                                      (np.arange(2**16) + 0.5) / 2**16).astype(float)
 DRAWS_AT_ONCE = 2**20  # resampled points held at a time: some 40 MB
 
 

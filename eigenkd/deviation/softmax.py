@@ -27,6 +27,16 @@ class Softmax:
     Raises ValueError for NaN, +inf, and rows of -inf alone.
     """
 
+    xp: Any
+    top: Any
+    log: Any
+    masked: Any
+    far: Any
+    exp: Any
+    sum: Any
+    log_sum: Any
+    entropy: Any
+
     def __init__(self, name: str, logits: Any, xp: Any, numbers: Any) -> None:
         self.xp, self.top = xp, xp.argmax(logits, axis=1)
         self._into = Workspace(name, logits)

@@ -20,6 +20,9 @@ class Sources:
     ValueError for ids that do not match and columns that do not exist.
     """
 
+    teacher: str
+    class_names: tuple[str, ...] | None
+
     def __init__(self, teacher: str, students: Sequence[str], ids: Sequence[str] | None = None,
                  drop: Sequence[str] = (), classes: Sequence[str] | None = None, chunks: int | None = None,
                  vocabulary: int | None = None) -> None:
@@ -87,7 +90,7 @@ class Sources:
             return Table(llama.BaseFile(path, self._chunks))
         if topk_files.is_topk(path):
             rows, notes = topk_files.read(path, self._vocabulary)
-            return Table(rows, notes=notes)
+            return Table(rows, notes=tuple(notes))
         if self._chunks is not None and path in self._models:
             raise ValueError(f"--chunks: expected base files of llama-perplexity, got {path}; drop the flag")
         file, _ = files.split(path)

@@ -59,7 +59,10 @@ class Stream:
                              "that is masked in one model only as it stands")
         self._reference, self._inputs, self._masked = reference, inputs, masked
         self._class_names = class_names
-        self._parts, self._rows, self._kinds, self._classes, self._columns = [], 0, None, None, None
+        self._parts, self._rows = [], 0
+        self._kinds: Any = None  # these three are known from the first block on
+        self._classes: Any = None
+        self._columns: Any = None
         self._whole, self._texts, self._sequences = False, {}, 0
 
     def update(self, teacher_logits: RowsLike, student_logits: RowsLike, labels: LabelsLike | None = None, *,

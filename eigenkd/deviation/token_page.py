@@ -19,9 +19,14 @@ from eigenkd.table import html_table
 if TYPE_CHECKING:
     from eigenkd.deviation.measured import Deviation
 
-BINS, WORST, BEFORE, MARKED = 120, 50, 24, 20
+BINS = 120
+WORST = 50
+BEFORE = 24
+MARKED = 20
 TEXTS = ("context", "text says", "teacher says", "student says")  # columns of tokens
-INK, STUDENT, GROUP = "#1a1a1a", "#D55E00", "#E69F00"
+INK = "#1a1a1a"
+STUDENT = "#D55E00"
+GROUP = "#E69F00"
 
 
 def page(deviation: 'Deviation', title: str = "Student and teacher", names: Sequence[str] = ("teacher", "student"),

@@ -16,7 +16,8 @@ from eigenkd.table import NONE, Cells, number
 if TYPE_CHECKING:
     from eigenkd.deviation.measured import Deviation
 
-WORST, BEFORE = 10, 12  # rows of the table of the worst tokens, and tokens of context in it
+WORST = 10  # rows of the table of the worst tokens, and tokens of context in it
+BEFORE = 12
 COLUMNS = {"kl": "KL", "kl_at_least": "KL at least", "teacher": "teacher says", "student": "student says",
            "label": "text says",
            "teacher_confidence": "teacher's confidence", "student_confidence": "student's confidence"}

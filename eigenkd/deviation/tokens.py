@@ -79,7 +79,7 @@ def flat(teacher: Any, student: Any, labels: Any, groups: Any, masks: Any,
     return _rows(teacher), _rows(student), labels, groups, masks, keep, Tokens(sequences, positions, texts)
 
 
-def shifted(labels: np.ndarray) -> np.ndarray:
+def shifted(labels: Any) -> np.ndarray:
     """Labels (sequences, tokens) that are the input's own tokens, as the token that each place predicts: the next one,
     -100 for the last. Raises ValueError for another number of dimensions."""
     labels = np.asarray(labels)

@@ -36,7 +36,7 @@ class Rows:
         self.sequences.append(sequence)
         self.positions.append(position)
 
-    def topk(self, vocabulary: int | None, path: str) -> TopK:
+    def topk(self, vocabulary: Any, path: str) -> TopK:
         """The `TopK` of all rows, short ones filled up. Raises as `TopK` does."""
         shape = (len(self.ids), max(map(len, self.ids)))
         ids, logs, tops = np.full(shape, NONE), np.full(shape, -np.inf), np.zeros(shape, bool)

@@ -19,6 +19,8 @@ class Workspace:
     """Runs functions of NumPy into arrays that the thread keeps, one for each name; those of other libraries as they
     are. A result is overwritten by the next block, so what a block leaves has to be a reduction of it."""
 
+    reuses: bool
+
     def __init__(self, name: Any, like: Array) -> None:
         self._name, self.reuses = name, is_numpy_array(like)
 

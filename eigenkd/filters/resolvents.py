@@ -31,7 +31,8 @@ from eigenkd.typing import Array, Pair
 
 POINTS = {8: 24, 4: 12}  # of Talbot's contour, by the size of a number: errors of 2e-14 and 1e-6
 DEEPEST = 12  # generations: 2^12 terms, whose errors add up to 1e-10
-RADIUS, ON_CIRCLE = 1.2, 40  # of the circle in log mu: 1.2^40 / pi^40 is 2e-17
+RADIUS = 1.2  # of the circle in log mu: 1.2^40 / pi^40 is 2e-17
+ON_CIRCLE = 40
 SPREAD = 0.48  # half of the largest difference of log mu that the circle holds: (0.48/1.2)^40 is 1e-16
 
 Number: TypeAlias = float | Array

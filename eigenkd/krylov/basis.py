@@ -25,6 +25,8 @@ NOT_FINITE = ("{}: expected finite numbers, got NaN or infinite values in a prod
 class Growth(Exception):
     """L is too small; `largest` is a sufficient one, by the vectors that grew."""
 
+    largest: float
+
     def __init__(self, largest: float) -> None:
         super().__init__(largest)
         self.largest = largest
@@ -32,6 +34,13 @@ class Growth(Exception):
 
 class Basis:
     """The vectors z_k of rows v (m, r), computed on demand and kept while they fit in memory."""
+
+    operator: Operator
+    start: Array
+    largest: float
+    products: int
+    norms: np.ndarray
+    last_norms: dict[int, np.ndarray]
 
     def __init__(self, operator: Operator, start: Array, largest: float) -> None:
         self.operator, self.start, self.largest = operator, start, largest

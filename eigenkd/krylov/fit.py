@@ -29,6 +29,9 @@ class KrylovFit:
     for a y of that norm.
     """
 
+    flow: "KrylovFlow"
+    filter: Filter
+
     def __init__(self, flow: 'KrylovFlow', filter: Filter) -> None:
         self.flow, self.filter = flow, filter
         self._settled: Any = None

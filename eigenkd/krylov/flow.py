@@ -67,6 +67,12 @@ class KrylovFlow:
     Vectors computed for one filter are kept for the next (up to 1 GiB), so that only the first pass costs products.
     """
 
+    operator: Operator
+    y: Array
+    tolerance: float
+    max_products: int
+    rows: Array
+
     def __init__(self, operator: Operator, y: Array, tolerance: float | None, max_products: int) -> None:
         eps = float(array_namespace(y).finfo(y.dtype).eps)
         tolerance = (1e-10 if eps < 1e-10 else 1e-3) if tolerance is None else tolerance

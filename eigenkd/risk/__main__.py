@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from math import inf, isfinite
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from eigenkd.risk import flip_noise, noise_variance, tune
 from eigenkd.risk.advisor import CERTAIN, GUESSED, Advice, advise, shown
 from eigenkd.table import FORMATS, Cells, written
 
-Row: TypeAlias = tuple[float | str | None, ...]
+Row: TypeAlias = tuple[Any, ...]  # numbers, words, None
 HEADER = ("teacher's time", "squared error", "by distilling", "its standard error", "z", "verdict", "pays above noise",
           "weight", "its error", "by mixing")
 ENDS = {0.0: " (no training at all: by this estimate these labels are noise to the model)",

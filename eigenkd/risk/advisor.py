@@ -21,7 +21,9 @@ NEAR = 2.0  # times the best stopping time, or a part of it: where the sign of a
 LARGEST = 100.0  # a larger weight means that students of either hardly differ
 GUESSED = ("Caution: the noise is estimated, and a part of the target that the features cannot follow counts as noise; "
            "pass the noise if you know it.")
-HELPS, HURTS, UNKNOWN = "helps", "hurts", "can't tell"
+HELPS = "helps"
+HURTS = "hurts"
+UNKNOWN = "can't tell"
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,7 +144,7 @@ def targets_like(name: str, value: ArrayLike, flow: LinearFlow) -> Array:
 def parts(flow: LinearFlow, signal: ArrayLike | None, mean: ArrayLike | None) -> tuple[Array, Array, Array]:
     """(b, d, ||outside||^2) of `fixed_design`; d is exactly 0 where the mean is the signal."""
     equally_weighted(flow, intercept=False)
-    signal = targets_like("signal", signal, flow)
+    signal = targets_like("signal", signal, flow)  # pyrefly: ignore[bad-argument-type]
     here = split(flow, signal)
     if mean is None:
         return here.components, 0 * here.components, here.floor

@@ -17,7 +17,8 @@ from eigenkd.risk.left_out import left_out_of
 from eigenkd.risk.mixing import Line, gains
 from eigenkd.typing import Array, ArrayLike, Pair
 
-ROUGHEST, SMOOTHEST = 1.0, 3.0  # the powers of the eigenvalue that a signal's energy may have
+ROUGHEST = 1.0  # the powers of the eigenvalue that a signal's energy may have
+SMOOTHEST = 3.0
 PAIRS = 2**0.5  # errors of two samples that are left out come in pairs, and so does their covariance
 
 
@@ -130,7 +131,8 @@ def _line(noise, of_risk, of_difference, of_distance, errors, separated):
     line = Line(noise, of_risk, of_difference, of_distance)
     xp, D = array_namespace(errors[1]), line.distance
     weight = root(errors[1] ** 2 + (line.weight * errors[2]) ** 2) / xp.where(D > 0, D, 1.0)
-    errors = LineErrors(*errors, xp.where(D > 0, weight, xp.inf))
+    risk, difference, distance = errors
+    errors = LineErrors(risk, difference, distance, xp.where(D > 0, weight, xp.inf))
     return EstimatedLine(noise, of_risk, of_difference, of_distance, separated, errors)
 
 

@@ -14,7 +14,7 @@ Criterion: TypeAlias = Callable[[Fit], np.ndarray]
 
 
 def validation_set(validation: Sequence[ArrayLike],
-                   flow: LinearFlow) -> tuple[np.ndarray, np.ndarray, Any]:
+                   flow: LinearFlow) -> tuple[Any, np.ndarray, Any]:
     """(inputs, targets as columns, predictions of the start or None), checked against a NumPy flow.
 
     Where the flow has an intercept, inputs are centred and the predictions of the start include the mean of y.

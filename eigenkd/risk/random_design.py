@@ -20,7 +20,8 @@ from eigenkd.risk.change import Change
 from eigenkd.risk.mixing import Line
 from eigenkd.typing import Array, ArrayLike, Pair
 
-FIXED, NEWTON = 4, 14  # iterations for the effective penalty
+FIXED = 4  # iterations for the effective penalty
+NEWTON = 14
 
 
 def random_design(eigenvalues: ArrayLike, coefficients: ArrayLike, n: int, noise: ArrayLike,

@@ -13,7 +13,8 @@ import numpy as np
 
 STARTS = 4  # interior grid points, apart from each other, that the local search starts from, besides those at limits
 PER_DECADE = 8  # grid points on an axis, at most
-ROUGHLY, FULLY = {"maxiter": 20, "ftol": 1e-6}, {"maxiter": 100, "ftol": 1e-12, "gtol": 1e-9}  # of L-BFGS-B
+ROUGHLY = {"maxiter": 20, "ftol": 1e-6}  # of L-BFGS-B
+FULLY = {"maxiter": 100, "ftol": 1e-12, "gtol": 1e-9}
 STEP = 1e-4  # of the central differences, in logarithms of time: their error is of the order of its square
 
 
@@ -61,6 +62,9 @@ class ShareAxis(Axis):
 
 class Objective:
     """A function of points (G, d) that counts its evaluations; NaN becomes infinite."""
+
+    function: Callable[[np.ndarray], np.ndarray]
+    evaluations: int
 
     def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
         self.function, self.evaluations = function, 0

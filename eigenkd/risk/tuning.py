@@ -47,7 +47,7 @@ class Tuned:
 
 
 def tune(flow: LinearFlow, family: str = "student", criterion: str | None = None, *, noise: float | None = None,
-         signal: ArrayLike | None = None, mean: ArrayLike | None = None, validation: tuple | None = None,
+         signal: ArrayLike | None = None, mean: ArrayLike | None = None, validation: Sequence[Any] | None = None,
          generations: int = 3) -> Tuned:
     """The parameters of a family of models that minimise a criterion, and the model that they give.  Sec. 9
 
@@ -85,7 +85,8 @@ def tune(flow: LinearFlow, family: str = "student", criterion: str | None = None
 
 def tune_each(flow: LinearFlow, families: Sequence[str] | str = ("teacher", "ridge", "student", "chain", "mixture"),
               criterion: str | None = None, *, noise: float | None = None, signal: ArrayLike | None = None,
-              mean: ArrayLike | None = None, validation: tuple | None = None, generations: int = 3) -> dict[str, Tuned]:
+              mean: ArrayLike | None = None, validation: Sequence[Any] | None = None,
+              generations: int = 3) -> dict[str, Tuned]:
     """{name: Tuned} of several families by one criterion: as `tune` for each, but a family inside several of them is
     searched once. families: their names, or one."""
     flow = checked_values(checked_flow(flow))
@@ -97,7 +98,7 @@ def tune_each(flow: LinearFlow, families: Sequence[str] | str = ("teacher", "rid
     criterion = _criterion_name(criterion, given)
     plain = _in_numpy(flow)
     function = _criterion(criterion, plain, given)
-    task = _Task(plain, criterion, function, 0 if validation is None else len(validation[1]), {})
+    task = _Task(plain, str(criterion), function, 0 if validation is None else len(validation[1]), {})
     return {name: _tuned(flow, family, task) for name, family in families.items()}
 
 
@@ -182,9 +183,9 @@ def _criterion(name, flow, given):
         raise ValueError(f"noise: expected a number, got shape {noise.shape}; tune once for each, as a single model is "
                          f"chosen")
     if name == "sure":
-        return lambda fit: sure_of(fit, here, noise)
+        return lambda fit: sure_of(fit, here, noise)  # pyrefly: ignore[bad-argument-type]
     split = parts(flow, signal, mean)
-    return lambda fit: risk_of(fit, split, noise).total
+    return lambda fit: risk_of(fit, split, noise).total  # pyrefly: ignore[bad-argument-type]
 
 
 def _in_numpy(flow):

@@ -20,6 +20,8 @@ from eigenkd.typing import Array
 # Panels of Gauss-Legendre quadrature for d in [0, 64]. The integrand's singularities lie at height pi over d = -z0,
 # which is below log 2 unless the whole range is: a panel may grow with its distance from 0. Beyond, two exponentials.
 EDGES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+NODES: np.ndarray
+WEIGHTS: np.ndarray
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 

@@ -26,7 +26,7 @@ class _Seen(BaseException):
 
 
 @torch.no_grad()
-def basis_of(network: nn.Module, name: str, batches: Iterable, directions: int | None = None,
+def basis_of(network: nn.Module, name: str, batches: Iterable[Any], directions: int | None = None,
              inputs: Any | None = None) -> Eigenbasis:
     """The eigenbasis of a layer's inputs for the network as it is, in evaluation mode: uncentred, computed in double
     precision, its vectors on the layer's device, in its precision but at least float32.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from eigenkd.projection import Eigenbasis
-from eigenkd.torch.layers import find
+from eigenkd.torch.layers import Layer, find
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
@@ -34,6 +34,14 @@ class Recorder:
     Raises ValueError for a layer that is not there, cannot be recorded or does not fit its basis, for every below 1,
     and, when called, for weights that are not finite.
     """
+
+    network: nn.Module
+    every: int
+    layers: dict[str, Layer]
+    start: dict[str, torch.Tensor]
+    late: dict[str, Callable[[nn.Module], Eigenbasis]]
+    rows: dict[str, list[torch.Tensor]]
+    seen_in: dict[str, tuple[torch.Tensor, torch.Tensor]]
 
     def __init__(self, network: nn.Module, bases: Mapping[str, Eigenbasis | Callable[[nn.Module], Eigenbasis]],
                  every: int = 1) -> None:

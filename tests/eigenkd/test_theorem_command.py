@@ -56,7 +56,7 @@ def test_features_and_their_kernel_have_the_same_eigenvalues(folder, capsys):
     kernel = printed(capsys, folder / "K.npy", "--kernel", *TIMES)
     assert features.out.startswith("5 directions of rank 5: eigenvalues of X X^T, from 9 samples of 5 features.")
     assert kernel.out.startswith("9 directions of rank 5")
-    rows = [[row.split() for row in printed.out.splitlines()[4:9]] for printed in (features, kernel)]
+    rows = [[row.split() for row in found.out.splitlines()[4:9]] for found in (features, kernel)]
     assert rows[0] == rows[1]
 
 
