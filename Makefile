@@ -19,7 +19,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 
 docs: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -j auto -W --keep-going -q docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 figures: $(READY)
