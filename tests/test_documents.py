@@ -87,7 +87,8 @@ def test_formulas_in_docstrings_are_escaped_and_examples_are_not():
 
     lines = ["|a| * b of `|c|`s and `.d`", "", ">>> a * b", "a | b", "", "* one", "as::", "", "    a * b"]
     prepare(None, "function", "", None, None, lines)
-    assert lines == [r"\|a\| \* b of `|c|`\ s and ``.d``", "", ">>> a * b", "a | b", "", "* one", "as::", "", "    a * b"]
+    assert lines == [r"\|a\| \* b of `|c|`\ s and ``.d``", "", ">>> a * b", "a | b", "", "* one", "as::", "",
+                     "    a * b"]
 
 
 def test_links_out_of_the_pages_lead_into_the_checkout():
