@@ -9,6 +9,7 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))  # eigenkd and validation of this checkout, docs.extensions and docs.tables
 
 import eigenkd  # noqa: E402
+from docs.extensions.notebooks import scripts  # noqa: E402
 
 project = "eigenkd"
 version = release = eigenkd.__version__
@@ -19,7 +20,8 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
               "sphinx_copybutton", "docs.extensions.docstrings", "docs.extensions.generated",
               "docs.extensions.equations",
               "docs.extensions.notebooks", "docs.extensions.repository"]
-exclude_patterns = ["_build", "conf.py", "extensions", "tables", "generated/*.md", "generated/notebooks"]
+exclude_patterns = ["_build", *({path.name for path in DOCS.glob("*.py")} - {path.name for path in scripts()}), "extensions",
+                    "tables", "generated/*.md", "generated/notebooks"]
 
 # Pages are Markdown that GitHub shows as well; notebooks are scripts with # %% cells, one source of page and .ipynb.
 myst_enable_extensions = ["dollarmath", "html_image"]
