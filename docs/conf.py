@@ -20,8 +20,8 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
               "sphinx_copybutton", "docs.extensions.docstrings", "docs.extensions.generated",
               "docs.extensions.equations",
               "docs.extensions.notebooks", "docs.extensions.repository"]
-exclude_patterns = ["_build", *({path.name for path in DOCS.glob("*.py")} - {path.name for path in scripts()}), "extensions",
-                    "tables", "generated/*.md", "generated/notebooks"]
+exclude_patterns = ["_build", "extensions", "tables", "generated/*.md", "generated/notebooks",
+                    *({path.name for path in DOCS.glob("*.py")} - {path.name for path in scripts()})]
 
 # Pages are Markdown that GitHub shows as well; notebooks are scripts with # %% cells, one source of page and .ipynb.
 myst_enable_extensions = ["dollarmath", "html_image"]

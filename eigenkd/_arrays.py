@@ -19,7 +19,7 @@ from array_api_compat import (
     is_torch_array,
 )
 
-Array = Any  # a number, a list of them, or an array of NumPy, JAX or PyTorch
+from eigenkd.typing import Array, ArrayLike
 
 
 class Kind(NamedTuple):
@@ -32,9 +32,9 @@ class Kind(NamedTuple):
     inputs: str
     new: str
     rows: str
-    ndim: tuple
+    ndim: tuple[int, ...]
 
-    def check_columns(self, new, columns, name=None):
+    def check_columns(self, new: Any, columns: int, name: str | None = None) -> None:
         """ValueError for new inputs, called `name` in the message, that do not have so many columns."""
         if len(new.shape) != 2 or new.shape[1] != columns:
             raise ValueError(f"{name or self.new}: expected {columns} columns, got shape {tuple(new.shape)}; pass "
@@ -46,7 +46,7 @@ KERNEL = Kind("K", "K_new", "the kernel between new (rows) and training (columns
 DOUBLE_UP_TO = 2**28  # numbers in an array of single precision that is factorised in double: 2 GiB
 
 
-def is_concrete(x):
+def is_concrete(x: Any) -> bool:
     """Whether values computed from x are known. Those of a JAX tracer are not, nor those of any JAX array while jit
     traces (it stages every operation), nor those of a tensor inside a transformation of torch.func."""
     if is_jax_array(x):
@@ -57,7 +57,7 @@ def is_concrete(x):
     return True
 
 
-def library(x):
+def library(x: Any) -> str:
     """The name of the library that x belongs to, for messages and comparisons."""
     if is_torch_array(x):
         return "PyTorch"
@@ -66,13 +66,14 @@ def library(x):
     return "NumPy" if is_numpy_array(x) or isinstance(x, np.generic) else type(x).__module__
 
 
-def leading(*values):
+def leading(*values: Any) -> Any:
     """The value whose library the others are converted to: the first array that is not NumPy's, else the first one."""
     foreign = [v for v in values if is_array_api_obj(v) and not isinstance(v, np.generic) and not is_numpy_array(v)]
     return foreign[0] if foreign else values[0]
 
 
-def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=True, values=True):
+def real_array(name: str, value: ArrayLike, *, like: Any = None, ndim: tuple[int, ...] | None = None,
+               nonnegative: bool = False, finite: bool = True, values: bool = True) -> Array:
     """`value` as a floating-point array, or an error that names the argument, what came and the fix.
 
     name: the argument's name as its user typed it.
@@ -93,9 +94,10 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
     if xp.isdtype(x.dtype, "complex floating"):
         raise TypeError(f"{name}: expected real numbers, got dtype {x.dtype}; pass {name}.real if that is meant")
     if like is not None and is_array_api_obj(like) and not isinstance(like, np.generic):
-        x = moved(x, like, name)
+        other: Any = like
+        x = moved(x, other, name)
         xp = array_namespace(x)
-        x = xp.astype(x, like.dtype, copy=False)
+        x = xp.astype(x, other.dtype, copy=False)
     else:
         x = xp.astype(x, _working_dtype(x, xp), copy=False)
     if ndim is not None and x.ndim not in ndim:
@@ -106,7 +108,7 @@ def real_array(name, value, *, like=None, ndim=None, nonnegative=False, finite=T
     return x
 
 
-def moved(x, like, name="array"):
+def moved(x: Array, like: Array, name: str = "array") -> Array:
     """The array x in the library and on the device of `like`, in its own precision where that library has it.
 
     Raises TypeError, naming `name`, for an array that is neither of that library nor NumPy's.
@@ -124,7 +126,7 @@ def moved(x, like, name="array"):
     return xp.asarray(x)
 
 
-def runs_in_double(*values):
+def runs_in_double(*values: Array | None) -> bool:
     """Whether results of these arrays (None left out) are computed in double precision and then rounded to theirs.
 
     They are for single precision on the CPU with up to `DOUBLE_UP_TO` numbers in each array, where that takes up to
@@ -142,7 +144,7 @@ def _can_be_widened(x):
     return not is_jax_array(x) or (len(x.devices()) == 1 and next(iter(x.devices())).platform == "cpu")
 
 
-def in_double(x):
+def in_double(x: Any) -> Any:
     """The array x in double precision. A JAX array becomes NumPy's, as JAX may have no double precision. None stays
     None."""
     if x is None:
@@ -152,19 +154,19 @@ def in_double(x):
     return xp.astype(x, xp.float64)
 
 
-def cast_like(x, other):
+def cast_like(x: Array, other: Array) -> Array:
     """The array x in the library, on the device and in the precision of `other`."""
     return array_namespace(other).astype(moved(x, other), other.dtype, copy=False)
 
 
-def constant(x):
+def constant(x: Array) -> Array:
     """The array x, which derivatives treat as a constant."""
     if is_jax_array(x):
         return sys.modules["jax"].lax.stop_gradient(x)
     return x.detach() if is_torch_array(x) else x
 
 
-def caller_level():
+def caller_level() -> int:
     """The `stacklevel` at which a warning names the line of the caller of this package."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(("eigenkd.", "functools")):
@@ -172,9 +174,17 @@ def caller_level():
     return level
 
 
-def to_numpy(x):
+def to_numpy(x: Any) -> np.ndarray:
     """The array x as NumPy's, from any device, detached from any graph of derivatives."""
     return np.asarray(x.detach().cpu() if is_torch_array(x) else x)
+
+
+def _float(name, value):
+    try:
+        return np.asarray(float(value))
+    except OverflowError as error:
+        raise ValueError(f"{name}: expected a number below 1.8e308, the largest in double precision, got a larger one; "
+                         f"pass inf if that is meant") from error
 
 
 def _as_array(name, value):
@@ -187,6 +197,7 @@ def _as_array(name, value):
         x = value
     elif isinstance(value, Real | np.generic):
         x = np.asarray(value)
+        x = _float(name, value) if x.dtype == object else x  # whole numbers of more than 64 bits
     else:
         try:
             x = np.asarray(value)

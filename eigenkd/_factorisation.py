@@ -3,6 +3,8 @@
 "Rank", docs/theory.md.
 """
 
+from typing import TypeVar
+
 import numpy as np
 from array_api_compat import array_namespace
 
@@ -10,12 +12,16 @@ from eigenkd._arrays import constant, is_concrete, to_numpy
 from eigenkd._svd import blocks, descending_eigh, graded_svd, thin_svd
 from eigenkd.kernel_spectrum import KernelSpectrum
 from eigenkd.spectrum import GramSpectrum, Spectrum
+from eigenkd.typing import Array
+
+A = TypeVar("A", bound=Array)
 
 GRAM_CONDITION = 1e3  # up to this cond(K) the Gram matrix is right to 1e-11, with a decade to spare: 2e-15 cond(K)
 DOUBLE = float(np.finfo(np.float64).eps)
 
 
-def from_features(X, method="auto", rank_tolerance=None, single=False):
+def from_features(X: Array, method: str = "auto", rank_tolerance: float | None = None,
+                  single: bool = False) -> Spectrum:
     """Spectrum of K = X X^T from features X (n, p), already checked.
 
     method: "gram" takes the eigenbasis of the smaller of X X^T and X^T X, with errors of eps cond(K). "svd" repeats
@@ -88,7 +94,7 @@ def _from_gram(X, lam, basis, tolerance, given):
     return GramSpectrum(s, basis, X, _scalar(resolution), given)
 
 
-def flat_kernel(name, K, square=False):
+def flat_kernel(name: str, K: A, square: bool = False) -> A:
     """A kernel (n, n', k, k) between k outputs of each sample as (n k, n' k), outputs next to their sample.
 
     A kernel of two dimensions is returned as it is. Raises ValueError for unequal numbers of outputs, and where
@@ -107,7 +113,7 @@ def flat_kernel(name, K, square=False):
     return array_namespace(K).permute_dims(K, (0, 2, 1, 3)).reshape((rows * k, columns * k))
 
 
-def from_kernel(K, rank_tolerance=None, single=False):
+def from_kernel(K: Array, rank_tolerance: float | None = None, single: bool = False) -> KernelSpectrum:
     """Spectrum of a symmetric positive semi-definite kernel matrix K (n, n), by LAPACK's divide-and-conquer (evd).
 
     rank_tolerance: see `eigenkd.kernel_flow`. single: whether K is in double precision now, but was given in single.

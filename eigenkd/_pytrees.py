@@ -7,13 +7,18 @@ itself.
 """
 
 import sys
+from collections.abc import Callable
 from functools import wraps
+from typing import Any, TypeVar
 
-CHILDREN, STATIC = {}, {}  # class -> the names of its children and of its other fields
+T = TypeVar("T")
+
+CHILDREN: dict[type, tuple[str, ...]] = {}  # class -> the names of its children
+STATIC: dict[type, tuple[str, ...]] = {}  # class -> the names of its other fields
 _ANNOUNCED = set()
 
 
-def pytree(*children, static=None):
+def pytree(*children: str, static: tuple[str, ...] | None = None) -> Callable[[type[T]], type[T]]:
     """Class decorator: an object of this class is a tree with these fields as its children.
 
     static: the names of the other fields; those of the dataclass if left out. The decorator goes above @dataclass.
@@ -69,9 +74,9 @@ def flatten(tree):
     return arrays, rebuild
 
 
-def mapped(tree, function):
+def mapped(tree: T, function: Callable[[Any, Any], Any]) -> T:
     """The tree with function(array, owner) in place of every array, owner being the object that holds it."""
-    def visit(node, owner):
+    def visit(node: Any, owner: Any) -> Any:
         if type(node) in CHILDREN:
             children, structure = _parts(node)
             return _rebuilt(type(node), structure, [visit(child, node) for child in children])

@@ -80,7 +80,8 @@ def _tangent(view, primals, changes):
     if changes.rest is not None:
         shared.append((gain * spectrum.inverse)[..., None] * times(U.T, changes.rest))
     if dX is not None:
-        turning.append(turned(filter, lam, *spectrum.turn(fitted, dX), c, spectrum.refined))
+        first, second = spectrum.turn(fitted, dX)
+        turning.append(turned(filter, lam, first, second, c, spectrum.refined))
     if dX is not None and not spectrum.spans_samples:
         shared.append(h * times(V.T, times(dX.T, rest - times(U, c))))
         if fitted:
@@ -93,7 +94,8 @@ def _tangent(view, primals, changes):
     if not shared and not turning:
         return sum(outside)
     coordinates, scale = _coordinates(view, primals)
-    return sum([times(coordinates, sum([*turning, *(scale * change for change in shared)])), *outside])
+    along: Any = sum([*turning, *(scale * change for change in shared)])
+    return sum([times(coordinates, along), *outside])
 
 
 def _cotangent(view, primals, along, wanted):
@@ -109,8 +111,9 @@ def _cotangent(view, primals, along, wanted):
     drest = times(U, (gain * spectrum.inverse)[..., None] * shared) if wanted.rest else None
     dX, dnew = None, None
     if wanted.inputs:
-        turned_by = turned_back(filter, lam, turning, c, *spectrum.turns(fitted), spectrum.refined)
-        dX = spectrum.turn_back(fitted, *turned_by)
+        of_gain, of_dual = spectrum.turns(fitted)
+        first, second = turned_back(filter, lam, turning, c, of_gain, of_dual, spectrum.refined)
+        dX = spectrum.turn_back(fitted, first, second)
     if wanted.inputs and not spectrum.spans_samples:
         dX = dX + outer(rest - times(U, c), h * shared) @ V.T
         if fitted:
@@ -198,7 +201,7 @@ def _torch_function():
             ctx.save_for_forward(*arrays)
 
         @staticmethod
-        def backward(ctx, along):
+        def backward(ctx, along):  # pyrefly: ignore[bad-override]
             arrays, needs = ctx.saved_tensors, ctx.needs_input_grad[2:]
             primals, index = ctx.rebuild(arrays), ctx.rebuild(range(len(arrays)))
             parameters, gain = gain_of(primals)
@@ -213,7 +216,7 @@ def _torch_function():
             return None, None, *cotangents
 
         @staticmethod
-        def jvp(ctx, _, __, *tangents):
+        def jvp(ctx, _, __, *tangents):  # pyrefly: ignore[bad-override]
             primals, given = ctx.rebuild(ctx.saved_tensors), ctx.rebuild(tangents)
             parameters, gain = gain_of(primals)
             of_filter, dgain = tangents[:len(parameters)], None

@@ -1,11 +1,11 @@
 """Sample weights and an intercept: the plain flow of inputs sqrt(w) (X - x) and targets sqrt(w) (y - mean of y)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from array_api_compat import array_namespace
 
 from eigenkd._pytrees import pytree
+from eigenkd.typing import Array
 
 
 @pytree("root", "centre")
@@ -18,8 +18,8 @@ class Weighting:
     an intercept. weighted: whether weights were given.
     """
 
-    root: Any
-    centre: Any
+    root: Array
+    centre: Array | None
     weighted: bool
 
     @classmethod

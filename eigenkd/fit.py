@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, real_array
+from eigenkd._arrays import real_array
 from eigenkd._factorisation import flat_kernel
 from eigenkd._pytrees import pytree
 from eigenkd._sensitivity import learned
 from eigenkd.filters import Filter
+from eigenkd.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from eigenkd.flow import LinearFlow
 
 
 @pytree("flow", "filter")
@@ -22,10 +26,10 @@ class Fit:
     right for any eigenvalues, repeated and null ones included.
     """
 
-    flow: Any
+    flow: "LinearFlow"
     filter: Filter
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Fit({self.filter!r} of {self.flow!r})"
 
     @cached_property
@@ -85,7 +89,7 @@ class Fit:
         start = self.flow.start
         return self._learned("predict", None if start is None else centred @ start, centred) + self.flow.level
 
-    def predict(self, new: Array, start: Array | None = None) -> Array:
+    def predict(self, new: ArrayLike, start: ArrayLike | None = None) -> Array:
         """(..., n_new) or (..., n_new, m): predictions on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         For a kernel between outputs K_new is (n_new, n, k, k), and predictions are (..., n_new, k).

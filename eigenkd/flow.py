@@ -9,14 +9,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
 from eigenkd._arrays import (
-    Array,
     caller_level,
     cast_like,
     in_double,
@@ -30,9 +28,11 @@ from eigenkd._arrays import (
 )
 from eigenkd._pytrees import mapped, pytree
 from eigenkd._svd import interpolant_components
+from eigenkd._weighting import Weighting
 from eigenkd.filters.algebra import Filter
 from eigenkd.fit import Fit
 from eigenkd.spectrum import Spectrum
+from eigenkd.typing import Array, ArrayLike, Shape
 
 VISIBLE = 0.01  # a cut that removes more than this share of the norm of y - f0 gives a warning
 
@@ -58,17 +58,18 @@ class LinearFlow:
     """
 
     spectrum: Spectrum
-    inputs: Any
-    targets: Any
-    start: Any
-    limit: Any
+    inputs: Array
+    targets: Array
+    start: Array | None
+    limit: Array
     vector: bool
-    weighting: Any = None
-    level: Any = None
+    weighting: Weighting | None = None
+    level: Array | None = None
     coupled: int = 0
 
     @classmethod
-    def of(cls, spectrum, inputs, targets, start, vector, weighting=None, coupled=0):
+    def of(cls, spectrum: Spectrum, inputs: Array, targets: Array, start: Array | None, vector: bool,
+           weighting: Weighting | None = None, coupled: int = 0) -> "LinearFlow":
         """The flow of factorised `inputs`, for targets (..., n, m) before weighting."""
         targets, level = (targets, None) if weighting is None else weighting.targets(targets)
         rest = _rest(spectrum, inputs, targets, start)
@@ -78,31 +79,31 @@ class LinearFlow:
         return LinearFlow.of(self.spectrum, self.inputs, targets, self.start, vector, self.weighting, self.coupled)
 
     @property
-    def samples(self):
+    def samples(self) -> int:
         """n."""
         return self.inputs.shape[0] // max(self.coupled, 1)
 
-    def shape_of(self, rows):
+    def shape_of(self, rows: int) -> Shape:
         """The shape of predictions, as users see them, on inputs of so many rows."""
         k = self.coupled
         return (rows // k, k) if k else (rows,) if self.vector else (rows, self.targets.shape[-1])
 
     @property
-    def start_outputs(self):
+    def start_outputs(self) -> Array | None:
         """(n, m): what the start predicts on the training inputs; None for a start from zero."""
         return None if self.start is None else self.spectrum.start_outputs(self.inputs, self.start)
 
     @property
-    def rest(self):
+    def rest(self) -> Array:
         """(..., n, m): the targets less what the start predicts."""
         return _rest(self.spectrum, self.inputs, self.targets, self.start)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         outputs = self.coupled or self.targets.shape[-1]
         return (f"LinearFlow({self.samples} samples, {outputs} output(s), {self.spectrum.described}, by "
                 f"{self.spectrum.method!r})")
 
-    def retarget(self, y: Array) -> "LinearFlow":
+    def retarget(self, y: ArrayLike) -> "LinearFlow":
         """The flow of the same inputs and start with other targets y (n,) or (n, m), without another factorisation."""
         y = checked_targets(y, self.inputs, self.coupled)
         columns = () if self.vector else self.targets.shape[-1:]
@@ -112,16 +113,16 @@ class LinearFlow:
         targets = y.reshape((-1, 1)) if self.coupled or y.ndim == 1 else y
         return self._with_targets(targets, self.coupled > 0 or y.ndim == 1)
 
-    def teacher(self, time: Array) -> Fit:
+    def teacher(self, time: ArrayLike) -> Fit:
         """Trained on the labels for `time` >= 0, a number or an array of any shape, inf allowed.  Eqs. (3), (4)"""
         return self.fit(filters.flow(time))
 
-    def student(self, time: Array, teacher_time: Array) -> Fit:
+    def student(self, time: ArrayLike, teacher_time: ArrayLike) -> Fit:
         """Trained for `time` on the outputs of a teacher stopped at `teacher_time`; both broadcast.  Eqs. (5), (6)"""
         teacher_time = real_array("teacher_time", teacher_time, nonnegative=True, finite=False)
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
-    def chain(self, times: Sequence[Array], weights: Sequence[Array] | None = None) -> Fit:
+    def chain(self, times: Sequence[ArrayLike], weights: Sequence[ArrayLike] | None = None) -> Fit:
         """The last of several generations: times[0] on the labels, each later one on the outputs of the one before.
 
         weights: one per generation: the weight of the labels in its targets, any number. The rest, 1 - weight, is that
@@ -246,7 +247,7 @@ def _sequence(name, values):
     return values
 
 
-def checked_targets(y, inputs, coupled=0):
+def checked_targets(y: ArrayLike, inputs: Array, coupled: int = 0) -> Array:
     """y (n,) or (n, m) as an array with a row for each of the inputs, (n, k) for a kernel between k outputs."""
     if coupled:
         y = real_array("y", y, like=inputs)

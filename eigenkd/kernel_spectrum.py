@@ -1,8 +1,11 @@
 """The eigenbasis of a kernel K, which is given without features."""
 
-from eigenkd._arrays import KERNEL, real_array
+from typing import Any, ClassVar
+
+from eigenkd._arrays import KERNEL, Kind, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.spectrum import Spectrum, times
+from eigenkd.typing import Array, ArrayLike, Shape
 
 
 @pytree("singular_values", "sample_basis", "resolution", static=("tolerance_given",))
@@ -12,48 +15,52 @@ class KernelSpectrum(Spectrum):
     The start is given by its predictions (n, m) on the training inputs.
     """
 
-    kind = KERNEL
-    without_start = "a kernel flow without one"
-    value, power = "eigenvalue", 2
-    refined = True
-    method, feature_basis = "kernel", None
-    spans_samples = spans_features = True
+    kind: ClassVar[Kind] = KERNEL
+    without_start: ClassVar[str] = "a kernel flow without one"
+    value: ClassVar[str] = "eigenvalue"
+    power: ClassVar[int] = 2
+    refined: ClassVar[bool] = True
+    method: str = "kernel"
+    feature_basis: Array | Any = None
+    spans_samples: bool = True
+    spans_features: bool = True
 
-    def __init__(self, singular_values, sample_basis, resolution, tolerance_given):
+    def __init__(self, singular_values: Array, sample_basis: Array, resolution: Array, tolerance_given: bool) -> None:
         self.__dict__.update(singular_values=singular_values, sample_basis=sample_basis, resolution=resolution,
                              tolerance_given=tolerance_given)
 
-    def project(self, new):
+    def project(self, new: Array) -> Array:
         return (new @ self.sample_basis) * self.inverse
 
-    def weights(self, components):
+    def weights(self, components: Array) -> Array:
         raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.components "
                         "(along the kernel's eigenfunctions), fit.fitted or fit.predict(K_new)")
 
-    def predict(self, new, components):
+    def predict(self, new: Array, components: Array) -> Array:
         return times(self.project(new), components)
 
-    def multiplied(self, components, coefficients):
+    def multiplied(self, components: Array, coefficients: Array) -> tuple[Array, Array]:
         return self.sample_basis, coefficients
 
-    def turns(self, fitted):
+    def turns(self, fitted: bool) -> tuple[bool, bool]:
         return fitted, not fitted
 
-    def turn(self, fitted, change):
+    def turn(self, fitted: bool, change: Array) -> tuple[Array | None, Array | None]:
         N = self.sample_basis.T @ ((change + change.T) / 2) @ self.sample_basis
         return (N, None) if fitted else (None, self.singular_values[:, None] * N)
 
-    def turn_back(self, fitted, first, second):
+    def turn_back(self, fitted: bool, first: Any, second: Any) -> Array:
         N = first if fitted else self.singular_values[:, None] * second
         return self.sample_basis @ ((N + N.T) / 2) @ self.sample_basis.T
 
-    def start_components(self, start):
+    def start_components(self, start: Array) -> Array:
         return (self.sample_basis.T @ start) * self.inverse[:, None]
 
-    def start_outputs(self, inputs, start):
+    def start_outputs(self, inputs: Array, start: Array) -> Array:
         return start
 
-    def new_start_outputs(self, new, start, given, shape, name="start"):
+    def new_start_outputs(self, new: Array, start: Array | None, given: ArrayLike | None, shape: Shape,
+                          name: str = "start") -> Array | None:
         if start is None:
             return super().new_start_outputs(new, start, given, shape, name)
         if given is None:

@@ -4,19 +4,29 @@ The teacher is blue and solid, the student vermillion and dashed, so that they d
 colour-blind readers (the palette is Okabe and Ito's). Matplotlib is imported when an Axes has to be made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from eigenkd._arrays import to_numpy
+from eigenkd.typing import ArrayLike
 
-TEACHER = {"color": "#0072B2", "linestyle": "-"}
-STUDENT = {"color": "#D55E00", "linestyle": "--"}
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from eigenkd.deviation import Deviation, Slope
+
+TEACHER: dict[str, Any] = {"color": "#0072B2", "linestyle": "-"}
+STUDENT: dict[str, Any] = {"color": "#D55E00", "linestyle": "--"}
 POINTS, GUIDE = "#0072B2", "#555555"
 MARKED = (("#E69F00", "^"), ("#009E73", "D"), ("#D55E00", "s"), ("#CC79A7", "P"), ("#56B4E9", "X"))
 
+Highlight: TypeAlias = ArrayLike | tuple[ArrayLike, str] | Mapping[str, ArrayLike] | None
 
-def confidence(deviation, ax=None, fraction=0.25, highlight=None, label="points", sides=("low",)):
+
+def confidence(deviation: "Deviation", ax: "Axes | None" = None, fraction: float = 0.25, highlight: Highlight = None,
+               label: str = "points", sides: Sequence[str] = ("low",)) -> "Axes":
     """The scatter of student (y) on teacher confidence (x), with the line y = x and the fit over the low side.
 
     deviation: an `eigenkd.deviation.Deviation`. fraction: of the points, what a fit covers; no line where the slope
@@ -37,7 +47,8 @@ def confidence(deviation, ax=None, fraction=0.25, highlight=None, label="points"
     return ax
 
 
-def view(deviation, name, ax=None, highlight=None, label="points"):
+def view(deviation: "Deviation", name: str, ax: "Axes | None" = None, highlight: Highlight = None,
+         label: str = "points") -> "Axes":
     """The scatter of one pair of axes of Fig. 16, with the line y = x where both measure the same.
 
     deviation, highlight, label: as for `confidence`. name: one of `eigenkd.deviation.VIEWS`. Raises ValueError for
@@ -66,7 +77,8 @@ def view(deviation, name, ax=None, highlight=None, label="points"):
     return ax
 
 
-def trajectories(teacher_path, student_path, pair, ax=None, legend=True, matrix="W"):
+def trajectories(teacher_path: ArrayLike, student_path: ArrayLike, pair: tuple[int, int], ax: "Axes | None" = None,
+                 legend: bool = True, matrix: str = "W") -> "Axes":
     """Two paths in the plane of a pair of eigendirections: the top component along x, the bottom one along y.
 
     teacher_path, student_path: (records, k) components; pair: (top, bottom). A circle marks the start, a star each
@@ -88,7 +100,8 @@ def trajectories(teacher_path, student_path, pair, ax=None, legend=True, matrix=
     return ax
 
 
-def gains(eigenvalues, teacher_gain, student_gain, ax=None, pivot=None, labels=("teacher", "student")):
+def gains(eigenvalues: ArrayLike, teacher_gain: ArrayLike, student_gain: ArrayLike, ax: "Axes | None" = None,
+          pivot: int | None = None, labels: tuple[str, str] = ("teacher", "student")) -> "Axes":
     """The gains of teacher and student over the eigenvalue, on a logarithmic axis.
 
     eigenvalues, teacher_gain, student_gain: (k,), eigenvalues positive (null ones are left out). pivot: the index of
@@ -126,7 +139,7 @@ def _masks(highlight, shape):
     return masks
 
 
-def fitted(x, y, slope, side):
+def fitted(x: np.ndarray, y: np.ndarray, slope: 'Slope', side: str) -> tuple[np.ndarray, np.ndarray]:
     """(x, y), two each: the ends of the line of a `Slope` over the low or high side of the points x, y (n,).
 
     It passes through the mean of the points that the slope was taken over.

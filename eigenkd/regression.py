@@ -9,15 +9,16 @@ from numbers import Real
 
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, cast_like, in_double, is_concrete, real_array, runs_in_double
+from eigenkd._arrays import cast_like, in_double, is_concrete, real_array, runs_in_double
 from eigenkd._factorisation import flat_kernel, from_features, from_kernel
 from eigenkd._pytrees import mapped
 from eigenkd._weighting import Weighting
 from eigenkd.flow import LinearFlow, checked_targets
+from eigenkd.typing import ArrayLike
 
 
-def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = None, *,
-                sample_weight: Array | None = None, intercept: bool = False,
+def linear_flow(X: ArrayLike, y: ArrayLike, method: str = "auto", start: ArrayLike | None = None, *,
+                sample_weight: ArrayLike | None = None, intercept: bool = False,
                 rank_tolerance: float | None = None) -> LinearFlow:
     """Factorise linear regression of y on X once, for all times, students and filters.
 
@@ -59,7 +60,8 @@ def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = 
     return _flow(factorise, X, y, start, sample_weight=_weights(sample_weight, y), intercept=intercept)
 
 
-def kernel_flow(K: Array, y: Array, start: Array | None = None, *, rank_tolerance: float | None = None) -> LinearFlow:
+def kernel_flow(K: ArrayLike, y: ArrayLike, start: ArrayLike | None = None, *,
+                rank_tolerance: float | None = None) -> LinearFlow:
     """Factorise kernel regression of y with the kernel matrix K once, for all times, students and filters.
 
     K: (n, n) symmetric positive semi-definite, between the training inputs. y: (n,) or (n, m). Or K (n, n, k, k),
@@ -109,7 +111,7 @@ def _weights(sample_weight, y):
     return weights
 
 
-def checked_tolerance(value):
+def checked_tolerance(value: float | None) -> float | None:
     """A rank_tolerance as a number from 0 up to 1, or None."""
     if value is None:
         return None

@@ -8,15 +8,16 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
-from eigenkd._arrays import FEATURES, Array, is_concrete, real_array, to_numpy
+from eigenkd._arrays import FEATURES, Kind, is_concrete, real_array, to_numpy
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
 from eigenkd.filters.resolved import Resolved
+from eigenkd.typing import Array, ArrayLike, Shape
 
 NOISE = 5  # eigenvalues down to a fifth of the resolution's square are more than rounding
 GAP = 1e3  # a spectrum whose last eigenvalue is more than this above the resolution's square ends there; else it is cut
@@ -46,23 +47,24 @@ class Spectrum:
     whether the resolution is the user's `rank_tolerance`. "Rank", docs/theory.md.
     """
 
-    singular_values: Any
-    sample_basis: Any
-    feature_basis: Any
+    singular_values: Array
+    sample_basis: Array
+    feature_basis: Array | Any
     method: str
-    resolution: Any
+    resolution: Array
     tolerance_given: bool = False
 
-    kind = FEATURES
-    without_start = "features"  # in messages, a flow that takes no predictions of a start
-    value, power = "singular value", 1  # what rank_tolerance refers to, as a power of the singular value
-    refined = False  # whether derivatives need h[a, b] itself, not sqrt(a b) h[a, b]
+    kind: ClassVar[Kind] = FEATURES
+    without_start: ClassVar[str] = "features"  # in messages, a flow that takes no predictions of a start
+    value: ClassVar[str] = "singular value"  # what rank_tolerance refers to
+    power: ClassVar[int] = 1  # that, as a power of the singular value
+    refined: ClassVar[bool] = False  # whether derivatives need h[a, b] itself, not sqrt(a b) h[a, b]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.described}, by {self.method!r})"
 
     @property
-    def described(self):
+    def described(self) -> str:
         """The number of directions and the rank, in words."""
         k, more = self.singular_values.shape[-1], self.learnable - self.rank
         only = f", {more} more at finite times only" if is_concrete(more) and more else ""
@@ -99,7 +101,7 @@ class Spectrum:
         """
         return filter if self._all_resolved else Resolved(filter, self.resolution**2)
 
-    def reaches_its_resolution(self):
+    def reaches_its_resolution(self) -> bool:
         """Whether the eigenvalues go down to the resolution, so that it cuts a longer spectrum: one lies just above it,
         or one below it is too large to be rounding."""
         values, rank, squared = to_numpy(self.singular_values), self.rank, float(self.resolution) ** 2
@@ -107,7 +109,7 @@ class Spectrum:
             return False
         return values[rank - 1] ** 2 <= GAP * squared or NOISE * values[rank] ** 2 >= squared
 
-    def with_resolution(self, resolution):
+    def with_resolution(self, resolution: float) -> "Spectrum":
         """A copy with another resolution; 0 keeps every direction at all times."""
         other = copy(self)
         other.__dict__.pop("_all_resolved", None)
@@ -116,21 +118,21 @@ class Spectrum:
         return other
 
     @property
-    def spans_samples(self):
+    def spans_samples(self) -> bool:
         """Whether the sample basis spans all of the n dimensions."""
         return self.sample_basis.shape[0] <= self.feature_basis.shape[0]
 
     @property
-    def spans_features(self):
+    def spans_features(self) -> bool:
         """Whether the feature basis spans all of the p dimensions, null directions included."""
         return not self.spans_samples
 
-    def formed(self):
+    def formed(self) -> "Spectrum":
         """The same with all bases computed, so that inputs of less precision do not spoil them."""
         return self
 
     @property
-    def inverse(self):
+    def inverse(self) -> Array:
         """1/sigma (k,), and 0 for null directions."""
         xp, s = array_namespace(self.singular_values), self.singular_values
         return xp.where(s > 0, 1 / xp.where(s > 0, s, 1.0), 0.0)
@@ -139,33 +141,33 @@ class Spectrum:
         """Coordinates of new inputs along the feature basis, (n_new, k): X_new V, or K_new U / sigma for a kernel."""
         return new @ self.feature_basis
 
-    def sample_coordinates(self, columns):
+    def sample_coordinates(self, columns: Array) -> Array:
         """U^T columns, (k, m), of columns (n, m)."""
         return self.sample_basis.T @ columns
 
-    def outputs(self, components):
+    def outputs(self, components: Array) -> Array:
         """U diag(sigma) components, (..., n, m): what weights of these components (..., k, m) predict on samples."""
         return times(self.sample_basis, self.singular_values[:, None] * components)
 
-    def weights(self, components):
+    def weights(self, components: Array) -> Array:
         """V components, (..., p, m). Raises TypeError for a kernel."""
         return times(self.feature_basis, components)
 
-    def predict(self, new, components):
+    def predict(self, new: Array, components: Array) -> Array:
         """(..., n_new, m): predictions of these components on new inputs, in the cheaper order of products."""
         if new.shape[0] < prod(components.shape) // components.shape[-2]:
             return times(self.project(new), components)
         return times(new, self.weights(components))
 
-    def multiplied(self, components, coefficients):
+    def multiplied(self, components: Array, coefficients: Array) -> tuple[Array, Array]:
         """(basis, columns): new inputs are multiplied with basis @ columns."""
         return self.feature_basis, components
 
-    def turns(self, fitted):
+    def turns(self, fitted: bool) -> tuple[bool, bool]:
         """Whether a derivative along inputs has a part with g[a, b], and one with h[a, b]."""
         return True, not fitted
 
-    def turn(self, fitted, change):
+    def turn(self, fitted: bool, change: Array) -> tuple[Array | None, Array | None]:
         """The matrices (k, k) that g[a, b] and h[a, b] multiply for a change of inputs; None where `turns` is False.
 
         fitted: for fitted values, else for weights and predictions on new inputs.  Eqs. (51)-(54)
@@ -173,21 +175,22 @@ class Spectrum:
         s, A = self.singular_values, self.sample_basis.T @ change @ self.feature_basis
         return (A * s + (A * s).T, None) if fitted else (A.T, s[:, None] * A * s)
 
-    def turn_back(self, fitted, first, second):
+    def turn_back(self, fitted: bool, first: Any, second: Any) -> Array:
         """The transpose of `turn`: a matrix like the inputs."""
         s = self.singular_values
         A = (first + first.T) * s if fitted else first.T + s[:, None] * second * s
         return self.sample_basis @ A @ self.feature_basis.T
 
-    def start_components(self, start):
+    def start_components(self, start: Array) -> Array:
         """(k, m): the components of the start, weights (p, m)."""
         return self.project(start.T).T
 
-    def start_outputs(self, inputs, start):
+    def start_outputs(self, inputs: Array, start: Array) -> Array:
         """(n, m): what the start predicts on the training inputs."""
         return inputs @ start
 
-    def new_start_outputs(self, new, start, given, shape, name="start"):
+    def new_start_outputs(self, new: Array, start: Array | None, given: ArrayLike | None, shape: Shape,
+                          name: str = "start") -> Array | None:
         """(n_new, m): what the start predicts on new inputs; None for a start from zero.
 
         given: these predictions, of the shape that users see, for a kernel with a start; else None. name: of `given`.
@@ -198,7 +201,7 @@ class Spectrum:
                              f"out")
         return None if start is None else new @ start
 
-    def residual(self, matrix: Array) -> Residual:
+    def residual(self, matrix: ArrayLike) -> Residual:
         """`Residual` of this decomposition of `matrix`: the X or K it was made from."""
         xp, left, right = array_namespace(self.sample_basis), self.sample_basis, self._right_basis
         matrix = real_array("matrix", matrix, like=left, ndim=(2,))
@@ -214,7 +217,7 @@ class Spectrum:
     def _right_basis(self):
         return self.feature_basis
 
-    def _orthogonality(self, basis):
+    def _orthogonality(self, basis: Array | None) -> Any:
         if basis is None:
             return None
         xp = array_namespace(basis)
@@ -230,44 +233,48 @@ class GramSpectrum(Spectrum):
     What follows from the smaller basis and X does without the larger one.
     """
 
-    def __init__(self, singular_values, basis, inputs, resolution, tolerance_given):
+    _basis: Array
+    _inputs: Array
+
+    def __init__(self, singular_values: Array, basis: Array, inputs: Array, resolution: Array,
+                 tolerance_given: bool) -> None:
         self.__dict__.update(singular_values=singular_values, method="gram", _basis=basis, _inputs=inputs,
                              resolution=resolution, tolerance_given=tolerance_given)
 
-    def formed(self):
+    def formed(self) -> Spectrum:
         return Spectrum(self.singular_values, self.sample_basis, self.feature_basis, "gram", self.resolution,
                         self.tolerance_given)
 
     @cached_property
-    def sample_basis(self):
+    def sample_basis(self) -> Array:
         return self._basis if self.spans_samples else self._larger(self._inputs)
 
     @cached_property
-    def feature_basis(self):
+    def feature_basis(self) -> Array:
         return self._larger(self._inputs.T) if self.spans_samples else self._basis
 
-    def project(self, new):
+    def project(self, new: Array) -> Array:
         if self._formed or not self.spans_samples:
             return super().project(new)
         return ((new @ self._inputs.T) @ self._basis) * self.inverse
 
-    def sample_coordinates(self, columns):
+    def sample_coordinates(self, columns: Array) -> Array:
         if self._formed or self.spans_samples:
             return super().sample_coordinates(columns)
         return (self._basis.T @ (self._inputs.T @ columns)) * self.inverse[:, None]
 
-    def outputs(self, components):
+    def outputs(self, components: Array) -> Array:
         if self._formed or self.spans_samples:
             return super().outputs(components)
         return times(self._inputs, times(self._basis, components))
 
-    def weights(self, components):
+    def weights(self, components: Array) -> Array:
         if self._formed or not self.spans_samples:
             return super().weights(components)
         return times(self._inputs.T, times(self._basis, self.inverse[:, None] * components))
 
     @property
-    def spans_samples(self):
+    def spans_samples(self) -> bool:
         return self._inputs.shape[0] <= self._inputs.shape[1]
 
     @property
@@ -279,7 +286,7 @@ class GramSpectrum(Spectrum):
         return inputs @ (self._basis * self.inverse)
 
 
-def times(matrix, columns):
+def times(matrix: Array, columns: Array) -> Array:
     """matrix (q, k) @ columns (..., k, m), in one product."""
     xp = array_namespace(matrix)
     rows = xp.matrix_transpose(columns)

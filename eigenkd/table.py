@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 from math import isinf, isnan
+from typing import Any
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 NONE = "–"  # in place of a number that the data do not have
@@ -18,26 +19,27 @@ class Cells:
     """The contents of a table.
 
     header: the names of the columns, of text alone it may be empty; rows: of cells, each as long as the others; notes:
-    sentences under the table. align: "l" or "r" for each of the first columns, those after it being "r".
+    sentences under the table. Cells are text, for "csv" and "json" also numbers, None where there is none. align: "l"
+    or "r" for each of the first columns, those after it being "r".
     """
 
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Any, ...], ...]  # text, but for JSON numbers too
     notes: tuple[str, ...] = ()
     align: str = "l"
 
     @property
-    def sides(self):
+    def sides(self) -> str:
         """"l" or "r" for each column."""
         return self.align.ljust(len((self.header, *self.rows)[-1]), "r")
 
 
-def number(value, format=".3f"):
+def number(value: float, format: str = ".3f") -> str:
     """A number in a cell: "∞" and "-∞" for infinite ones, a dash for NaN."""
     return NONE if isnan(value) else f"{'-' * (value < 0)}{INFINITE}" if isinf(value) else f"{value:{format}}"
 
 
-def written(content, format="text"):
+def written(content: Cells, format: str = "text") -> str:
     """The `Cells` as a string: "text", "markdown", "latex" (booktabs), "csv" without notes, or "json".
 
     Raises ValueError for another format.
@@ -47,7 +49,7 @@ def written(content, format="text"):
     return {"text": _text, "markdown": _markdown, "latex": _latex, "csv": _csv, "json": _json}[format](content)
 
 
-def html_table(content):
+def html_table(content: Cells) -> str:
     """The `Cells` alone as an HTML table with its notes under it."""
     sides = ["left" if side == "l" else "right" for side in content.sides]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in content.header)

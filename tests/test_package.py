@@ -158,8 +158,10 @@ def test_every_cited_equation_exists():
 def test_the_pins_cover_every_dependency_and_name_no_address():
     import tomllib
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, groups = content["project"], content["dependency-groups"]
+    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra),
+              *(d for group in groups.values() for d in group if isinstance(d, str))]
     text = (ROOT / "constraints.txt").read_text()
     pinned = {re.split("==", line)[0].lower().replace("_", "-") for line in text.splitlines() if "==" in line}
     names = {re.split(r"[\[<>=]", d)[0].lower() for d in wanted} - {"eigenkd"}

@@ -5,10 +5,11 @@ from textwrap import indent
 
 from eigenkd.table import Cells, written
 from validation import costs
-from validation.models.pretrained import Missing
+from validation.models.pretrained import Missing, NotFetched
 from validation.schedules import in_words, learning_rate_pieces, steps_per_epoch, weight_pieces
 
 DEVICES = {"cpu": "2 CPU CORES", "gpu": "ONE H100"}
+FETCHED = "not on this machine, to be downloaded from the Hugging Face hub by the run"
 UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -63,7 +64,8 @@ def dry_run(plans):
         lines += [f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items()]
         lines += ["  steps: " + ", ".join(f"{role} {count:,}" for role, count in steps(mine[0]).items())]
         counts, sizes, missing = sizes_of(mine[0])
-        lines += [f"  parameters: {_counts(counts)}" if counts else f"  networks: MISSING: {missing}"]
+        networks = f"MISSING: {missing}" if missing else FETCHED
+        lines += [f"  parameters: {_counts(counts)}" if counts else f"  networks: {networks}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
         if sizes:
             lines += [f"  disk: about {sizes['run']:,} MB per seed and {sizes['checkpoints']:,} MB more while it runs; "
@@ -73,7 +75,9 @@ def dry_run(plans):
                   f"{duration(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
         for plan in mine:
             why = f" and run again ({plan.why})" if plan.why else ""
-            lines += [f"  seed {plan.seed}: would {plan.state}{why}, {plan.folder.path}"]
+            lacking = plan.state != "show" and (missing or source.missing)
+            would = "cannot run before what is MISSING is there" if lacking else f"would {plan.state}"
+            lines += [f"  seed {plan.seed}: {would}{why}, {plan.folder.path}"]
     return "\n".join(lines)
 
 
@@ -114,11 +118,13 @@ def steps(plan):
 
 def sizes_of(plan):
     """(`parameters`, estimated sizes on disk in MB, what is missing); without the files of a pretrained network the
-    first two are None. The sizes are those of the run folder, the checkpoints and the teacher's folder."""
+    first two are None, and nothing is missing if the run may download them. The sizes are those of the run folder, the
+    checkpoints and the teacher's folder."""
     try:
         counts = parameters(plan.setting, plan.data_dir)
     except Missing as missing:
-        return None, None, str(missing)
+        fetched = isinstance(missing, NotFetched) and plan.download is not False
+        return None, None, "" if fetched else str(missing)
     sizes = costs.kept_bytes(plan.setting, counts)
     return counts, {name: max(1, round(count / 1e6)) for name, count in sizes.items()}, ""
 

@@ -1,14 +1,20 @@
 """Checks of the flow's arguments: arrays in double precision, labels as probabilities, times, numbers."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
 
 from eigenkd._arrays import is_concrete, real_array, to_numpy
+from eigenkd.typing import ArrayLike
+
+T = TypeVar("T")
 
 MANY = 100_000  # so many classes mean that labels are not numbered from 0
 COUPLED = ", and probabilities (n, m) where the kernel is that of all n m outputs"
 
 
-def double(name, value, **checks):
+def double(name: str, value: ArrayLike, **checks: Any) -> np.ndarray:
     """A checked array, as NumPy's in double precision."""
     value = real_array(name, value, **checks)
     if not is_concrete(value):
@@ -16,7 +22,7 @@ def double(name, value, **checks):
     return to_numpy(value).astype(np.float64, copy=False)
 
 
-def times(name, value):
+def times(name: str, value: ArrayLike) -> np.ndarray:
     times = double(name, value, nonnegative=True, finite=False)
     if np.isinf(times).any():
         raise ValueError(f"{name}: expected finite times, got inf; where classes are separable logits diverge, so that "
@@ -24,7 +30,7 @@ def times(name, value):
     return times
 
 
-def number(name, value, wanted, valid, convert=float):
+def number(name: str, value: object, wanted: str, valid: Callable[[T], bool], convert: Callable[[Any], T] = float) -> T:
     try:
         number = convert(value)
         if valid(number):
@@ -34,7 +40,7 @@ def number(name, value, wanted, valid, convert=float):
     raise ValueError(f"{name}: expected {wanted}, got {value!r}; pass one such number, and loop over several")
 
 
-def targets(y, inputs, coupled=False):
+def targets(y: ArrayLike, inputs: np.ndarray, coupled: bool = False) -> np.ndarray:
     """y as probabilities (n, m); coupled: whether inputs may have a row for each of them, not only for each sample."""
     y = double("y", y, ndim=(1, 2))
     if y.shape[0] != inputs.shape[0] and not (coupled and y.ndim == 2 and y.size == inputs.shape[0]):
@@ -58,7 +64,7 @@ def targets(y, inputs, coupled=False):
     return y / totals  # sums in single precision are not exactly 1
 
 
-def start(start, length, y):
+def start(start: ArrayLike | None, length: int, y: np.ndarray) -> np.ndarray | None:
     if start is None:
         return None
     start = double("start", start)

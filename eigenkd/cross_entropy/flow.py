@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import index
-from typing import Any
 
 import numpy as np
 
 from eigenkd import filters
-from eigenkd._arrays import Array
 from eigenkd._factorisation import flat_kernel, from_features, from_kernel
 from eigenkd.cross_entropy import checks
 from eigenkd.cross_entropy.integration import integrate
@@ -17,11 +15,12 @@ from eigenkd.fit import Fit
 from eigenkd.flow import LinearFlow
 from eigenkd.regression import checked_tolerance
 from eigenkd.spectrum import Spectrum
+from eigenkd.typing import ArrayLike
 
 RTOL, MAX_STEPS = 1e-11, 100_000
 
 
-def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = None, rtol: float = RTOL,
+def linear_flow(X: ArrayLike, y: ArrayLike, method: str = "auto", start: ArrayLike | None = None, rtol: float = RTOL,
                 max_steps: int = MAX_STEPS) -> "CrossEntropyFlow":
     """Factorise X for training softmax(X B) on y by gradient flow, for all times, students and generations.
 
@@ -45,8 +44,8 @@ def linear_flow(X: Array, y: Array, method: str = "auto", start: Array | None = 
     return _flow(from_features(X, method), X, y, checks.start(start, X.shape[1], y), rtol, max_steps)
 
 
-def kernel_flow(K: Array, y: Array, start: Array | None = None, rtol: float = RTOL, max_steps: int = MAX_STEPS, *,
-                rank_tolerance: float | None = None) -> "CrossEntropyFlow":
+def kernel_flow(K: ArrayLike, y: ArrayLike, start: ArrayLike | None = None, rtol: float = RTOL,
+                max_steps: int = MAX_STEPS, *, rank_tolerance: float | None = None) -> "CrossEntropyFlow":
     """Factorise the kernel matrix K for the same flow of logits f: df/dt = K (y - softmax(f)).  Eq. (66)
 
     K: (n, n) symmetric positive semi-definite, between the training inputs; or, where a kernel couples the classes, as
@@ -76,21 +75,21 @@ class CrossEntropyFlow:
     """
 
     spectrum: Spectrum
-    inputs: Any
-    targets: Any
-    start: Any
+    inputs: np.ndarray
+    targets: np.ndarray
+    start: np.ndarray | None
     rtol: float
     max_steps: int
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         (n, m), k = self.targets.shape, self.spectrum.eigenvalues.shape[0]
         return f"CrossEntropyFlow({n} samples, {m} classes, {k} directions by {self.spectrum.method!r})"
 
-    def teacher(self, time: Array) -> "CrossEntropyFit":
+    def teacher(self, time: ArrayLike) -> "CrossEntropyFit":
         """Trained on the labels for `time`.  Eq. (67)"""
         return self._trained({"time": time}, 1.0, 1.0)
 
-    def student(self, time: Array, teacher_time: Array, temperature: float = 1.0,
+    def student(self, time: ArrayLike, teacher_time: ArrayLike, temperature: float = 1.0,
                 weight: float = 1.0) -> "CrossEntropyFit":
         """Trained for `time` on the probabilities of a teacher stopped at `teacher_time`; both broadcast.  Eq. (68)
 
@@ -100,7 +99,7 @@ class CrossEntropyFlow:
         """
         return self._trained({"teacher_time": teacher_time, "time": time}, temperature, weight)
 
-    def chain(self, times: Sequence[Array], temperature: float = 1.0, weight: float = 1.0) -> "CrossEntropyFit":
+    def chain(self, times: Sequence[ArrayLike], temperature: float = 1.0, weight: float = 1.0) -> "CrossEntropyFit":
         """The last of several generations: times[0] on the labels, each next one as the `student` of the one before.
 
         times: a list of times, one a generation, that broadcast. temperature, weight: of every generation but the
@@ -180,19 +179,30 @@ class CrossEntropyFit:
     model: Fit
     classes: int
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"CrossEntropyFit({self.components.shape[:-2]} times, {self.classes} classes)"
 
-    components = property(lambda self: self.model.components, doc="(..., k, m): weights along the feature basis.")
-    weights = property(lambda self: self.model.weights, doc="(..., p, m): B. Raises TypeError for a kernel.")
-    fitted = property(lambda self: self._logits(self.model.fitted), doc="(..., n, m): logits on the training inputs.")
+    @property
+    def components(self) -> np.ndarray:
+        """(..., k, m): weights along the feature basis."""
+        return np.asarray(self.model.components)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(..., p, m): B. Raises TypeError for a kernel."""
+        return np.asarray(self.model.weights)
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """(..., n, m): logits on the training inputs."""
+        return self._logits(self.model.fitted)
 
     @cached_property
     def probabilities(self) -> np.ndarray:
         """(..., n, m): softmax of `fitted`."""
         return _softmax(self.fitted)
 
-    def predict(self, new: Array, start: Array | None = None) -> np.ndarray:
+    def predict(self, new: ArrayLike, start: ArrayLike | None = None) -> np.ndarray:
         """(..., n_new, m): logits on X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         start: for a kernel flow with a start, the logits of that function on the new inputs, (n_new, m).

@@ -1,11 +1,16 @@
 """Integration of the flow by an explicit method, in double precision. Eqs. (67) and (68), docs/theory.md."""
 
+from collections.abc import Sequence
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
+from eigenkd.typing import Array
 
-def integrate(features, begin, losses, times, rtol, max_steps):
+
+def integrate(features: Array, begin: Array, losses: Sequence[tuple[float, float, np.ndarray]],
+              times: np.ndarray, rtol: float, max_steps: int) -> tuple[np.ndarray, bool]:
     """z (N, k, m) at ascending times (N,) of dz/dt = features^T (targets - probabilities at begin + features z) from 0,
     summed over losses (weight, temperature, targets) as in Eq. (68), and whether the solver reached the last time."""
     solve, double_precision = _solver()
@@ -29,7 +34,7 @@ def _solver():
     def solve(features, begin, losses, times, rtol, max_steps):
         def rate(t, z, _):
             f = begin + (features @ z).reshape(begin.shape)
-            slope = sum(a * tau * (q - jax.nn.softmax(f / tau)) for a, tau, q in losses)
+            slope: Any = sum(a * tau * (q - jax.nn.softmax(f / tau)) for a, tau, q in losses)
             return features.T @ slope.reshape(features.shape[0], -1)
 
         solution = diffrax.diffeqsolve(

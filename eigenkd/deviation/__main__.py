@@ -5,10 +5,12 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
@@ -17,13 +19,18 @@ from eigenkd.deviation import compare, over_seeds
 from eigenkd.deviation.inputs import KINDS
 from eigenkd.deviation.llama import is_base
 from eigenkd.deviation.masking import MASKED
+from eigenkd.deviation.measured import Deviation
+from eigenkd.deviation.rows import Rows
+from eigenkd.deviation.seeds import Seeds
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import table
 from eigenkd.deviation.token_table import token_summary, token_tables
 from eigenkd.deviation.tokens import shifted
+from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.deviation.vocabulary import read as read_vocabulary
 from eigenkd.table import FORMATS, written
+from eigenkd.typing import Progress
 
 LARGE = 10**8  # entries of an array above which its reading shows progress
 WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), None, None),
@@ -33,13 +40,13 @@ WRITES = {"out": ((".html", ".htm"), "plotly", "report"), "json": ((".json",), N
 class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for every other mistake."""
 
-    def error(self, message):
-        self.exit(2, f"error: {message}; see python -m eigenkd.deviation --help\n")
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def parser():
+def parser(prog: str = "python -m eigenkd.deviation") -> argparse.ArgumentParser:
     """The command line."""
-    result = Parser(prog="python -m eigenkd.deviation", description="How a student's confidence deviates from its "
+    result = Parser(prog=prog, description="How a student's confidence deviates from its "
                     "teacher's: a verdict, a table, and on request a page for the browser.", epilog="Files are .npy, "
                     ".npz, .safetensors or .csv, base files of llama-perplexity, or top-k log-probabilities (.jsonl, "
                     ".parquet); one array of several is FILE:NAME. Pickles are never read.")
@@ -81,9 +88,9 @@ def parser():
     return result
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m eigenkd.deviation") -> int:
     """Print the verdict and the table, write what is asked for; 0, or 2 after a user's mistake, 130 after Ctrl-C."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     try:
         run(options)
     except KeyboardInterrupt:
@@ -95,7 +102,7 @@ def main(arguments=None):
     return 0
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Run the command. Raises ValueError, TypeError, OSError or ImportError for mistakes, first those in outputs."""
     for name in WRITES:
         check_output(name, getattr(options, name))
@@ -116,10 +123,12 @@ def run(options):
     bare = options.format in ("csv", "json")  # a table that another program reads
     words = sys.stderr if bare else sys.stdout
     comment = "% " if options.format == "latex" else ""
-    for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
+    tokens = len(deviations) == 1 and deviations[0].tokens is not None
+    which = [f"Teacher: {options.teacher}. Student: {options.students[0]}."] * tokens  # nothing in such files says it
+    for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes, *which):
         say(f"{comment}{line}", words)
     say("\n" * (not bare) + table(measured, options.format))
-    if len(deviations) == 1 and deviations[0].tokens is not None and not bare:
+    if tokens and not bare:
         for cells in token_tables(deviations[0], vocabulary):
             say("\n" + written(cells, options.format))
     if any((options.json, options.png, options.out)):
@@ -127,18 +136,28 @@ def run(options):
     save(options, measured, vocabulary, words)
 
 
-def compared(sources, path, labels, options, named):
+def compared(sources: Sources, path: str, labels: np.ndarray | None, options: dict[str, Any], named: bool) -> Deviation:
     """The `Deviation` of one student's file; named: whether an error begins with the path."""
     teacher, student, notes = sources.pair(path)
     try:
         with progress(path, student) as report:
             found = compare(teacher, student, labels, **options, progress=report)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}" if named else str(error)) from error
+        raise ValueError(in_files(str(error), sources.teacher, path, named)) from error
     return replace(found, notes=notes)
 
 
-def save(options, measured, vocabulary, words):
+def in_files(message: str, teacher: str, student: str, named: bool) -> str:
+    """A message on arguments of `compare` as one on the command's files and flags; named: whether it begins with the
+    student's path."""
+    for name, said in (("teacher_logits", teacher), ("student_logits", student), ("inputs='logits'",
+                                                                                  "--inputs logits")):
+        message = message.replace(name, said)
+    return f"{student}: {message}" if named and not message.startswith((teacher, student)) else message
+
+
+def save(options: argparse.Namespace, measured: Deviation | Seeds, vocabulary: Vocabulary | None,
+         words: TextIO) -> None:
     """Write the files that are asked for."""
     alone = len(measured.members) == 1
     if options.json:
@@ -163,7 +182,7 @@ def save(options, measured, vocabulary, words):
         write(options.out, content.encode(), words)
 
 
-def check_output(name, path):
+def check_output(name: str, path: Path | None) -> None:
     """Raises ValueError for a path with another ending or of a folder, ImportError for a missing package."""
     if path is None:
         return
@@ -176,7 +195,7 @@ def check_output(name, path):
         raise ImportError(f"--{name}: expected {package}, which is missing; pip install 'eigenkd[{extra}]'")
 
 
-def write(path, content, words):
+def write(path: Path, content: bytes, words: TextIO) -> None:
     """Write bytes to a file, which is the old one or the new one, whole, and say so on the stream `words`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     done = "replaced" if path.exists() else "written"
@@ -184,7 +203,7 @@ def write(path, content, words):
     say(f"{path}: {done}", words)
 
 
-def say(text, stream=None):
+def say(text: str, stream: TextIO | None = None) -> None:
     """Print on a stream (default: stdout). Its reader may have closed it; the files are written nevertheless."""
     stream = sys.stdout if stream is None else stream
     try:
@@ -193,7 +212,7 @@ def say(text, stream=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def picture(deviations, names):
+def picture(deviations: Sequence[Deviation], names: Sequence[str]) -> bytes:
     """The PNG of the scatters of all students, as bytes."""
     from matplotlib.figure import Figure
 
@@ -214,7 +233,7 @@ def picture(deviations, names):
 
 
 @contextmanager
-def progress(path, rows):
+def progress(path: str, rows: Rows) -> Iterator[Progress | None]:
     """A function (done, rows) for `compare` that shows how far a large array is read; None for a small one."""
     if int(np.prod(rows.shape, dtype=object)) < LARGE:
         yield None

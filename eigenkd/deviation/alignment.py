@@ -1,15 +1,17 @@
 """Whether two arrays hold the same points row by row, and how their rows are matched by ids."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from eigenkd.deviation.verdict import FEWEST
+from eigenkd.typing import ArrayLike
 
 Z = 2  # standard errors above chance up to which an agreement counts as chance
 
 
-def order(name, ids, expected):
+def order(name: str, ids: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """(n,) indices that put rows named `ids` into the order of the rows named `expected`.
 
     Raises ValueError for a repeated id, and for ids that are not the expected ones.
@@ -32,7 +34,7 @@ def order(name, ids, expected):
     return at
 
 
-def spelled(ids):
+def spelled(ids: ArrayLike) -> np.ndarray:
     """Ids as strings, whole numbers the same however they are written."""
     return np.array([_whole(str(value).strip()) for value in np.asarray(ids).tolist()])
 
@@ -46,7 +48,7 @@ def _whole(text):
         return text
 
 
-def doubt(teacher_class, student_class, labels, classes):
+def doubt(teacher_class: np.ndarray, student_class: np.ndarray, labels: np.ndarray | None, classes: int) -> str:
     """A sentence that says why the rows may not be the same points, "" where there is no sign of it.
 
     teacher_class, student_class: (n,) predicted classes; labels: (n,) or None; NumPy integers. The signs are: the
@@ -74,6 +76,17 @@ def doubt(teacher_class, student_class, labels, classes):
                 f"({found['teacher'][1]:.0%} and {found['student'][1]:.0%} right), while the models agree on "
                 f"{share:.0%}; check their order, or align them by ids.")
     return ""
+
+
+def twice(teacher: Sequence[np.ndarray], student: Sequence[np.ndarray]) -> str:
+    """A sentence that says that both models give the same numbers, "" where they do not.
+
+    teacher, student: the quantities of each point that would differ, (n,) NumPy arrays.
+    """
+    if not all(np.array_equal(mine, theirs, equal_nan=True) for mine, theirs in zip(teacher, student)):
+        return ""
+    return (f"Teacher and student are equal on all {len(teacher[0]):,} points: the same outputs may have been given "
+            "twice.")
 
 
 def _agreement(one, other, classes):

@@ -2,6 +2,7 @@
 
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ _END_64, _LOCATOR_64 = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")  # b
 _AT_ONCE = 2**22  # bytes
 
 
-def names(path):
+def names(path: Path) -> dict[str, zipfile.ZipInfo]:
     """name -> zipfile.ZipInfo of the arrays of an .npz file.
 
     Raises zipfile.BadZipFile or ValueError for what is no archive, two arrays of one name, and a directory that is not
@@ -28,7 +29,7 @@ def names(path):
     return found
 
 
-def read(path, member):
+def read(path: Path, member: zipfile.ZipInfo) -> np.ndarray:
     """The array of a member, read to its end, so that its checksum is compared.
 
     Raises zipfile.BadZipFile, zlib.error and others for damaged bytes, ValueError as `npy.header` does.

@@ -18,6 +18,7 @@ from array_api_compat import is_array_api_obj
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation.softmax import Softmax
 from eigenkd.deviation.topk import NONE, TopK, log_sum
+from eigenkd.typing import Progress
 
 DOUBLE = 2.0**-48  # nats by which what is computed in double precision may be wrong
 
@@ -31,19 +32,19 @@ class Known:
     whether all was known; rounding: of log.
     """
 
-    ids: Any
-    log: Any
-    floor: Any
-    ceiling: Any
-    tail: tuple
-    best: Any
-    certain: Any
-    entropy: tuple
+    ids: np.ndarray
+    log: np.ndarray
+    floor: np.ndarray
+    ceiling: np.ndarray
+    tail: tuple[np.ndarray, np.ndarray]
+    best: np.ndarray
+    certain: np.ndarray
+    entropy: tuple[np.ndarray, np.ndarray]
     rounding: float
     vocabulary: int
 
     @classmethod
-    def of(cls, rows, ids, numbers):
+    def of(cls, rows: Any, ids: np.ndarray, numbers: Any) -> "Known":
         """Those of a block of `TopK`, or of full rows of logits, of which the tokens `ids` (n, m) are looked up."""
         return cls._of_top(rows) if isinstance(rows, TopK) else cls._of_logits(rows, ids, numbers)
 
@@ -91,7 +92,7 @@ class Known:
         return cls(ids, found, np.where(empty, 0.0, floor), ceiling, (tail, tail), np.array(model.top),
                    np.ones(n, bool), (model.entropy, model.entropy), DOUBLE, log.shape[1])
 
-    def look_up(self, ids):
+    def look_up(self, ids: np.ndarray) -> np.ndarray:
         """(n, m) log p of tokens, NaN where it is not known and -inf for no token."""
         n, width = len(ids), self.vocabulary + 1
         rows = np.arange(n)[:, None] * width
@@ -102,7 +103,7 @@ class Known:
         found = np.where(mine[at] == wanted, self.log.ravel()[at], np.nan).reshape(ids.shape)
         return np.where(ids == NONE, -np.inf, found)
 
-    def log_odds(self, ids):
+    def log_odds(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(value, low, high) of log p / (1 - p) of one token a row, (n,) each; the value is NaN where it is not known.
 
         1 - p is both -expm1(log p) and the sum of the others: near p = 1 the second keeps its digits where others are
@@ -121,12 +122,12 @@ class Known:
         least = np.maximum(_log_rest(np.minimum(bound, 0)), others)
         return value, np.where(unknown, -np.inf, low), np.where(unknown, bound - least, high)
 
-    def nll(self, ids):
+    def nll(self, ids: np.ndarray) -> np.ndarray:
         """-log p of one token a row, NaN where unknown."""
         return -self.look_up(ids[:, None])[:, 0]
 
 
-def divergence(p, q):
+def divergence(p: Known, q: Known) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) of KL(p || q), (n,) each, of two `Known`. Certain up to the rounding of what is stored."""
     log_p, log_q = p.log, q.look_up(p.ids)
     both = np.isfinite(log_p) & ~np.isnan(log_q)
@@ -149,7 +150,7 @@ def divergence(p, q):
     return np.maximum(low - error, 0.0), np.maximum(high + error, 0.0)
 
 
-def jensen_shannon(p, q):
+def jensen_shannon(p: Known, q: Known) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) of the Jensen-Shannon divergence of two `Known`, (n,) each."""
     log_p, log_q = p.log, q.look_up(p.ids)
     both = np.isfinite(log_p) & ~np.isnan(log_q)
@@ -161,7 +162,8 @@ def jensen_shannon(p, q):
     return np.maximum(low - error, 0.0), np.minimum(known + np.log(2) * sum(rest) / 2 + error, np.log(2))
 
 
-def points(teacher, student, labels, numbers, block=4096, progress=None):
+def points(teacher: Any, student: Any, labels: np.ndarray | None, numbers: Any, block: int = 4096,
+           progress: Progress | None = None) -> dict[str, np.ndarray]:
     """As `pointwise.points`, of rows of which one or both are `TopK`: what is not known is NaN, and "low:" and "high:"
     of its name are bounds of it. "unsure": whether the student's most probable token is not known."""
     n, parts = teacher.shape[0], []

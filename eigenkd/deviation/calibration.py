@@ -52,7 +52,7 @@ class Groups:
     neither: Group
 
 
-def calibrate(right, top, nll, brier):
+def calibrate(right: np.ndarray, top: np.ndarray, nll: np.ndarray, brier: np.ndarray) -> Calibration:
     """`Calibration` from, per point (n,): whether it is right, the largest probability, and the two scores."""
     bins = np.minimum((top * BINS).astype(int), BINS - 1)
     gap = np.bincount(bins, top - right, minlength=BINS)
@@ -60,7 +60,7 @@ def calibrate(right, top, nll, brier):
                        float(brier.mean(dtype=float)))
 
 
-def group(teacher_right, student_right, underfit):
+def group(teacher_right: np.ndarray, student_right: np.ndarray, underfit: np.ndarray) -> Groups:
     """`Groups` from, per point (n,): who is right, and whether the student is less confident than its teacher."""
     members = (teacher_right & student_right, teacher_right & ~student_right, ~teacher_right & student_right,
                ~teacher_right & ~student_right)

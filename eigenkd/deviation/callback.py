@@ -1,17 +1,23 @@
-"""A callback for the Trainer of transformers that measures the student against its teacher at each evaluation.
+"""A callback for the Trainer of transformers, and for TRL's, that measures the student at each evaluation.
 
     trainer.add_callback(DeviationCallback(teacher, trainer))
 
 It logs eval_deviation_kl, _slope_low, _slope_high, _underfit, _overfit, _entropy_gap (student minus teacher),
-_agreement and _tokens.
+_agreement and _tokens. docs/trl_distillation.py is an example.
 """
 
+import inspect
+from collections.abc import Mapping
 from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from eigenkd.deviation.inputs import NO_LABEL
 from eigenkd.deviation.stream import Stream
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
 try:
     from transformers import TrainerCallback
@@ -21,25 +27,32 @@ except ImportError as error:
 
 
 class DeviationCallback(TrainerCallback):
-    """Measures a causal language model against its teacher on the batches of each evaluation.
+    """Measures a causal language model against its teacher at each evaluation.
 
     teacher: a model with the same vocabulary, called with the same batches. trainer: whose `log` the numbers go to, and
-    with it to whatever it reports to; without one they are only in the state's log_history. batches: how many batches
-    of an evaluation to use, at most; None for all. last: the `Deviation` of the latest evaluation.
+    with it to whatever it reports to; without one they are only in the state's log_history. data: batches to measure
+    on, mappings of input_ids and, where there is padding, attention_mask or labels; default: those of the evaluation.
+    TRL's on-policy trainers evaluate on what the student writes, another text at each evaluation: with `data` the
+    numbers of all evaluations are of the same text. batches: how many batches to use, at most; None for all. last: the
+    `Deviation` of the latest evaluation.
 
-    Labels of -100 are left out. The logits at a place are compared where they predict the label of the next one.
+    Labels of -100 are left out. The logits at a place are compared where they predict the label of the next one. Each
+    process measures the batches that it evaluates.
     """
 
-    def __init__(self, teacher, trainer=None, batches=None):
+    def __init__(self, teacher: Any, trainer: Any = None, batches: int | None = None, data: Any = None) -> None:
         if batches is not None and batches < 1:
             raise ValueError(f"batches: expected a number of 1 or more or None for all, got {batches}")
         self._teacher, self._trainer, self._batches, self.last = teacher.eval(), trainer, batches, None
+        self._data = data
 
-    def on_evaluate(self, args, state, control, model=None, eval_dataloader=None, metrics=None, **kwargs):
+    def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, eval_dataloader: Any = None,
+                    metrics: dict[str, float] | None = None, **kwargs: Any) -> None:
         """Run both models on the batches and log what comes out."""
-        if model is None or eval_dataloader is None:
+        data = eval_dataloader if self._data is None else self._data
+        if model is None or data is None:
             return
-        self.last = self._measured(model, eval_dataloader)
+        self.last = self._measured(model, data)
         found = {f"eval_deviation_{name}": value for name, value in numbers(self.last).items()}
         if metrics is not None:
             metrics.update(found)
@@ -58,12 +71,8 @@ class DeviationCallback(TrainerCallback):
             for k, batch in enumerate(batches):
                 if k == self._batches:
                     break
-                batch = {name: value.to(device) for name, value in batch.items() if isinstance(value, torch.Tensor)}
-                labels = batch.pop("labels", None)
-                if labels is None:
-                    labels = batch["input_ids"].masked_fill(
-                        batch.get("attention_mask", torch.ones_like(batch["input_ids"])) == 0, NO_LABEL)
-                teacher, student = self._teacher(**batch).logits, model(**batch).logits
+                batch, labels = self._inputs(batch, device)
+                teacher, student = (net(**_taken(net, batch)).logits for net in (self._teacher, model))
                 if teacher.shape != student.shape:
                     raise ValueError(f"teacher: expected a model with the student's {student.shape[-1]} tokens, got "
                                      f"{teacher.shape[-1]}; cut the padding of both vocabularies to the same size")
@@ -72,8 +81,25 @@ class DeviationCallback(TrainerCallback):
             model.train(training)
         return stream.result()
 
+    def _inputs(self, batch, device):
+        """(what both models take, labels) of a batch."""
+        if not isinstance(batch, Mapping) and self._trainer is not None:
+            batch = self._trainer._prepare_inputs(batch)  # an on-policy trainer lets the student write completions
+        if isinstance(batch, Mapping) and {"prompt_ids", "completion_ids"} <= set(batch):
+            batch = _completed(batch)
+        if not isinstance(batch, Mapping) or "input_ids" not in batch:
+            came = f"the keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else type(batch).__name__
+            raise ValueError(f"data: expected batches that are mappings with input_ids, got {came}; pass "
+                             "DeviationCallback(teacher, trainer, data=[{'input_ids': ..., 'attention_mask': ...}])")
+        batch = {name: value.to(device) for name, value in batch.items() if isinstance(value, torch.Tensor)}
+        labels = batch.pop("labels", None)
+        if labels is None:
+            ids = batch["input_ids"]
+            labels = ids.masked_fill(batch.get("attention_mask", torch.ones_like(ids)) == 0, NO_LABEL)
+        return batch, labels
 
-def numbers(deviation):
+
+def numbers(deviation: 'Deviation') -> dict[str, float]:
     """What is logged of a `Deviation`, name -> number; slopes that cannot be told are left out."""
     found = {
         "kl": deviation.kl, "slope_low": deviation.slope("low").value, "slope_high": deviation.slope("high").value,
@@ -81,3 +107,19 @@ def numbers(deviation):
         "entropy_gap": float(deviation.mean(deviation.student_entropy - deviation.teacher_entropy).value),
         "tokens": deviation.points}
     return {name: value for name, value in found.items() if isfinite(value)}
+
+
+def _completed(batch):
+    """A batch of prompts (padded on the left) and completions as input_ids, with labels on the completions alone."""
+    prompt, completion = batch["prompt_ids"], batch["completion_ids"]
+    mask = batch["completion_mask"]
+    labels = completion.masked_fill(mask * batch.get("tool_mask", torch.ones_like(mask)) == 0, NO_LABEL)
+    return {"input_ids": torch.cat([prompt, completion], dim=1),
+            "attention_mask": torch.cat([batch["prompt_mask"], mask], dim=1),
+            "labels": torch.cat([torch.full_like(prompt, NO_LABEL), labels], dim=1)}
+
+
+def _taken(model, batch):
+    """Those of a batch that the model's `forward` names: collators add others, such as TRL's prompts."""
+    names = inspect.signature(model.forward).parameters
+    return {name: value for name, value in batch.items() if name in names}

@@ -10,6 +10,8 @@ from math import inf, nan, sqrt
 
 import numpy as np
 
+from eigenkd.typing import ArrayLike
+
 Z = 1.959963984540054  # the normal distribution's 97.5% point
 
 
@@ -25,18 +27,18 @@ class Mean:
     groups: int
 
 
-def coded(groups):
+def coded(groups: ArrayLike) -> np.ndarray:
     """(n,) codes from 0 of any names of groups, NumPy."""
     return np.unique(groups, return_inverse=True)[1].reshape(-1)
 
 
-def sums(values, clusters):
+def sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     """(groups, columns) sums of values (n, columns) over the points of each group; clusters: (n,) codes."""
     count = int(clusters.max()) + 1
     return np.stack([np.bincount(clusters, column, minlength=count) for column in values.T], axis=1)
 
 
-def mean(values, clusters=None):
+def mean(values: np.ndarray, clusters: np.ndarray | None = None) -> Mean:
     """The `Mean` of values (n,), NaN where one is; without clusters points are independent.
 
     One group has no spread between groups: its interval is infinite.
@@ -56,7 +58,7 @@ def mean(values, clusters=None):
     return Mean(m, m - half, m + half, error, n, groups)
 
 
-def share_interval(successes, clusters):
+def share_interval(successes: np.ndarray, clusters: np.ndarray | None) -> tuple[float, float]:
     """(low, high): Wilson's 95% interval of a share with the effective number of points in place of their number.
 
     successes: (n,) bool. The effective number is p (1 - p) over the variance between groups, corrected for the degrees

@@ -2,8 +2,11 @@
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,14 +22,14 @@ class Table:
     names: of the columns, () without a header. ids: (rows,) strings, or None. notes: which columns were left out.
     unnamed: whether the ids are an index without a name, which may have been numbered anew for each file."""
 
-    values: np.ndarray
-    names: tuple = ()
+    values: Any
+    names: tuple[str, ...] = ()
     ids: np.ndarray | None = None
-    notes: tuple = ()
+    notes: tuple[str, ...] = ()
     unnamed: bool = False
 
 
-def read(path, ids=None, drop=()):
+def read(path: str | Path, ids: Sequence[str] | None = None, drop: Sequence[str] = ()) -> Table:
     """The `Table` of a CSV file with commas; a first line of names, or of the numbers 0, 1, 2, ..., is its header.
 
     ids: the name or number of the column that names the points. Without it, the points are named by columns whose
@@ -56,7 +59,7 @@ def read(path, ids=None, drop=()):
                  bool(chosen) and not asked and not (names and _is_id(names[chosen[0]])))
 
 
-def has(path, column):
+def has(path: str | Path, column: str | int) -> bool:
     """Whether a CSV file has a column of that name or number."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         names, rows, _ = _begun(file)

@@ -1,10 +1,19 @@
 """The comparison of a student with its teacher, point by point."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from eigenkd.deviation.stream import Stream
+from eigenkd.typing import ArrayLike, LabelsLike, MasksLike, Progress, RowsLike
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
 
-def compare(teacher_logits, student_logits, labels=None, *, reference="teacher", inputs="auto", masks=None,
-            groups=None, keep=None, masked="refuse", class_names=None, progress=None):
+def compare(teacher_logits: RowsLike, student_logits: RowsLike, labels: LabelsLike | None = None, *,
+            reference: str = "teacher", inputs: str = "auto", masks: MasksLike | None = None,
+            groups: LabelsLike | None = None, keep: ArrayLike | None = None, masked: str = "refuse",
+            class_names: Sequence[str] | None = None, progress: Progress | None = None) -> "Deviation":
     """Compare a student's logits with its teacher's: the `Deviation` of their confidence values
 
         phi = f_y - log sum_{c != y} exp f_c = log(p_y / (1 - p_y)),    y = argmax of the teacher's logits,

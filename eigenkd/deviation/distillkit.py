@@ -5,6 +5,7 @@ of residuals a scale and numbers of some bits. With delta encoding each value is
 the exact ones are used: of the others the error is not known.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ DTYPES = {"float16": ("<f2", 2.0**-11), "bfloat16": ("<u2", 2.0**-8), "float32":
           "float64": ("<f8", 2.0**-53)}  # name -> (stored as, relative rounding)
 
 
-def read(path):
+def read(path: Path) -> tuple[Rows, int | None, Sequence[str]]:
     """(`Rows`, size of the vocabulary or None, notes) of a parquet file, or of all in a folder.
 
     Raises ValueError for other columns and contents, ImportError without pyarrow or pyyaml.

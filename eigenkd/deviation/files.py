@@ -6,8 +6,10 @@ sizes or checksums disagree with its content is refused; docs/deviation.md says 
 
 import re
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from eigenkd.deviation import archive, columns, llama, npy, safetensors, topk_files
 
@@ -15,7 +17,7 @@ ENDINGS = (".npy", ".npz", ".safetensors", ".csv")
 FIX = "save it with numpy.save(path, array, allow_pickle=False)"
 
 
-def read(path, vocabulary=None):
+def read(path: str | Path, vocabulary: int | None = None) -> Any:
     """What is in a file: a NumPy array, or something that `compare` and `Stream` read one block at a time.
 
     path: a .npy, .npz, .safetensors or .csv file, or a base file of llama.cpp, of any name, or top-k
@@ -48,12 +50,12 @@ def read(path, vocabulary=None):
     return arrays[name]()
 
 
-def read_all(path):
+def read_all(path: str | Path) -> dict[str, Callable[[], Any]]:
     """The arrays of an .npz or .safetensors file, name -> function that reads it. Raises what `read` raises."""
     return _npz(Path(path)) if Path(path).suffix.lower() == ".npz" else _safetensors(Path(path))
 
 
-def split(path):
+def split(path: str | Path) -> tuple[Path, str | None]:
     """(path, name or None) of `file.npz:name`, with the ending and the existence of the file checked."""
     text = str(path)
     match = re.fullmatch(r"(.+?\.[A-Za-z]+):([^:/\\][^/\\]*)", text)
@@ -66,6 +68,8 @@ def split(path):
         raise FileNotFoundError(f"{path}: expected a file, found none; check the path")
     if not path.is_file():
         raise ValueError(f"{path}: expected a file, got a folder; name a file in it")
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: expected an array, got an empty file; write it again (the disk may have been full)")
     return path, name
 
 
@@ -96,13 +100,13 @@ def _safetensors(path):
         return {name: reader(name, entry) for name, entry in safetensors.entries(path).items()}
 
 
-def read_csv(path, ids=None, drop=()):
+def read_csv(path: str | Path, ids: Sequence[str] | None = None, drop: Sequence[str] = ()) -> columns.Table:
     """The `columns.Table` of a .csv file. ids, drop: as `columns.read`. Raises as `read`."""
     with _clear_csv(path):
         return columns.read(path, ids, drop)
 
 
-def csv_has(path, column):
+def csv_has(path: str | Path, column: str | int) -> bool:
     """Whether a .csv file has a column of that name or number. Raises as `read`."""
     with _clear_csv(path):
         return columns.has(path, column)

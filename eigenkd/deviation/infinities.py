@@ -1,13 +1,18 @@
 """Which quantities are infinite, where and why: because of a probability of zero."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from eigenkd._arrays import to_numpy
 
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
+
 SHOWN = 5  # rows that are named
 
 
-def infinities(deviation):
+def infinities(deviation: 'Deviation') -> dict[str, str]:
     """name -> where and why a quantity of a `Deviation` is infinite, in words; empty where all are finite.
 
     kl: the student gives probability zero to a class to which its teacher does not; reverse_kl: the teacher, where its

@@ -1,5 +1,6 @@
 """Checks of what is compared: rows of logits or probabilities, labels and masks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -9,6 +10,7 @@ from array_api_compat import array_namespace, device, is_array_api_obj, is_torch
 
 from eigenkd._arrays import library, real_array, to_numpy
 from eigenkd.deviation.pointwise import TOLERANCE, rows_at_once
+from eigenkd.typing import Shape
 
 KINDS = ("auto", "logits", "probabilities")
 NO_LABEL = -100  # what PyTorch's losses and most data collators give rows without a label
@@ -23,21 +25,21 @@ class Kept:
     numbers: np.ndarray
 
     @property
-    def shape(self):
+    def shape(self) -> Shape:
         """(m, classes)."""
         return (self.numbers.size, *self.rows.shape[1:])
 
     @property
-    def dtype(self):
+    def dtype(self) -> Any:
         """That of the rows."""
         return self.rows.dtype
 
-    def __getitem__(self, chosen):
+    def __getitem__(self, chosen: Any) -> np.ndarray:
         numbers = self.numbers[chosen]
         return np.asarray(self.rows[int(numbers[0]) : int(numbers[-1]) + 1])[numbers - numbers[0]]
 
 
-def kept(rows, numbers):
+def kept(rows: Any, numbers: np.ndarray) -> Any:
     """The rows of those numbers, ascending. Rows on disk are not read yet."""
     if hasattr(rows, "take_rows"):
         return rows.take_rows(numbers)
@@ -47,7 +49,7 @@ def kept(rows, numbers):
     return xp.take(rows, xp.asarray(numbers, device=device(rows)), axis=0)
 
 
-def rows_of(name, value):
+def rows_of(name: str, value: Any) -> Any:
     """An array, or something with rows to slice, of two dimensions. Rows on disk are not read yet.
 
     Strings that are numbers become numbers; tensors are detached from their graph of derivatives.
@@ -60,7 +62,7 @@ def rows_of(name, value):
     return value
 
 
-def labels_of(labels, n, classes, names=(), some=True):
+def labels_of(labels: Any, n: int, classes: int, names: Sequence[str] = (), some: bool = True) -> np.ndarray:
     """(n,) NumPy integers from 0 to classes - 1 or `NO_LABEL`, from numbers or from the classes' names.
 
     some: whether one of them has to be a class.
@@ -85,7 +87,7 @@ def labels_of(labels, n, classes, names=(), some=True):
     return labels.astype(int)
 
 
-def mask_of(name, mask, n):
+def mask_of(name: str, mask: Any, n: int) -> np.ndarray:
     """(n,) NumPy bool, from truth values, 1 and 0, or these as text."""
     mask = _array(name, mask, numeric=False)
     if _is_text(mask):
@@ -101,7 +103,7 @@ def mask_of(name, mask, n):
     return mask.astype(bool)
 
 
-def groups_of(groups, n):
+def groups_of(groups: Any, n: int) -> np.ndarray:
     """(n,) NumPy numbers or texts that say which points belong together."""
     groups = _array("groups", groups, numeric=False)
     if not _is_text(groups):
@@ -113,7 +115,7 @@ def groups_of(groups, n):
     return groups
 
 
-def names_of(names, classes):
+def names_of(names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
     """The classes' names as a tuple of strings, () for none."""
     if isinstance(names, str | bytes):
         raise ValueError(f"class_names: expected a name for each of {classes} classes, got {names!r}; pass a list")
@@ -128,7 +130,7 @@ def names_of(names, classes):
 
 
 @np.errstate(all="ignore")
-def kind_of(name, rows, inputs, names=()):
+def kind_of(name: str, rows: Any, inputs: str, names: Sequence[str] = ()) -> str:
     """Whether `rows` are "logits" or "probabilities": as `inputs` says, or by a look at the first block for "auto".
 
     A block is taken for probabilities where most of its rows lie in [0, 1] and sum to 1; its other rows are then
@@ -156,12 +158,12 @@ def kind_of(name, rows, inputs, names=()):
 
 
 @np.errstate(all="ignore")
-def first_block(name, rows):
+def first_block(name: str, rows: Any) -> np.ndarray:
     """The first rows, NumPy and double."""
     return to_numpy(real_array(name, rows[: rows_at_once(rows)], values=False)).astype(float)
 
 
-def refuse_ids(name, first, names=()):
+def refuse_ids(name: str, first: np.ndarray, names: Sequence[str] = ()) -> None:
     """Raises ValueError where a column of logits (rows, columns), NumPy, looks like one of ids or labels.
 
     Those are whole numbers from -100 on in a column that varies: next to columns of fractions any, and else numbers

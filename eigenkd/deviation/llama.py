@@ -9,7 +9,9 @@ in a row whose logits reach further down than the writer keeps (16 nats below th
 """
 
 import mmap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -25,7 +27,7 @@ FLOOR = -16.0  # log-probabilities at or below it do not count in llama-perplexi
 REWRITE = "write it again with llama-perplexity --kl-divergence-base"
 
 
-def is_base(path):
+def is_base(path: str | Path) -> bool:
     """Whether a path is that of a base file: by its first bytes, or by the ending .kld."""
     path = Path(path)
     if not path.is_file():
@@ -45,7 +47,7 @@ class BaseFile:
 
     dtype, ndim = np.dtype(np.float32), 2
 
-    def __init__(self, path, chunks=None):
+    def __init__(self, path: str | Path, chunks: int | None = None) -> None:
         self.path = Path(path)
         size = self.path.stat().st_size
         with self.path.open("rb") as file:
@@ -67,10 +69,10 @@ class BaseFile:
         self.tokens = Tokens(np.repeat(np.arange(self.chunks), self.scored),
                              np.tile(np.arange(first, self.context), self.chunks), dict(enumerate(ids)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice) -> np.ndarray:
         """The log-probabilities of a slice of rows, (rows, vocabulary), single precision."""
         first, _, _ = rows.indices(self.shape[0])
         scale, least, codes = self.stored(rows)
@@ -80,16 +82,16 @@ class BaseFile:
         found += least[:, None]
         return found
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
 
-    def stored(self, rows):
+    def stored(self, rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(scale (rows,), least (rows,), codes (rows, vocabulary)) of a slice of rows."""
         found = self._rows[rows]
         numbers = np.ascontiguousarray(found[:, :4]).view("<f4")
         return numbers[:, 0], numbers[:, 1], found[:, 4 : 4 + self.vocabulary]
 
-    def targets(self):
+    def targets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(log-probability, half a step, whether it is only a floor) of each row's target, (n,) each.
 
         A floor: the code is 0 in a row whose logits reached below the writer's cap, so that the true value is lower.
@@ -104,7 +106,7 @@ class BaseFile:
         capped = np.any([np.abs(reach - cap) < 1e-3 for cap in CAPS], axis=0)
         return scale * codes.astype(np.float32) + least, scale / 2, (codes == 0) & capped
 
-    def expect_same_text(self, other):
+    def expect_same_text(self, other: Any) -> None:
         """Raises ValueError where another base file is not of the same text, context and vocabulary."""
         for what, flag in (("vocabulary", "the models have different vocabularies, and cannot be compared token by "
                                           "token"),
@@ -124,7 +126,7 @@ class BaseFile:
             raise ValueError(f"{other.path}: expected {self.chunks} chunks like {self.path}, got {other.chunks}; run "
                              f"both on the whole text, or compare the first {shared} with --chunks {shared}")
 
-    def extra(self, student, numbers):
+    def extra(self, student: Any, numbers: np.ndarray) -> Callable[..., dict[str, np.ndarray]]:
         """A function that gives what llama-perplexity takes from blocks of this file's and the student's rows.
 
         numbers: of the rows, (n,). function(p, q, chosen): log-probabilities of the rows numbers[chosen]; it returns
@@ -148,7 +150,7 @@ class BaseFile:
 
         return block
 
-    def expect_sums(self, rows, sums):
+    def expect_sums(self, rows: Any, sums: np.ndarray) -> None:
         """Raises ValueError for rows of this file whose probabilities do not sum to 1."""
         if (wrong := np.flatnonzero(~(np.abs(sums - 1) <= SLACK + 2e-7 * self.vocabulary))).size:
             self.refuse(int(rows[wrong[0]]), f"a sum of {sums[wrong[0]]:.6g}")
@@ -176,7 +178,7 @@ class BaseFile:
             self.refuse(first + row, f"a scale of {scale[row]:.6g}, a floor of {least[row]:.6g} and a largest code of "
                                      f"{top[row]}")
 
-    def refuse(self, row, came):
+    def refuse(self, row: int, came: str) -> NoReturn:
         """Raises ValueError for a row that is damaged."""
         chunk, k = divmod(row, self.scored)
         raise ValueError(f"{self.path}: expected log-probabilities, the top one of code {TOP}, whose probabilities "

@@ -1,6 +1,8 @@
 """Which classes are masked: their logits lie so far below the others that no point can belong to them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ class Depths:
     farthest: np.ndarray
 
     @classmethod
-    def of(cls, rows, kind):
+    def of(cls, rows: np.ndarray, kind: str) -> "Depths":
         """Those of a block of rows (m, classes), NumPy; rows with NaN or without a finite entry are ignored."""
         with np.errstate(all="ignore"):
             rows = rows.astype(float)
@@ -30,11 +32,11 @@ class Depths:
         depth[(depth >= MASK) | ((depth >= ZERO) & (logits == LOWEST_HALF))] = np.inf
         return cls(depth.min(axis=0), np.where(np.isinf(depth), 0, depth).max(axis=0))
 
-    def merge(self, other):
+    def merge(self, other: 'Depths') -> "Depths":
         """The depths of the rows of both."""
         return Depths(np.minimum(self.nearest, other.nearest), np.maximum(self.farthest, other.farthest))
 
-    def masked(self):
+    def masked(self) -> np.ndarray:
         """(classes,) bool: the classes that hold a mask's constant in all rows, or a probability of zero in all rows
         that lies twice as far down as any entry of the other classes, of which there are two or more. The second rule
         finds masks such as -1e4 next to logits of common size."""
@@ -45,7 +47,7 @@ class Depths:
         return zero & ((self.nearest >= MASK) | (self.nearest >= 2 * reach))
 
 
-def unmasked(classes):
+def unmasked(classes: int) -> "Columns":
     """The `Columns` of rows of which none is masked."""
     depths = Depths(np.zeros(classes), np.zeros(classes))
     return Columns(depths, depths)
@@ -59,15 +61,15 @@ class Columns:
     student: Depths
 
     @property
-    def decided(self):
+    def decided(self) -> bool:
         """Whether no further row can make a class a masked one."""
         return all((of.nearest < ZERO).all() for of in (self.teacher, self.student))
 
-    def merge(self, other):
+    def merge(self, other: 'Columns') -> "Columns":
         """Those of the rows of both."""
         return Columns(self.teacher.merge(other.teacher), self.student.merge(other.student))
 
-    def left_out(self, masked="refuse", names=()):
+    def left_out(self, masked: str = "refuse", names: Sequence[str] = ()) -> np.ndarray:
         """(classes,) NumPy bool: the classes that both models have masked in all rows.
 
         masked: "refuse" or "keep", for a class that is masked in one model only. names: of the classes, for messages.
@@ -88,7 +90,7 @@ class Columns:
         return both
 
 
-def scan(teacher, student, kinds):
+def scan(teacher: Any, student: Any, kinds: Sequence[str]) -> Columns:
     """The `Columns` of rows (n, classes), sliceable; kinds: of each. Rows are read as long as a class may be masked."""
     size, found = rows_at_once(teacher, student), None
     for start in range(0, teacher.shape[0], size):
@@ -100,7 +102,7 @@ def scan(teacher, student, kinds):
     return found
 
 
-def called(columns, names=()):
+def called(columns: Sequence[int] | np.ndarray, names: Sequence[str] = ()) -> str:
     """Columns in words: "column 3 (cat)", "columns 0, 4, 7"."""
     said = [f"{c} ({names[c]})" if names else f"{c}" for c in columns[:5]]
     more = f" and {len(columns) - 5:,} more" if len(columns) > 5 else ""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -10,17 +10,24 @@ from array_api_compat import array_namespace
 from eigenkd._arrays import to_numpy
 from eigenkd._intervals import share_interval
 from eigenkd.deviation import clusters
-from eigenkd.deviation.calibration import Calibrations, calibrate, group
+from eigenkd.deviation.calibration import Calibrations, Groups, calibrate, group
+from eigenkd.deviation.classes import by_class
+from eigenkd.deviation.clusters import Mean
 from eigenkd.deviation.infinities import infinities
 from eigenkd.deviation.inputs import mask_of
 from eigenkd.deviation.perplexity import Perplexity
 from eigenkd.deviation.remarks import remarks
-from eigenkd.deviation.slope import fit
+from eigenkd.deviation.slope import Slope, fit
 from eigenkd.deviation.summary import summarised
 from eigenkd.deviation.table import html, table
-from eigenkd.deviation.verdict import FRACTION, judge
+from eigenkd.deviation.tokens import Tokens
+from eigenkd.deviation.verdict import FRACTION, Verdict, judge
+from eigenkd.deviation.views import axes
+from eigenkd.typing import Array, ArrayLike
 
-VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence", "reverse",
              "jensen_shannon", "teacher_entropy", "student_entropy")
 
@@ -42,45 +49,45 @@ class Deviation:
     the points predict, or None.
     """
 
-    teacher_confidence: Any
-    student_confidence: Any
-    teacher_class: Any
-    student_class: Any
-    divergence: Any
-    reverse: Any
-    jensen_shannon: Any
-    teacher_entropy: Any
-    student_entropy: Any
+    teacher_confidence: Array
+    student_confidence: Array
+    teacher_class: Array
+    student_class: Array
+    divergence: Array
+    reverse: Array
+    jensen_shannon: Array
+    teacher_entropy: Array
+    student_entropy: Array
     classes: int
     reference: str
     inputs: str
     clipped: int
-    labels: Any
-    masks: dict
-    rows: Any
-    scores: dict
-    class_names: tuple = ()
-    left_out: tuple = ()
+    labels: np.ndarray | None
+    masks: dict[str, np.ndarray]
+    rows: np.ndarray
+    scores: dict[str, Any]
+    class_names: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
     unlabelled: int = 0
     doubt: str = ""
-    notes: tuple = ()
-    clusters: Any = None
-    tokens: Any = None
-    _slopes: dict = field(default_factory=dict)  # those that were fitted already
+    notes: tuple[str, ...] = ()
+    clusters: np.ndarray | None = None
+    tokens: Tokens | None = None
+    _slopes: dict[tuple[str, float], Slope] = field(default_factory=dict)  # those that were fitted already
 
     @property
-    def points(self):
+    def points(self) -> int:
         """How many points there are."""
         return int(self.teacher_confidence.shape[0])
 
     @property
-    def interval(self):
+    def interval(self) -> str:
         """What the intervals of slopes are, in words."""
         if self.clusters is None:
             return "95% bootstrap interval over points"
         return f"95% bootstrap interval over {np.unique(self.clusters).size:,} groups of points"
 
-    def mean(self, values):
+    def mean(self, values: ArrayLike) -> Mean:
         """The `clusters.Mean` of any numbers (n,) of the points, with a 95% interval, clustered where there are groups.
 
         Raises ValueError for another shape.
@@ -92,15 +99,15 @@ class Deviation:
         return clusters.mean(values, self.clusters)
 
     @property
-    def members(self):
+    def members(self) -> tuple["Deviation", ...]:
         """The deviations that this is measured from: itself."""
         return (self,)
 
-    def by_mask(self):
+    def by_mask(self) -> dict[str, "Deviation | None"]:
         """name -> the deviation of the mask's points alone, None where there are none."""
         return {name: replace(self.subset(mask), masks={}) if mask.any() else None for name, mask in self.masks.items()}
 
-    def slope(self, side="low", fraction=0.25):
+    def slope(self, side: str = "low", fraction: float = 0.25) -> Slope:
         """The least-squares slope of student on teacher confidence over the teacher's least or most confident points.
 
         side: "low" or "high". fraction: of all points, in (0, 1], to the nearest whole number of points; points tied
@@ -119,7 +126,7 @@ class Deviation:
         return self._slopes.setdefault((side, fraction), fit(
             x, y, rounding, None if self.clusters is None else self.clusters[keep]))
 
-    def underfit(self, fraction=0.25):
+    def underfit(self, fraction: float = 0.25) -> float:
         """The share of the teacher's least confident points on which the student is strictly less confident.
 
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
@@ -127,7 +134,7 @@ class Deviation:
         _, _, keep = self._selected("low", fraction)
         return float(np.mean(self._less()[keep]))
 
-    def overfit(self, fraction=0.25):
+    def overfit(self, fraction: float = 0.25) -> float:
         """The share of the teacher's most confident points on which the student is strictly more confident.
 
         fraction: as for `slope`. Raises ValueError for a fraction outside (0, 1]. Sec. 3.
@@ -136,31 +143,31 @@ class Deviation:
         return float(np.mean(np.where(np.isnan(y), np.nan, y > x)))
 
     @property
-    def agreement(self):
+    def agreement(self) -> float:
         """The share of points on which student and teacher predict the same class; NaN where top-k rows leave it
         open."""
         same = to_numpy(self.teacher_class) == to_numpy(self.student_class)
         return float("nan") if np.any(self.scores.get("unsure", False)) else float(np.mean(same))
 
     @property
-    def kl(self):
+    def kl(self) -> float:
         """The mean of KL(teacher || student) over the points, in nats; infinite where `infinite` says why, and NaN
         where top-k rows leave it open: `bounds` has the interval then."""
         return float(np.mean(to_numpy(self.divergence), dtype=float))
 
     @property
-    def bounds(self):
+    def bounds(self) -> dict[str, tuple[float, float]]:
         """name of an array -> (low, high), the bounds of its mean that are certain; empty where all rows are full."""
         return {name: tuple(float(np.mean(self.scores[f"{end}:{name}"])) for end in ("low", "high"))
                 for name in POINTWISE if f"low:{name}" in self.scores and np.isnan(to_numpy(getattr(self, name))).any()}
 
     @property
-    def infinite(self):
+    def infinite(self) -> dict[str, str]:
         """name -> where and why a quantity is infinite, see `infinities`; empty where all are finite."""
         return infinities(self)
 
     @property
-    def groups(self):
+    def groups(self) -> Groups:
         """Who is right, and how that overlaps with the points where the student is less confident. App. C.3.
 
         Raises ValueError where no labels were given.
@@ -168,7 +175,7 @@ class Deviation:
         return group(*self._right("groups"), self._less())
 
     @property
-    def calibration(self):
+    def calibration(self) -> Calibrations:
         """Accuracy, expected calibration error, NLL and Brier score of both. Raises ValueError without labels."""
         right = dict(zip(("teacher", "student"), self._right("calibration")))
         return Calibrations(**{role: calibrate(right[role], *(to_numpy(self.scores[f"{role}_{name}"]).astype(float)
@@ -176,7 +183,7 @@ class Deviation:
                                for role in ("teacher", "student")})
 
     @property
-    def perplexity(self):
+    def perplexity(self) -> Perplexity:
         """The `Perplexity` of both models on the labels: what llama-perplexity prints, with intervals over texts.
 
         Of two base files it takes what they store, as that tool does. Raises ValueError where no labels were given.
@@ -192,24 +199,13 @@ class Deviation:
                           *floored)
 
     @property
-    def per_class(self):
+    def per_class(self) -> list[dict[str, Any]]:
         """For each reference class with points, as plain mappings: points, means of both confidences and of KL (which
         may be infinite), the share of points underfit, and with labels both accuracies on the class."""
-        x, y = self._confidences()
-        of = self.labels if self.reference == "label" else to_numpy(self.teacher_class)
-        columns = {"teacher_confidence": x, "student_confidence": y, "underfit": self._less(),
-                   "kl": to_numpy(self.divergence)}
-        if self.labels is not None:
-            columns |= dict(zip(("teacher_accuracy", "student_accuracy"), self._right("per_class")))
-        count = np.bincount(of, minlength=self.classes)
-        with np.errstate(invalid="ignore"):  # inf - inf: a mean of both is none
-            sums = {name: np.bincount(of, values.astype(float), minlength=self.classes)
-                    for name, values in columns.items()}
-        return [{"class": int(c), "points": int(count[c])} | {name: float(sums[name][c] / count[c]) for name in columns}
-                for c in np.flatnonzero(count)]
+        return by_class(self)
 
     @property
-    def verdict(self):
+    def verdict(self) -> Verdict:
         """`Verdict`: whether the student exaggerates on either side, in words, as far as the numbers support it."""
         sides = []
         for side, beyond in (("low", self.underfit(FRACTION)), ("high", self.overfit(FRACTION))):
@@ -218,28 +214,16 @@ class Deviation:
             sides.append((slope, beyond, self._share_interval(side, beyond), ties))
         return judge(*sides, remarks(self), self.doubt)
 
-    def view(self, name):
+    def view(self, name: str) -> tuple[np.ndarray, np.ndarray, str, str]:
         """(x, y, x's label, y's label), a pair of axes of Fig. 16, (n,) NumPy each.
 
         Teacher against student confidence, probability or entropy, or one of the teacher's against the KL divergence.
 
         Raises ValueError for a name that is not in `VIEWS`.
         """
-        if name not in VIEWS:
-            raise ValueError(f"name: expected one of {', '.join(VIEWS)}, got {name!r}")
-        teacher, student = self._confidences()
-        of = "label" if self.reference == "label" else "teacher's class"
-        kind, _, against_kl = name.partition("-")
-        x, y, what = {
-            "confidence": (teacher, student, f"confidence on the {of} (log-odds, nats)"),
-            "probability": (_logistic(teacher), _logistic(student), f"probability of the {of}"),
-            "entropy": (to_numpy(self.teacher_entropy), to_numpy(self.student_entropy), "entropy (nats)"),
-        }[kind]
-        if against_kl:
-            return x, to_numpy(self.divergence), f"teacher's {what}", "KL(teacher ‖ student) (nats)"
-        return x, y, f"teacher's {what}", f"student's {what}"
+        return axes(self, name)
 
-    def subset(self, mask):
+    def subset(self, mask: ArrayLike) -> "Deviation":
         """The `Deviation` of the points where mask (n,) is true. Its quarters and masks are those of these points.
 
         Raises ValueError for another shape, or where no point is left.
@@ -256,25 +240,25 @@ class Deviation:
                        clipped=int(to_numpy(self.scores["clipped"])[mask].sum()),
                        scores={name: _take(values, keep) for name, values in self.scores.items()}, _slopes={})
 
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """The numbers as a plain mapping that json.dumps takes, None for NaN and for infinity (`infinite` says where);
         with labels `groups` and `calibration`, with masks a summary of each mask's points under `masks`."""
         return summarised(self)
 
-    def table(self, format="text"):
+    def table(self, format: str = "text") -> str:
         """The summary as a table that pastes into a paper: "text", "markdown", "latex", "csv" or "json"."""
         return table(self, format)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
         """The scatter of student on teacher confidence: `eigenkd.plot.confidence`."""
         from eigenkd import plot
 
         return plot.confidence(self, ax=ax, highlight=self.masks or None)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return html(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Deviation(points={self.points}, classes={self.classes})"
 
     def _confidences(self):
@@ -315,7 +299,3 @@ class Deviation:
 def _take(values, keep):
     xp = array_namespace(values)
     return xp.take(values, xp.asarray(keep), axis=0) if not isinstance(values, np.ndarray) else values[keep]
-
-
-def _logistic(phi):
-    return np.exp(-np.logaddexp(0, -phi))

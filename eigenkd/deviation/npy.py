@@ -2,6 +2,8 @@
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -23,16 +25,16 @@ class Header:
     begin: int
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """How many bytes the numbers take."""
         return int(np.prod(self.shape, dtype=object)) * self.stored.itemsize
 
-    def array(self, stored):
+    def array(self, stored: np.ndarray) -> np.ndarray:
         """The array of this header from its numbers (count,) as they are in the file. Raises as `rows.decoded`."""
         return decoded(stored, self.bfloat16).reshape(self.shape, order="F" if self.columns_first else "C")
 
 
-def read(path):
+def read(path: Path) -> Rows | np.ndarray:
     """The array of an .npy file: `Rows` where rows lie one after another, else a NumPy array or memory map.
 
     Raises ValueError as `header` does.
@@ -47,7 +49,7 @@ def read(path):
     return found.array(np.fromfile(path, found.stored, offset=found.begin))
 
 
-def header(file, size):
+def header(file: BinaryIO, size: int) -> Header:
     """The `Header` of an .npy stream of `size` bytes, which is then read up to its numbers.
 
     Raises ValueError for a stream that does not begin as .npy files do, a header that NumPy cannot read or that holds

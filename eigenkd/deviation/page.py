@@ -2,19 +2,25 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from math import isfinite
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eigenkd._arrays import to_numpy
-from eigenkd.deviation.measured import VIEWS
 from eigenkd.deviation.table import cells, expect_measured
 from eigenkd.deviation.verdict import FRACTION
+from eigenkd.deviation.views import VIEWS
 from eigenkd.plot import fitted
 from eigenkd.table import html_table, number
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
+    from eigenkd.deviation.seeds import Seeds
 
 MOST = 5000  # points that a browser draws and hovers over without delay
 ENDS = 1000  # of them at each end of the teacher's confidence, where the question is decided
@@ -32,7 +38,7 @@ CLASS_COLUMNS = {
 }
 
 
-def page(measured, title="Student and teacher", names=None):
+def page(measured: 'Deviation | Seeds', title: str = "Student and teacher", names: Sequence[str] | None = None) -> str:
     """The HTML of a page: the verdict, a scatter with the six pairs of axes of Fig. 16, the table, the classes.
 
     measured: a `Deviation`, or the `Seeds` of several, which the page lets one choose from. names: what the teacher
@@ -60,7 +66,7 @@ def page(measured, title="Student and teacher", names=None):
     )
 
 
-def chosen(deviation, most=MOST):
+def chosen(deviation: 'Deviation', most: int = MOST) -> tuple[np.ndarray, str]:
     """The indices (m,), ascending, of the points to draw, m <= most, and how they were chosen ("" for all of them)."""
     n = deviation.points
     if n <= most:

@@ -7,12 +7,17 @@ same volume may have opposite directions.
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import clusters
 from eigenkd.deviation.clusters import Mean
+from eigenkd.deviation.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
 POSITIONS, CONFIDENCES = 16, 10  # parts
 
@@ -34,7 +39,7 @@ class Part:
     flipped: Mean
 
 
-def part(deviation, name="all", keep=None):
+def part(deviation: "Deviation", name: str = "all", keep: np.ndarray | None = None) -> Part | None:
     """The `Part` of the points `keep` (n,) bool, default all; None where there are none."""
     keep = np.ones(deviation.points, dtype=bool) if keep is None else keep
     if not keep.any():
@@ -61,7 +66,7 @@ def part(deviation, name="all", keep=None):
                 mean((to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)) + unsure))
 
 
-def by_position(deviation, parts=POSITIONS):
+def by_position(deviation: "Deviation", parts: int = POSITIONS) -> list[Part]:
     """The `Part`s of equal ranges of the token's position in its sequence. Raises ValueError without tokens."""
     at = _tokens(deviation).positions
     edges = np.unique(np.linspace(at.min(), at.max() + 1, parts + 1).round().astype(int))
@@ -69,7 +74,7 @@ def by_position(deviation, parts=POSITIONS):
                   for a, b in pairwise(edges))
 
 
-def by_confidence(deviation, parts=CONFIDENCES):
+def by_confidence(deviation: "Deviation", parts: int = CONFIDENCES) -> list[Part]:
     """The `Part`s of equal numbers of points by the teacher's confidence, the least first; ties stay together."""
     phi = to_numpy(deviation.teacher_confidence).astype(float)
     edges = np.unique(np.quantile(phi, np.linspace(0, 1, parts + 1), method="inverted_cdf"))
@@ -80,7 +85,7 @@ def by_confidence(deviation, parts=CONFIDENCES):
                   for k, (a, b) in enumerate(pairwise(edges)))
 
 
-def by_kind(deviation, vocabulary):
+def by_kind(deviation: "Deviation", vocabulary: Vocabulary) -> list[Part]:
     """The `Part`s of the kinds of tokens (see `Vocabulary.kinds`), and of the rarest and most frequent ones.
 
     The token is the label, or the teacher's where there are no labels. Rare: the least frequent tokens that make up a
@@ -100,9 +105,11 @@ def by_kind(deviation, vocabulary):
     return _found(part(deviation, name, keep) for name, keep in named.items())
 
 
-def worst(deviation, count=20):
-    """The indices (m,) of the points with the largest KL(teacher || student), the largest first."""
+def worst(deviation: "Deviation", count: int = 20) -> np.ndarray:
+    """The indices (m,) of the points with the largest KL(teacher || student), the largest first; where top-k rows leave
+    it open, with the largest that is certain."""
     kl = to_numpy(deviation.divergence)
+    kl = np.where(np.isnan(kl), deviation.scores.get("low:divergence", kl), kl)
     return np.argsort(-kl, kind="stable")[:count]
 
 

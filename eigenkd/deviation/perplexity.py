@@ -7,7 +7,6 @@ a standard error that takes tokens as independent.
 
 from dataclasses import dataclass
 from math import exp, sqrt
-from typing import Any
 
 import numpy as np
 
@@ -27,20 +26,20 @@ class Perplexity:
     probability is only known to lie below what is stored.
     """
 
-    teacher: Any
-    student: Any
-    kl: Any
-    same: Any
-    clusters: Any
-    floored_teacher: Any
-    floored_student: Any
+    teacher: np.ndarray
+    student: np.ndarray
+    kl: np.ndarray
+    same: np.ndarray
+    clusters: np.ndarray | None
+    floored_teacher: np.ndarray
+    floored_student: np.ndarray
 
     @property
-    def floored(self):
+    def floored(self) -> np.ndarray:
         """(n,) bool: whether the target's probability is not known in one of the models."""
         return self.floored_teacher | self.floored_student
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """What a reader of the perplexities has to know, in words."""
         said = []
         if self.floored.any():
@@ -57,12 +56,12 @@ class Perplexity:
         return said
 
     @property
-    def change(self):
+    def change(self) -> np.ndarray:
         """(n,) the change of the target's probability, student minus teacher, single precision as printed."""
         return (np.exp(-self.student) - np.exp(-self.teacher)).astype(np.float32)
 
     @property
-    def values(self):
+    def values(self) -> dict[str, tuple[float, float | None]]:
         """name -> (value, its "±" over independent tokens or None): all that llama-perplexity prints, by its names.
 
         Probabilities and shares are in percent, as printed.
@@ -92,7 +91,7 @@ class Perplexity:
         }
 
     @property
-    def clustered(self):
+    def clustered(self) -> dict[str, clusters.Mean]:
         """name -> `clusters.Mean` of the means among the values, with 95% intervals over texts: "ln(PPL ratio)",
         "KL", "Δp" and "same top"."""
         return {name: clusters.mean(values, self.clusters) for name, values in self._means.items()}
@@ -102,24 +101,26 @@ class Perplexity:
         return {"ln(PPL ratio)": self.student - self.teacher, "KL": self.kl, "Δp": self.change, "same top": self.same}
 
     @property
-    def widening(self):
+    def widening(self) -> dict[str, float]:
         """name -> how many times as wide the interval over texts is as one that takes tokens for independent."""
         alone = {name: clusters.mean(values) for name, values in self._means.items()}
         return {name: _over(found.high - found.low, alone[name].high - alone[name].low)
                 for name, found in self.clustered.items()}
 
     @property
-    def ratio_without_floors(self):
+    def ratio_without_floors(self) -> float:
         """The ratio of perplexities over the targets whose probability is known in both models; NaN for none."""
         known = ~self.floored
         return exp(float(np.mean(self.student[known] - self.teacher[known]))) if known.any() else float("nan")
 
 
-def cells(found, name="llama-perplexity"):
+def cells(found: Perplexity, name: str = "as llama-perplexity prints it") -> Cells:
     """The `Cells` of a `Perplexity`: each value as llama-perplexity writes it, its ±, and the interval over texts."""
     over = {"Mean ln(PPL(Q)/PPL(base))": "ln(PPL ratio)", "Mean KLD": "KL", "Mean Δp": "Δp", "Same top p": "same top"}
     intervals, rows = found.clustered, []
     for label, (value, error) in found.values.items():
+        if np.isnan(value) and "KLD" in label:  # of top-k rows the KL is not known
+            continue
         percent = "Δp" in label or "Same" in label
         digits, scale = (".3f", 100) if percent else (".2f" if "Cor" in label else ".6f", 1)
         unit = "%" if percent or "Cor" in label else ""
@@ -127,7 +128,7 @@ def cells(found, name="llama-perplexity"):
         rows.append((label, number(value, digits) + unit, "" if error is None else number(error, digits),
                      "" if mean is None else f"[{scale * mean.low:{digits}}, {scale * mean.high:{digits}}]"))
     groups = next(iter(intervals.values())).groups
-    return Cells((f"as {name}", "value", "± (tokens independent)", f"95% interval over {groups:,} groups"), tuple(rows))
+    return Cells((name, "value", "± (tokens independent)", f"95% interval over {groups:,} groups"), tuple(rows))
 
 
 def _printed_mean(values):

@@ -6,13 +6,16 @@ blocks are in memory, small enough for the processor's cache, and NumPy's blocks
 
 import mmap
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 
 from eigenkd._arrays import leading, moved, real_array, to_numpy
 from eigenkd.deviation.softmax import ZERO, Softmax
+from eigenkd.typing import Progress
 
 BLOCK = 2**17  # entries of a block of NumPy rows: 1 MB in double precision
 FEWEST = 2  # rows of a block, however long they are: calls of NumPy cost a tenth of the time for one row
@@ -23,12 +26,14 @@ BFLOAT16 = 2**-7  # the same for bfloat16 numbers: their relative spacing
 CLIP = 1e-12  # probabilities below it are raised to it: a probability that was rounded to 0 has no log-odds
 
 
-def rows_at_once(*arrays):
+def rows_at_once(*arrays: Any) -> int:
     """How many rows make a block of all these arrays."""
     return min(max(FEWEST, (BLOCK if _is_numpy(rows) else LARGE_BLOCK) // rows.shape[1]) for rows in arrays)
 
 
-def points(teacher, student, labels, reference, kinds, masked, numbers, progress=None, extra=None):
+def points(teacher: Any, student: Any, labels: Any, reference: str, kinds: Sequence[str], masked: np.ndarray | None,
+           numbers: Any, progress: Progress | None = None,
+           extra: Callable[..., dict[str, Any]] | None = None) -> dict[str, Any]:
     """The quantities of `block_points` over all rows, name -> (n,), in the library of the inputs (NumPy for files).
 
     teacher, student: (n, classes), sliceable; labels: (n,) NumPy or None; kinds: of teacher and student; masked:
@@ -60,11 +65,13 @@ def points(teacher, student, labels, reference, kinds, masked, numbers, progress
 
 
 @np.errstate(all="ignore")  # infinities are either allowed or refused with a message
-def block_points(teacher, student, labels, reference, kinds, masked, numbers):
+def block_points(teacher: Any, student: Any, labels: Any, reference: str, kinds: Sequence[str],
+                 masked: np.ndarray | None, numbers: Any) -> dict[str, Any]:
     """Confidences, classes, divergence, entropies and the terms of the calibration of one block of rows.
 
     clipped: whether a probability of the point was raised to `CLIP`. far: whether a quantity of the point depends on a
-    finite logit so far below its row's largest that its probability rounds to zero in every precision.
+    finite logit so far below its row's largest that its probability rounds to zero in every precision. flat: whether
+    all logits of a model are equal.
     """
     like = leading(*(part for part in (teacher, student) if hasattr(part, "shape")))
     teacher, clipped_t = _logits("teacher_logits", teacher, kinds[0], like, numbers)
@@ -89,6 +96,7 @@ def block_points(teacher, student, labels, reference, kinds, masked, numbers):
         "clipped": clipped_t | clipped_s,
     }
     result["far"] = xp.zeros_like(result["clipped"]) if s.far is None else xp.any(s.far & (t.log > -ZERO), axis=1)
+    result["flat"] = (t.sum == teacher.shape[1]) | (s.sum == teacher.shape[1])
     if label is not None:
         for role, model in (("teacher", t), ("student", s)):
             result |= {f"{role}_top": 1 / model.sum, f"{role}_nll": model.nll(label),

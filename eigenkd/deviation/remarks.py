@@ -1,5 +1,7 @@
 """What a reader of the numbers has to know about the inputs, in words."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from eigenkd._arrays import to_numpy
@@ -7,11 +9,15 @@ from eigenkd.deviation.inputs import NO_LABEL
 from eigenkd.deviation.masking import called
 from eigenkd.deviation.pointwise import CLIP
 from eigenkd.deviation.softmax import ZERO
+from eigenkd.deviation.topk import TOP_K
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
 
-def remarks(deviation):
+def remarks(deviation: 'Deviation') -> list[str]:
     """The sentences on a `Deviation`: what was left out, clipped or is unusual, and what top-k rows leave open."""
-    notes = list(deviation.notes)
+    notes = [*_direction(deviation), *deviation.notes]
     if deviation.left_out:
         notes.append(f"Left out: {called(deviation.left_out, deviation.class_names)}, of probability zero in all rows "
                      f"(masked) of both models.")
@@ -24,9 +30,14 @@ def remarks(deviation):
         notes.append(f"On {far:,} point{'s' * (far != 1)} a logit more than {ZERO:,.0f} nats below the largest of "
                      f"its row is used unchanged; if it is a mask's constant, set it to -inf in both models.")
     notes += _unknown(deviation)
-    if "probabilities" in deviation.inputs:
-        notes.append(f"The inputs are {deviation.inputs}; on {deviation.clipped} points one below {CLIP:g} was "
-                     "clipped.")
+    if flat := int(np.sum(to_numpy(deviation.scores.get("flat", False)))):
+        notes.append(f"On {flat:,} point{'s' * (flat != 1)} all logits of a model are equal; if the model does not "
+                     "predict that, a part of its file was never written.")
+    if TOP_K in deviation.inputs:
+        notes.append(f"The inputs are {deviation.inputs}.")
+    elif "probabilities" in deviation.inputs:
+        notes.append(f"The inputs are {deviation.inputs}; on {deviation.clipped:,} "
+                     f"point{'s' * (deviation.clipped != 1)} a probability below {CLIP:g} was raised to it.")
     if deviation.reference == "label":
         notes.append("Confidence is measured on the label, which a distilled student does not see.")
     return notes
@@ -41,6 +52,20 @@ def _unknown(deviation):
         "the teacher's token as well (vLLM: prompt_logprob_token_ids)."]
     if "divergence" in deviation.bounds:
         low, high = deviation.bounds["divergence"]
-        said.append(f"KL is certain to lie between {low:.4g} and {high:.4g} nats" + (
-            "." if np.isfinite(high) else ": without a floor of the student's other tokens it has no upper bound."))
+        said.append(f"KL is certain to lie between {low:.4g} and {high:.4g} nats." if np.isfinite(high) else
+                    f"KL is certain to be at least {low:.4g} nats; without a floor of the student's other tokens it "
+                    "has no upper bound.")
     return said
+
+
+def _direction(deviation):
+    """In which direction a language model's confidence changes on the whole, in words."""
+    if deviation.tokens is None or deviation.reference != "teacher":
+        return []
+    change = deviation.mean(to_numpy(deviation.student_confidence) - to_numpy(deviation.teacher_confidence))
+    if not np.isfinite([change.low, change.high]).all() or change.low == change.high:
+        return []
+    what = ("less sure than its teacher" if change.high < 0 else "surer than its teacher" if change.low > 0 else
+            "neither surer nor less sure than its teacher as far as these points tell")
+    return [f"Over all tokens the student is {what}: its log-odds of the teacher's token change by "
+            f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}] nats."]

@@ -1,7 +1,9 @@
 """An array in a file, of which a slice reads its own rows alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,19 +24,19 @@ class Rows:
     bfloat16: bool = False
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         """The NumPy dtype that slices have."""
         return np.dtype(np.float32) if self.bfloat16 else self.stored
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """The number of dimensions."""
         return len(self.shape)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice) -> np.ndarray:
         """The rows of a slice of step 1. TypeError for another index, ValueError for a shortened or damaged file."""
         if not isinstance(rows, slice) or rows.step not in (None, 1):
             raise TypeError(f"{self.path}: expected a slice of rows such as [0:100], got [{rows!r}]; "
@@ -53,16 +55,16 @@ class Rows:
             raise ValueError(f"{self.path}: expected an array as NumPy writes it, got {error}; write the file "
                              "again") from error
 
-    def reshape(self, shape):
+    def reshape(self, shape: Sequence[int]) -> "Rows":
         """The same numbers in another shape of as many."""
         return replace(self, shape=tuple(shape))
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The whole array, for numpy.asarray."""
         return self[:].astype(dtype or self.dtype, copy=False)
 
 
-def decoded(stored, bfloat16=False):
+def decoded(stored: np.ndarray, bfloat16: bool = False) -> np.ndarray:
     """Numbers as a file holds them, (count,): bfloat16's bits become single precision, the others stay as they are.
 
     Raises ValueError for bytes that no writer leaves: truth values other than 0 and 1, text that is no Unicode.

@@ -4,10 +4,12 @@ What the safetensors library refuses is refused.
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 
 from eigenkd.deviation.rows import Rows
+from eigenkd.typing import Shape
 
 _LONGEST = 100_000_000  # bytes of a header, the format's limit
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2",
@@ -17,7 +19,7 @@ _BITS = {name: 8 * np.dtype(stored).itemsize for name, stored in _DTYPES.items()
     "F6_E3M2": 6, "F4": 4}  # those that NumPy does not have as well
 
 
-def entries(path):
+def entries(path: Path) -> dict[str, tuple[str, Shape, int]]:
     """name -> (dtype, shape, offset in the file) of the tensors of a file.
 
     Raises ValueError for a header that is not strict UTF-8 and JSON, that has a key twice, sizes that are no whole
@@ -28,6 +30,8 @@ def entries(path):
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(size - 8, _LONGEST):
             raise ValueError(f"{size} bytes, too few for its header")
+        if not length:
+            raise ValueError("a header of 0 bytes")
         header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_object, parse_float=_refused,
                             parse_constant=_refused)
     if not isinstance(header, dict):
@@ -46,7 +50,7 @@ def entries(path):
             for name, entry in header.items()}
 
 
-def read(path, dtype, shape, offset):
+def read(path: Path, dtype: str, shape: Shape, offset: int) -> Rows | np.ndarray:
     """The `Rows` of a tensor, or a NumPy array of no dimensions. Raises ValueError for a dtype that NumPy has not."""
     if dtype not in _DTYPES:
         raise ValueError(f"dtype {dtype}, which is none of {', '.join(_DTYPES)}")

@@ -1,15 +1,17 @@
 """Several students, or several pairs of teacher and student, as one measurement with intervals over seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from statistics import mean
+from typing import Any
 
-from eigenkd._intervals import t_interval
+from eigenkd._intervals import SHARE, t_interval
 from eigenkd.deviation.measured import Deviation
 from eigenkd.deviation.slope import Slope, reported, undetermined
 from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import html, table
-from eigenkd.deviation.verdict import FRACTION, as_mapping, judge
+from eigenkd.deviation.verdict import FRACTION, Verdict, as_mapping, judge
 
 
 @dataclass(frozen=True)
@@ -19,30 +21,30 @@ class Seeds:
     deviations: tuple[Deviation, ...]
 
     @property
-    def members(self):
+    def members(self) -> tuple[Deviation, ...]:
         """The deviations that this is measured from."""
         return self.deviations
 
     @property
-    def interval(self):
+    def interval(self) -> str:
         """What the intervals of slopes are, in words."""
         return f"95% t interval over {len(self.deviations)} seeds"
 
-    def by_mask(self):
+    def by_mask(self) -> dict[str, "Seeds | None"]:
         """name -> the `Seeds` of the mask's points alone, for masks that all seeds have; None where one has none."""
         shared = [name for name in self.deviations[0].masks if all(name in d.masks for d in self.deviations)]
         parts = {name: [d.by_mask()[name] for d in self.deviations] for name in shared}
         return {name: None if None in found else Seeds(tuple(found)) for name, found in parts.items()}
 
     @property
-    def infinite(self):
+    def infinite(self) -> dict[str, str]:
         """As `Deviation.infinite`, for quantities that are infinite in a seed."""
         found = [d.infinite for d in self.deviations]
         return {name: f"{sum(name in reasons for reasons in found)} of {len(found)} seeds: "
                       f"{next(reasons[name] for reasons in found if name in reasons)}"
                 for name in dict.fromkeys(name for reasons in found for name in reasons)}
 
-    def slope(self, side="low", fraction=0.25):
+    def slope(self, side: str = "low", fraction: float = 0.25) -> Slope:
         """The mean slope over seeds with its t interval; NaN, with a reason, where a seed has none.
 
         The interval is about a new seed of the same recipe; that of `Deviation.slope` is about new points.
@@ -54,39 +56,39 @@ class Seeds:
             return undetermined(points, f"{len(missing)} of {len(found)} seeds have none ({missing[0]})")
         return Slope(*t_interval([slope.value for slope in found]), points)
 
-    def underfit(self, fraction=0.25):
+    def underfit(self, fraction: float = 0.25) -> float:
         """The mean share over seeds."""
         return mean(d.underfit(fraction) for d in self.deviations)
 
-    def overfit(self, fraction=0.25):
+    def overfit(self, fraction: float = 0.25) -> float:
         """The mean share over seeds."""
         return mean(d.overfit(fraction) for d in self.deviations)
 
     @property
-    def agreement(self):
+    def agreement(self) -> float:
         """The mean over seeds."""
         return mean(d.agreement for d in self.deviations)
 
     @property
-    def kl(self):
+    def kl(self) -> float:
         """The mean over seeds, in nats."""
         return mean(d.kl for d in self.deviations)
 
     @property
-    def verdict(self):
+    def verdict(self) -> Verdict:
         """As `Deviation.verdict`, on the means, with t intervals over seeds of slopes and shares."""
         notes = (f"Means over {len(self.deviations)} seeds; the intervals are over seeds.",
                  *dict.fromkeys(note for d in self.deviations for note in d.verdict.notes))
         shares = ([d.underfit(FRACTION) for d in self.deviations], [d.overfit(FRACTION) for d in self.deviations])
         sides = []
         for side, share in zip(("low", "high"), shares):
-            beyond, least, most = t_interval(share)
-            sides.append((self.slope(side, FRACTION), beyond, (max(least, 0.0), min(most, 1.0))))
+            beyond, *ends = t_interval(share, SHARE)
+            sides.append((self.slope(side, FRACTION), beyond, tuple(ends)))
         doubts = [d.doubt for d in self.deviations if d.doubt]
         doubt = f"In {len(doubts)} of {len(self.deviations)} seeds: {doubts[0]}" if doubts else ""
         return judge(*sides, notes, doubt)
 
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """The means as a plain mapping, and each seed's own summary under `seeds`."""
         return finite({
             **reported(self), "infinite": self.infinite,
@@ -94,15 +96,15 @@ class Seeds:
             "verdict": as_mapping(self.verdict), "seeds": [d.summary() for d in self.deviations],
         })
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return html(self)
 
-    def table(self, format="text"):
+    def table(self, format: str = "text") -> str:
         """As `Deviation.table`."""
         return table(self, format)
 
 
-def over_seeds(deviations):
+def over_seeds(deviations: Sequence[Deviation]) -> Seeds:
     """`Seeds` from two deviations or more, one a seed. Raises ValueError for fewer, TypeError for other objects."""
     deviations = tuple(deviations)
     if len(deviations) < 2:

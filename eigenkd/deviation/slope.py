@@ -1,10 +1,14 @@
 """Least-squares slopes of student on teacher confidence, with bootstrap intervals. App. C.4 of the paper."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eigenkd.deviation.clusters import sums as group_sums
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.table import Measured
 
 FRACTIONS = (0.1, 0.25, 0.5)  # what a summary reports, since the paper's own percentile is not known
 RESAMPLES = 1000
@@ -26,12 +30,12 @@ class Slope:
     reason: str | None = None
 
 
-def undetermined(points, reason):
+def undetermined(points: int, reason: str) -> Slope:
     """The `Slope` of points that determine none: NaN, with the reason."""
     return Slope(np.nan, np.nan, np.nan, points, reason)
 
 
-def reported(measured):
+def reported(measured: 'Measured') -> dict[str, Any]:
     """The part of a summary on slopes: by side and fraction, with the reasons for those that are None."""
     fitted = {f"slope_{side}": {str(f): measured.slope(side, f) for f in FRACTIONS} for side in ("low", "high")}
     reasons = {f"{side} {f}": slope.reason for side, found in fitted.items() for f, slope in found.items()
@@ -41,7 +45,7 @@ def reported(measured):
                    for f, slope in found.items()} for side, found in fitted.items()} | {"reasons": reasons}
 
 
-def fit(x, y, rounding, clusters=None):
+def fit(x: np.ndarray, y: np.ndarray, rounding: Any, clusters: np.ndarray | None = None) -> Slope:
     """The slope of y on x, (m,) each, with a 95% bootstrap interval over the points.
 
     rounding: the relative size of differences in x that are rounding errors. The interval is the expanded percentile

@@ -4,10 +4,13 @@ An entry of -inf is a probability of zero. So is a mask's constant: the lowest n
 another entry that no network computes as a logit.
 """
 
+from typing import Any
+
 from array_api_compat import device
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation.workspace import Workspace
+from eigenkd.typing import Array
 
 ZERO = 1e3  # nats below the row's largest logit from which on every floating-point type rounds the probability to zero
 MASK = 1e6  # nats below it from which on an entry is a mask's constant: its logit is -inf
@@ -24,7 +27,7 @@ class Softmax:
     Raises ValueError for NaN, +inf, and rows of -inf alone.
     """
 
-    def __init__(self, name, logits, xp, numbers):
+    def __init__(self, name: str, logits: Any, xp: Any, numbers: Any) -> None:
         self.xp, self.top = xp, xp.argmax(logits, axis=1)
         self._into = Workspace(name, logits)
         self._rows = xp.arange(logits.shape[0], device=device(logits))
@@ -38,12 +41,12 @@ class Softmax:
             self.far = below & ~self.masked
             self.log = xp.where(self.masked, -xp.inf, self.log)
         self.exp = self._into("exp", xp.exp, self.log)
-        self._rest = self._others(self.top)
+        self._rest = self._without_top()
         self.sum = 1 + self._rest
         self.log_sum = xp.log(self.sum)
         self.entropy = self.log_sum - xp.vecdot(self.exp, self._finite()) / self.sum
 
-    def divergences(self, other):
+    def divergences(self, other: 'Softmax') -> tuple[Array, Array, Array]:
         """KL(self || other), KL(other || self) and Jensen-Shannon's, 1/2 KL(self || m) + 1/2 KL(other || m) with m the
         mean of both, (rows,) each.
 
@@ -59,12 +62,11 @@ class Softmax:
         mean = into("mean", xp.multiply, other.exp, (self.sum / other.sum)[:, None])
         mean = into("mean", xp.add, mean, self.exp)
         if not bool(xp.min(mean) > 0):
-            mean = xp.where(mean > 0, mean, 1.0)
-        mean = into("mean", xp.log, mean)
-        mean = into("mean", xp.subtract, mean, self._finite())
-        of_self, of_other = (xp.vecdot(model.exp, mean) / model.sum for model in (self, other))
+            mean = xp.where(mean > 0, mean, xp.finfo(mean.dtype).smallest_normal)
+        above = into("difference", xp.log, mean)
+        above = into("difference", xp.subtract, above, self._finite())
         half = xp.asarray(0.5, dtype=mean.dtype)
-        shannon = xp.log(1 / half) - half * (of_self + of_other + behind - shift)
+        shannon = xp.log(1 / half) - half * (xp.vecdot(mean, above) / self.sum + behind - shift)
         return (self._positive(forward, other), other._positive(reverse, self),
                 xp.where(shannon > 0, shannon, 0.0))
 
@@ -76,11 +78,12 @@ class Softmax:
             return result
         return xp.where(xp.any(other.masked & (self.log > -ZERO), axis=1), xp.inf, result)
 
-    def log_odds(self, y):
+    def log_odds(self, y: Array) -> Array:
         """phi = f_y - log sum_{c != y} exp f_c of the classes y, (rows,).  Eq. (61)"""
         xp, zero = self.xp, self.xp.zeros((), dtype=self.exp.dtype, device=device(self.exp))
         chosen = self._at(self.log, y)
-        others = self._rest if y is self.top else self._others(y)
+        # The others of another class than the largest have its 1 among them, so that the difference keeps its digits.
+        others = xp.where(y == self.top, self._rest, 1 + (self._rest - self._at(self.exp, y)))
         # Where the others nearly vanish next to the largest, they are summed relative to their own largest.
         least = xp.finfo(self.exp.dtype).smallest_normal ** 0.5
         result = chosen - xp.log(xp.where(others > least, others, 1.0))
@@ -94,19 +97,20 @@ class Softmax:
             result = xp.where(vanishing, apart, result)
         return result
 
-    def nll(self, label):
+    def nll(self, label: Array) -> Array:
         """-log of the probability of the label, infinite where that is zero."""
         return self.log_sum - self._at(self.log, label)
 
-    def brier(self, label):
+    def brier(self, label: Array) -> Array:
         """sum_c (p_c - 1[c = label])^2, from 0 where p is the label's indicator."""
         p = self._at(self.exp, label) / self.sum
         squares = self.xp.vecdot(self.exp, self.exp) / self.sum**2
         return self.xp.maximum((1 - p) ** 2 + (squares - p * p), (1 - p) ** 2)
 
-    def _others(self, y):
-        """The sum of exp over all classes but y. It is not sum - exp_y, which would lose the digits of a sure model."""
-        xp = self.xp
+    def _without_top(self):
+        """The sum of exp over all classes but the largest's. It is not sum - 1, which would lose the digits of a sure
+        model."""
+        xp, y = self.xp, self.top
         if not self._into.reuses:
             own = xp.arange(self.exp.shape[1], device=device(y)) == y[:, None]
             return xp.sum(xp.where(own, xp.zeros((), dtype=self.exp.dtype, device=device(y)), self.exp), axis=1)

@@ -1,6 +1,8 @@
 """The files of one command, with their rows and columns in the teacher's order."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +20,9 @@ class Sources:
     ValueError for ids that do not match and columns that do not exist.
     """
 
-    def __init__(self, teacher, students, ids=None, drop=(), classes=None, chunks=None,
-                 vocabulary=None):
+    def __init__(self, teacher: str, students: Sequence[str], ids: Sequence[str] | None = None,
+                 drop: Sequence[str] = (), classes: Sequence[str] | None = None, chunks: int | None = None,
+                 vocabulary: int | None = None) -> None:
         self._drop, self._models, self._chunks = tuple(drop), (teacher, *students), chunks
         self._vocabulary = vocabulary
         self._column, self._ids = _ids(ids, self._models)
@@ -31,7 +34,7 @@ class Sources:
         self.teacher, self._teacher = teacher, self._read(teacher)
         self.class_names = _class_names(classes, self._teacher)
 
-    def pair(self, path):
+    def pair(self, path: str) -> tuple[Any, Any, tuple[str, ...]]:
         """(teacher's rows, student's rows in the same order, notes)."""
         teacher, student = self._teacher, self._read(path)
         notes = [f"{whose}: {note}." for whose, table in ((self.teacher, teacher), (path, student))
@@ -42,11 +45,11 @@ class Sources:
             values, notes = values if columns is None else values[:, columns], [*notes, *why]
         return teacher.values, values, (*notes, *said, *self._notes)
 
-    def column(self, path):
+    def column(self, path: str | None) -> np.ndarray | None:
         """An array with one value a point, in the teacher's order; None for no path."""
         return None if path is None else self._column_of(path)
 
-    def masks(self, paths):
+    def masks(self, paths: Sequence[str]) -> dict[str, np.ndarray]:
         """name -> mask, in the teacher's order. A mask has the name of its array or else of its file."""
         masks = {}
         for given in paths:

@@ -5,14 +5,15 @@ What is kept of a point are its numbers, some 90 bytes, and nothing of its logit
 so that they are those of the whole, not approximations of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import bounds
-from eigenkd.deviation.alignment import doubt
+from eigenkd.deviation.alignment import doubt, twice
 from eigenkd.deviation.clusters import coded
 from eigenkd.deviation.inputs import (
     KINDS,
@@ -32,10 +33,10 @@ from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
 from eigenkd.deviation.tokens import Places, Tokens, flat, lag
-from eigenkd.deviation.topk import TopK
+from eigenkd.deviation.topk import TOP_K, TopK
+from eigenkd.typing import ArrayLike, LabelsLike, MasksLike, Progress, RowsLike
 
 OPTIONAL = ("labels", "groups", "sequences")  # what all blocks have or none has, besides masks
-PARTIAL = "top-k log-probabilities"
 
 
 class Stream:
@@ -47,7 +48,8 @@ class Stream:
     afterwards, as `compare` does: `result` refuses it.
     """
 
-    def __init__(self, *, reference="teacher", inputs="auto", masked="refuse", class_names=None):
+    def __init__(self, *, reference: str = "teacher", inputs: str = "auto", masked: str = "refuse",
+                 class_names: Sequence[str] | None = None) -> None:
         if reference not in ("teacher", "label"):
             raise ValueError(f"reference: expected 'teacher' or 'label', got {reference!r}")
         if inputs not in KINDS:
@@ -60,7 +62,9 @@ class Stream:
         self._parts, self._rows, self._kinds, self._classes, self._columns = [], 0, None, None, None
         self._whole, self._texts, self._sequences = False, {}, 0
 
-    def update(self, teacher_logits, student_logits, labels=None, *, groups=None, masks=None, keep=None, progress=None):
+    def update(self, teacher_logits: RowsLike, student_logits: RowsLike, labels: LabelsLike | None = None, *,
+               groups: LabelsLike | None = None, masks: MasksLike | None = None, keep: ArrayLike | None = None,
+               progress: Progress | None = None) -> "Stream":
         """Add a block of points, and return the stream.
 
         Arguments as for `compare`; every block has labels, groups and the same masks, or none has. Raises as
@@ -69,7 +73,7 @@ class Stream:
         self._add(teacher_logits, student_logits, labels, groups, masks, keep, progress, whole=False)
         return self
 
-    def merge(self, other):
+    def merge(self, other: 'Stream') -> "Stream":
         """Add the points of another stream of the same models, and return this one; the other stays as it is.
 
         Raises TypeError for anything but a `Stream`, ValueError for other options, classes or kinds of input.
@@ -91,7 +95,7 @@ class Stream:
             self._rows += other._rows
         return self
 
-    def result(self):
+    def result(self) -> Deviation:
         """The `Deviation` of all points so far; more may be added afterwards.
 
         Raises ValueError for a stream without points, and for classes that one model alone has masked.
@@ -117,12 +121,14 @@ class Stream:
         predicted = to_numpy(measured["teacher_class"]), to_numpy(measured["student_class"])
         teacher, student = self._kinds
         late = "" if tokens is None or labels is None else lag(predicted[0], labels, tokens)
+        equal = twice(*([to_numpy(measured[f"{role}_{name}"]) for name in ("class", "confidence", "entropy")]
+                        for role in ("teacher", "student")))
         return Deviation(
             **measured, classes=self._classes, reference=self._reference,
             inputs=teacher if teacher == student else f"{teacher} of the teacher and {student} of the student",
             clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
             left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=self._rows - rows.size, rows=rows,
-            doubt=late or doubt(*predicted, labels, self._classes), scores=found,
+            doubt=equal or late or doubt(*predicted, labels, self._classes), scores=found,
             clusters=None if groups is None else coded(groups), tokens=tokens)
 
     def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole):
@@ -190,8 +196,8 @@ class Stream:
     def _kinds_of(self, teacher, student, names):
         """(what teacher and student are, whether one of them is rows of which only some tokens are known)."""
         named = (("teacher_logits", teacher), ("student_logits", student))
-        before = self._kinds or (PARTIAL, PARTIAL)
-        kinds = tuple(PARTIAL if isinstance(rows, TopK) else old if old != PARTIAL else
+        before = self._kinds or (TOP_K, TOP_K)
+        kinds = tuple(TOP_K if isinstance(rows, TopK) else old if old != TOP_K else
                       kind_of(name, rows, self._inputs, names) for old, (name, rows) in zip(before, named))
         partial = any(isinstance(rows, TopK) for _, rows in named)
         if partial and self._reference == "label":
@@ -229,7 +235,7 @@ class Stream:
                                      "block the same")
 
 
-def pair(teacher_logits, student_logits):
+def pair(teacher_logits: RowsLike, student_logits: RowsLike) -> tuple[Any, Any]:
     """Both as `rows_of` takes them, of one shape (n, classes)."""
     teacher, student = rows_of("teacher_logits", teacher_logits), rows_of("student_logits", student_logits)
     n, classes = teacher.shape

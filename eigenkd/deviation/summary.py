@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from math import isfinite
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,8 +10,11 @@ from eigenkd._arrays import to_numpy
 from eigenkd.deviation.slope import reported
 from eigenkd.deviation.verdict import as_mapping
 
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
-def summarised(deviation):
+
+def summarised(deviation: 'Deviation') -> dict[str, Any]:
     """`Deviation.summary`."""
     result = {
         "points": deviation.points, "classes": deviation.classes, "reference": deviation.reference,
@@ -35,7 +39,7 @@ def summarised(deviation):
     return finite(result)
 
 
-def finite(mapping):
+def finite(mapping: Any) -> Any:
     """The mapping with None for each NaN and infinity, which JSON does not have, in nested mappings and lists too."""
     if isinstance(mapping, dict):
         return {name: finite(value) for name, value in mapping.items()}

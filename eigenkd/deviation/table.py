@@ -1,12 +1,13 @@
 """The numbers of a deviation as a table that pastes into a paper: text, Markdown, LaTeX, and HTML for notebooks."""
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import isfinite, isnan
 from statistics import mean
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from eigenkd._arrays import to_numpy
-from eigenkd.deviation.slope import FRACTIONS
+from eigenkd.deviation.slope import FRACTIONS, Slope
 from eigenkd.deviation.verdict import FEWEST
 from eigenkd.table import INFINITE, NONE, Cells, html_table, number, written
 
@@ -23,20 +24,26 @@ INFINITIES = {"kl": "KL(teacher ‖ student)", "reverse_kl": "KL(student ‖ tea
 class Measured(Protocol):
     """What a table takes: a `Deviation`, or the `Seeds` of several."""
 
-    interval: str  # what the intervals of slopes are, in words
+    @property
+    def interval(self) -> str:
+        """What the intervals of slopes are, in words."""
+        ...
 
     @property
-    def members(self):
+    def members(self) -> Sequence[Any]:
         """The deviations whose means are written."""
+        ...
 
-    def slope(self, side, fraction):
+    def slope(self, side: str, fraction: float) -> Slope:
         """A `Slope`."""
+        ...
 
-    def by_mask(self):
+    def by_mask(self) -> Mapping[str, Any]:
         """name -> the same of the mask's points, or None."""
+        ...
 
 
-def table(measured, format="text"):
+def table(measured: "Measured", format: str = "text") -> str:
     """The slopes with their intervals, the shares beyond the teacher, agreement, KL and entropy, with labels also
     calibration and groups, as a string; a column for all points and one for each mask.
 
@@ -47,7 +54,7 @@ def table(measured, format="text"):
     return written(cells(measured), format)
 
 
-def html(measured):
+def html(measured: "Measured") -> str:
     """The verdict and the table as a piece of HTML without scripts, for a notebook or a page. Raises as `table`."""
     verdict = measured.verdict
     lines = [f"<strong>{escape(verdict.sentence)}</strong>",
@@ -55,13 +62,13 @@ def html(measured):
     return f'<div class="eigenkd"><p>{"<br>".join(lines)}</p>{html_table(cells(measured))}</div>'
 
 
-def expect_measured(measured):
+def expect_measured(measured: object) -> None:
     """Raises TypeError for anything but a `Deviation` or `Seeds`."""
     if not isinstance(measured, Measured):
         raise TypeError(f"measured: expected what compare or over_seeds returns, got {type(measured).__name__}")
 
 
-def cells(measured):
+def cells(measured: "Measured") -> Cells:
     """The `Cells` of a `Deviation` or of `Seeds`. Raises TypeError for anything else."""
     expect_measured(measured)
     columns = {"all points": measured, **measured.by_mask()}

@@ -1,9 +1,11 @@
 """A page about the tokens of one deviation for a browser: one file without scripts, small for any number of tokens."""
 
 import io
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,14 +13,19 @@ from eigenkd._arrays import to_numpy
 from eigenkd.deviation import parts, token_table
 from eigenkd.deviation.table import cells
 from eigenkd.deviation.verdict import FRACTION
+from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.table import html_table
+
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
 BINS, WORST, BEFORE, MARKED = 120, 50, 24, 20
 TEXTS = ("context", "text says", "teacher says", "student says")  # columns of tokens
 INK, STUDENT, GROUP = "#1a1a1a", "#D55E00", "#E69F00"
 
 
-def page(deviation, title="Student and teacher", names=("teacher", "student"), vocabulary=None):
+def page(deviation: 'Deviation', title: str = "Student and teacher", names: Sequence[str] = ("teacher", "student"),
+         vocabulary: Vocabulary | None = None) -> str:
     """The HTML of a page: the verdict, the density of the confidences, curves over position and over the teacher's
     confidence, direction against volume, the worst tokens with their contexts, and all tables.
 
@@ -173,7 +180,7 @@ def _curves(figure, x, found, names, label):
 
 
 def _worst_table(found):
-    kinds = [' class="token"' if name in TEXTS else "" for name in found.header]
+    kinds = [f' class="token{" context" * (name == "context")}"' if name in TEXTS else "" for name in found.header]
     head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, found.header))
     body = "".join("<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row)) + "</tr>\n"
                    for row in found.rows)

@@ -1,13 +1,24 @@
 """The tables of tokens besides `table`: volume and direction, perplexity, parts, the worst tokens."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import parts, perplexity
+from eigenkd.deviation.parts import Part
+from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.table import NONE, Cells, number
 
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
+
 WORST, BEFORE = 10, 12  # rows of the table of the worst tokens, and tokens of context in it
-COLUMNS = {"kl": "KL", "teacher": "teacher says", "student": "student says", "label": "text says",
+COLUMNS = {"kl": "KL", "kl_at_least": "KL at least", "teacher": "teacher says", "student": "student says",
+           "label": "text says",
            "teacher_confidence": "teacher's confidence", "student_confidence": "student's confidence"}
 MEASURES = {"kl": "KL(teacher ‖ student), nats", "reverse": "KL(student ‖ teacher), nats",
             "jensen_shannon": "Jensen-Shannon, nats", "change": "change of confidence, nats",
@@ -15,11 +26,11 @@ MEASURES = {"kl": "KL(teacher ‖ student), nats", "reverse": "KL(student ‖ te
             "flipped": "share with another top token"}
 
 
-def token_tables(deviation, vocabulary=None):
+def token_tables(deviation: "Deviation", vocabulary: Vocabulary | None = None) -> list[Cells]:
     """The `Cells` of a `Deviation` of tokens, one table after another. vocabulary: a `Vocabulary`, or None."""
     found = [direction(deviation)]
     if deviation.labels is not None:
-        name = "llama-perplexity prints it" if "stored_kl" in deviation.scores else "perplexity"
+        name = "as llama-perplexity prints it" if "stored_kl" in deviation.scores else "perplexity"
         found.append(perplexity.cells(deviation.perplexity, name))
     found.append(of_parts(parts.by_confidence(deviation), "teacher's confidence"))
     if deviation.tokens is not None:
@@ -30,21 +41,22 @@ def token_tables(deviation, vocabulary=None):
     return found
 
 
-def direction(deviation):
+def direction(deviation: "Deviation") -> Cells:
     """The `Cells` of volume and direction over all points, and how much wider their intervals are over texts."""
     found, rows = parts.part(deviation), []
     alone = parts.part(replace(deviation, clusters=None))
     for name, label in MEASURES.items():
         mean, other = getattr(found, name), getattr(alone, name)
         width, plain = mean.high - mean.low, other.high - other.low
-        rows.append((label, number(mean.value, ".4g"), _interval(mean), f"{width / plain:.2f}" if plain > 0 else NONE))
+        rows.append((label, number(mean.value, ".4g"), _interval(mean),
+                     f"{width / plain:.2f}" if 0 < plain < np.inf else NONE))
     groups = found.kl.groups
     over = f"{groups:,} groups" if deviation.clusters is not None else "tokens"
     return Cells(("volume and direction", "mean", f"95% interval over {over}", "over that of independent tokens"),
                  tuple(rows))
 
 
-def of_parts(found, name):
+def of_parts(found: Sequence[Part], name: str) -> Cells:
     """The `Cells` of `Part`s."""
     return Cells((name, "tokens", "KL", "change of confidence", "less confident", "change of entropy", "other top "
                                                                                                        "token"),
@@ -54,7 +66,8 @@ def of_parts(found, name):
                         number(part.flipped.value, ".3f")) for part in found))
 
 
-def worst_rows(deviation, vocabulary=None, count=WORST, before=BEFORE):
+def worst_rows(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: int = WORST,
+               before: int = BEFORE) -> list[dict[str, Any]]:
     """The tokens with the largest KL as plain mappings: index, sequence, position, context, label, teacher's and
     student's token (texts where a vocabulary is given, else ids), kl and both confidences."""
     def said(ids):
@@ -71,22 +84,26 @@ def worst_rows(deviation, vocabulary=None, count=WORST, before=BEFORE):
         for role in ("teacher", "student"):
             row[role] = said([int(to_numpy(getattr(deviation, f"{role}_class"))[i])])
         row["kl"] = float(to_numpy(deviation.divergence)[i])
+        if "low:divergence" in deviation.scores:
+            row["kl_at_least"] = float(deviation.scores["low:divergence"][i])
         for role in ("teacher", "student"):
             row[f"{role}_confidence"] = float(to_numpy(getattr(deviation, f"{role}_confidence"))[i])
         found.append(row)
     return found
 
 
-def worst(deviation, vocabulary=None, count=WORST, before=BEFORE):
+def worst(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: int = WORST,
+          before: int = BEFORE) -> Cells:
     """The `Cells` of the tokens with the largest KL and their contexts."""
     rows = worst_rows(deviation, vocabulary, count, before)
-    names = [name for name in rows[0] if name != "index"]
+    lost = "kl" if all(isnan(row["kl"]) for row in rows) else "kl_at_least"  # one says it
+    names = [name for name in rows[0] if name not in ("index", lost)]
     return Cells(tuple(COLUMNS.get(name, name) for name in names),
                  tuple(tuple(_cell(row[name]) for name in names) for row in rows),
                  ("tokens with the largest KL; confidence is that of the teacher's token",), align="rrl")
 
 
-def token_summary(deviation, vocabulary=None):
+def token_summary(deviation: "Deviation", vocabulary: Vocabulary | None = None) -> dict[str, Any]:
     """All of it as a plain mapping, for JSON."""
     result = {"measures": {name: asdict(getattr(parts.part(deviation), name)) for name in MEASURES},
               "by_confidence": [asdict(part) for part in parts.by_confidence(deviation)]}
@@ -105,6 +122,8 @@ def token_summary(deviation, vocabulary=None):
 
 
 def _interval(mean, digits=".4g"):
+    if isnan(mean.low) and isnan(mean.high):
+        return ""
     return f"[{number(mean.low, digits)}, {number(mean.high, digits)}]"
 
 

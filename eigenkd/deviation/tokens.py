@@ -19,15 +19,15 @@ class Tokens:
     empty where the tokens are not known.
     """
 
-    sequences: Any
-    positions: Any
-    texts: dict
+    sequences: np.ndarray
+    positions: np.ndarray
+    texts: dict[int, np.ndarray]
 
-    def take(self, keep):
+    def take(self, keep: np.ndarray) -> "Tokens":
         """Those of the points `keep`, indices or bool."""
         return replace(self, sequences=self.sequences[keep], positions=self.positions[keep])
 
-    def context(self, point, before=24):
+    def context(self, point: int, before: int = 24) -> tuple[int, ...]:
         """The ids of up to `before` tokens in front of the one that a point predicts; () where they are not known."""
         text, at = self.texts.get(int(self.sequences[point]), ()), int(self.positions[point])
         return tuple(int(token) for token in text[max(0, at - before):at])
@@ -40,17 +40,18 @@ class Places:
     numbers: Any
     tokens: Tokens
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> Any:
         if isinstance(rows, slice):
             return replace(self, numbers=self.numbers[rows])
         row = self.numbers[rows]
         return f"{row} (sequence {self.tokens.sequences[row]}, token {self.tokens.positions[row]})"
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.numbers)
 
 
-def flat(teacher, student, labels, groups, masks, keep=None):
+def flat(teacher: Any, student: Any, labels: Any, groups: Any, masks: Any,
+         keep: Any = None) -> tuple[Any, Any, Any, Any, Any, Any, Tokens | None]:
     """Logits of shape (sequences, tokens, vocabulary) as rows of points, and the `Tokens` of them.
 
     labels: (sequences, tokens) or None, the token that the logits at that place predict; groups: one a sequence or one
@@ -78,7 +79,7 @@ def flat(teacher, student, labels, groups, masks, keep=None):
     return _rows(teacher), _rows(student), labels, groups, masks, keep, Tokens(sequences, positions, texts)
 
 
-def shifted(labels):
+def shifted(labels: np.ndarray) -> np.ndarray:
     """Labels (sequences, tokens) that are the input's own tokens, as the token that each place predicts: the next one,
     -100 for the last. Raises ValueError for another number of dimensions."""
     labels = np.asarray(labels)
@@ -88,7 +89,7 @@ def shifted(labels):
     return np.concatenate([labels[:, 1:], np.full((len(labels), 1), NO_LABEL)], axis=1)
 
 
-def lag(predicted, labels, tokens):
+def lag(predicted: np.ndarray, labels: np.ndarray | None, tokens: Tokens | None) -> str:
     """A sentence that says that labels are one place late, "" where there is no sign of it.
 
     predicted, labels: (n,) the teacher's tokens and the labels. The sign: the teacher predicts the label of the next

@@ -1,12 +1,17 @@
 """Rows of which only the most probable tokens are known: `TopK`. What two such rows say is in `bounds`."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eigenkd._arrays import to_numpy
+from eigenkd.typing import Shape
 
+if TYPE_CHECKING:
+    from eigenkd.deviation.tokens import Tokens
+
+TOP_K = "top-k log-probabilities"  # what such inputs are called
 NONE = -1  # in place of an id where a row knows fewer tokens than others
 ROUNDING = 2.0**-19  # nats by which a log-probability may be wrong: single precision of logits up to 32
 SLACK = 1e-3  # by which the known probabilities may sum to more than 1
@@ -26,19 +31,19 @@ class TopK:
     Raises ValueError for other shapes, repeated or unknown ids, NaN, and probabilities that sum to more than 1.
     """
 
-    ids: Any
-    log_probs: Any
+    ids: np.ndarray
+    log_probs: np.ndarray
     vocabulary: int
-    top: Any = None
+    top: np.ndarray | Any = None
     floor: float = -np.inf
     rounding: float = ROUNDING
-    labels: Any = None
-    tokens: Any = None
+    labels: np.ndarray | None = None
+    tokens: "Tokens | None" = None
     path: str = "TopK"
 
     dtype, ndim = np.dtype(float), 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ids, log = to_numpy(self.ids), to_numpy(self.log_probs).astype(float)
         if ids.ndim != 2 or ids.shape != log.shape or 0 in ids.shape:
             raise ValueError(f"{self.path}: expected ids and log_probs of one shape (n, k), got {ids.shape} and "
@@ -65,20 +70,20 @@ class TopK:
             object.__setattr__(self, name, value)
 
     @property
-    def shape(self):
+    def shape(self) -> Shape:
         """(n, vocabulary)."""
         return len(self.ids), self.vocabulary
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> "TopK":
         return self.take_rows(np.arange(len(self.ids))[rows])
 
-    def take_rows(self, numbers):
+    def take_rows(self, numbers: np.ndarray) -> "TopK":
         """The rows of those numbers."""
         return replace(self, ids=self.ids[numbers], log_probs=self.log_probs[numbers], top=self.top[numbers],
                        labels=None,
                        tokens=None)
 
-    def expect_same_text(self, other):
+    def expect_same_text(self, other: Any) -> None:
         """Raises ValueError where another file is not of the same text."""
         if self.tokens is None or other.tokens is None:
             return
@@ -89,9 +94,12 @@ class TopK:
                 longer, shorter = (self, other) if b is None else (other, self)
                 raise ValueError(f"{other.path}: expected the sequences of {self.path}, got none of number {k}, which "
                                  f"{longer.path} has and {shorter.path} has not; score the same texts with both models")
+            shared = min(len(a), len(b))
+            if len(a) != len(b) and (a[:shared] == b[:shared]).all():
+                raise ValueError(f"{other.path}: expected the {len(a)} tokens of sequence {k} of {self.path}, got "
+                                 f"{len(b)}, the same as far as both go; score whole texts with both models")
             if len(a) != len(b) or (a != b).any():
-                at = min(len(a), len(b)) if (a[:len(b)] == b[:len(a)]).all() else int(
-                    np.flatnonzero(a[:len(b)] != b[:len(a)])[0])
+                at = int(np.flatnonzero(a[:shared] != b[:shared])[0])
                 raise ValueError(f"{other.path}: expected the tokens of {self.path}, got others from token {at} of "
                                  f"sequence {k} on; score the same texts with both models and one tokenizer")
         if not (np.array_equal(mine.sequences, theirs.sequences) and np.array_equal(mine.positions, theirs.positions)):
@@ -107,7 +115,7 @@ class TopK:
             raise ValueError(f"{self.path}: expected {expected}, got {values[row, column]:.6g} in {where}; {fix}")
 
 
-def log_sum(log):
+def log_sum(log: np.ndarray) -> np.ndarray:
     """log sum exp of each row (n, m); -inf for a row of -inf."""
     top = np.max(log, axis=1)
     top = np.where(top > -np.inf, top, 0.0)

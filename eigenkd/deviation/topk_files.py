@@ -3,23 +3,25 @@
 import base64
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from eigenkd.deviation import distillkit
+from eigenkd.deviation.topk import TopK
 from eigenkd.deviation.topk_rows import Rows
 
 ENDINGS = (".jsonl", ".json", ".parquet")
 
 
-def is_topk(path):
+def is_topk(path: str | Path) -> bool:
     """Whether a path is that of such a file, or of a folder of DistillKit's parquet files."""
     path = Path(path)
     return path.suffix.lower() in ENDINGS or (path.is_dir() and any(path.glob("*.parquet")))
 
 
-def read(path, vocabulary=None):
+def read(path: str | Path, vocabulary: int | None = None) -> tuple[TopK, Sequence[str]]:
     """(`TopK`, notes) of a file with one sequence a line or row. vocabulary: how many tokens there are; DistillKit's
     compression knows it.
 

@@ -1,6 +1,8 @@
 """Top-k log-probabilities row by row, as files are read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +20,13 @@ class Rows:
     tops: list = field(default_factory=list)
     sequences: list = field(default_factory=list)
     positions: list = field(default_factory=list)
-    texts: dict = field(default_factory=dict)
+    texts: dict[int, Any] = field(default_factory=dict)
     rounding: float = ROUNDING
 
-    def add(self, sequence, position, known):
+    def add(self, sequence: int, position: int, known: Mapping[int, tuple[float, bool]]) -> None:
         """A row: known is a mapping of ids to (log-probability, whether it is one of the top ones)."""
+        if lost := [token for token, (log, _) in known.items() if log != log]:
+            raise ValueError(f"NaN as the log-probability of token {lost[0]} at position {position}")
         known = {token: found for token, found in known.items() if token >= 0 and found[0] > -np.inf}
         if not known:
             return
@@ -32,7 +36,7 @@ class Rows:
         self.sequences.append(sequence)
         self.positions.append(position)
 
-    def topk(self, vocabulary, path):
+    def topk(self, vocabulary: int | None, path: str) -> TopK:
         """The `TopK` of all rows, short ones filled up. Raises as `TopK` does."""
         shape = (len(self.ids), max(map(len, self.ids)))
         ids, logs, tops = np.full(shape, NONE), np.full(shape, -np.inf), np.zeros(shape, bool)

@@ -1,7 +1,9 @@
 """The verdict in words: what the numbers support, and no more."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
+from typing import Any
 
 FRACTION = 0.25
 WIDE = 0.5  # width of an interval around 1 above which exaggeration cannot be told
@@ -41,7 +43,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def judge(low, high, notes=(), doubt=""):
+def judge(low: Any, high: Any, notes: Sequence[str] = (), doubt: str = "") -> Verdict:
     """`Verdict` from, for each side, (slope, share beyond the teacher, its 95% interval, whether ties are in).
 
     doubt: why the rows may not be the same points, or ""; the sentence begins with it.
@@ -99,6 +101,6 @@ def _side(name, slope, beyond, interval, ties=False):
                       f"{TITLES[kind]}.")
 
 
-def as_mapping(verdict):
+def as_mapping(verdict: Verdict) -> dict[str, Any]:
     """The verdict as json.dumps takes it and json.loads gives it back."""
     return asdict(verdict) | {"notes": list(verdict.notes)}

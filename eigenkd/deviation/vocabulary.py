@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,10 @@ PLACE = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space
 class Vocabulary:
     """tokens: the strings by id, as a tokenizer's file has them: SentencePiece's or byte-level."""
 
-    tokens: tuple
+    tokens: tuple[str, ...]
 
     @cached_property
-    def texts(self):
+    def texts(self) -> tuple[str, ...]:
         """The tokens as the text that they stand for, by id."""
         return tuple(self.text([i]) for i in range(len(self.tokens)))
 
@@ -31,21 +32,21 @@ class Vocabulary:
         return tuple(_byte_level(token, table) if byte_level else _sentencepiece(token) for token in self.tokens)
 
     @cached_property
-    def kinds(self):
+    def kinds(self) -> tuple[str, ...]:
         """Of each token, by id: "digits", "whitespace", "word" (letters after a space), "word part", "punctuation",
         "bytes" (of characters that the vocabulary has not) or "special"."""
         return tuple(_kind(token, text) for token, text in zip(self.tokens, self.texts))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.tokens)
 
-    def text(self, ids):
+    def text(self, ids: Iterable[int]) -> str:
         """The text of several ids, one after another; unknown ids are <id>, and bytes that are no character <0xE2>."""
         raw = b"".join(self._raw[i] if 0 <= i < len(self.tokens) else b"<%d>" % i for i in ids)
         return LONE.sub(lambda found: f"<0x{ord(found[0]) - 0xDC00:02X}>", raw.decode("utf-8", "surrogateescape"))
 
 
-def read(path):
+def read(path: str | Path) -> Vocabulary:
     """The `Vocabulary` of a file: tokenizer.json of transformers, vocab.json of byte-level models (token -> id), or a
     JSON list of tokens by id.
 

@@ -10,15 +10,16 @@ linear pair.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._arrays import is_concrete, leading, moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.elementary import log1mexp, log1p
+from eigenkd.typing import Array, ArrayLike, Pair
 
 
 class Overshoot(ValueError):
@@ -36,33 +37,33 @@ class Filter(ABC):
 
     @property
     @abstractmethod
-    def parameters(self):
+    def parameters(self) -> tuple[Array, ...]:
         """The arrays that the filter depends on, leaves from left to right, without axes of a leaf's own."""
 
     @abstractmethod
-    def _pair(self, lam):
+    def _pair(self, lam: Array) -> Pair:
         """(gain, residual) at lam, both to a few units in the last place; for oscillating momentum, to a few units of
         1."""
 
     @abstractmethod
-    def _log_pair(self, lam):
+    def _log_pair(self, lam: Array) -> Pair:
         """(log gain, log residual) at lam, both to a few units in the last place."""
 
-    def gain(self, lam: Array) -> Array:
+    def gain(self, lam: ArrayLike) -> Array:
         """The gain g(lam), within a few ulp, times |log g| where that is more, with derivatives that are finite
         everywhere, lam = 0 and t = inf included."""
         return self._evaluate(self._pair, lam)[0]
 
-    def residual(self, lam: Array) -> Array:
+    def residual(self, lam: ArrayLike) -> Array:
         """The residual r(lam) = 1 - g(lam), without cancellation; for oscillating momentum its error is relative to
         1."""
         return self._evaluate(self._pair, lam)[1]
 
-    def log_gain(self, lam: Array) -> Array:
+    def log_gain(self, lam: ArrayLike) -> Array:
         """log g(lam), within 4 ulp relative to max(1, |log g|); -inf where the gain is 0."""
         return self._evaluate(self._log_pair, lam)[0]
 
-    def log_residual(self, lam: Array) -> Array:
+    def log_residual(self, lam: ArrayLike) -> Array:
         """log r(lam), within 4 ulp relative to max(1, |log r|), also where r rounds to 1; -inf where r is 0."""
         return self._evaluate(self._log_pair, lam)[1]
 
@@ -85,12 +86,12 @@ class Leaf(Filter):
     """
 
     name: str
-    names: tuple
-    arguments: tuple
-    own_axes: int = 0
+    names: tuple[str, ...]
+    arguments: tuple[Array, ...]
+    own_axes: int = field(default=0, kw_only=True)
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[Array, ...]:
         return tuple(a[(..., *(0,) * self.own_axes)] for a in self.arguments)
 
     def _arguments(self, lam):
@@ -99,7 +100,7 @@ class Leaf(Filter):
         split = [a.ndim - self.own_axes for a in values]
         return [a.reshape((*a.shape[:n], *(1,) * lam.ndim, *a.shape[n:])) for a, n in zip(values, split)]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.name}({', '.join(short(a) for a in self.arguments)})" if self.arguments else self.name
 
 
@@ -108,7 +109,7 @@ class Leaf(Filter):
 class Exponential(Leaf):
     """Residual exp(-x), with the exponent x = exponent(lam, *arguments) >= 0.  Eq. (9)"""
 
-    exponent: Callable = None
+    exponent: Callable[..., Array]
 
     def _pair(self, lam):
         xp, x = array_namespace(lam), self.exponent(lam, *self._arguments(lam))
@@ -124,8 +125,8 @@ class Exponential(Leaf):
 class ClosedForm(Leaf):
     """Gain and residual by functions of (lam, *arguments); log_pair is None, or raises, where a gain leaves [0, 1]."""
 
-    pair: Callable = None
-    log_pair: Callable = None
+    pair: Callable[..., Pair]
+    log_pair: Callable[..., Pair] | None = None
 
     def _pair(self, lam):
         return self.pair(lam, *self._arguments(lam))
@@ -142,7 +143,7 @@ class ClosedForm(Leaf):
 class Alternating(Leaf):
     """Residual +-exp(-x), by a rule that gives (x, where the residual is negative, where 1 - eta lam is).  Eq. (11)"""
 
-    rule: Callable = None
+    rule: Callable[..., tuple[Array, Array, Array]]
 
     def _pair(self, lam):
         xp = array_namespace(lam)
@@ -171,11 +172,11 @@ class Relaxation(Filter):
     target: Filter
     start: Filter
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_shapes(self.parameters)
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[Array, ...]:
         return self.weight.parameters + self.target.parameters + self.start.parameters
 
     def _pair(self, lam):
@@ -187,19 +188,19 @@ class Relaxation(Filter):
         (w, v), (a, b), (c, d) = (f._log_pair(lam) for f in (self.weight, self.target, self.start))
         return log_completed(xp.logaddexp(w + a, v + c), xp.logaddexp(w + b, v + d))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.start is zero:
             return f"{self.weight!r} @ {self.target!r}"
         return f"relaxation(weight={self.weight!r}, target={self.target!r}, start={self.start!r})"
 
 
-def completed(gain, residual):
+def completed(gain: Array, residual: Array) -> Pair:
     """(gain, residual) whose larger one follows from the smaller, so that they add up to one and stay in [0, 1]."""
     xp = array_namespace(gain)
     return xp.where(gain > residual, 1 - residual, gain), xp.where(gain > residual, residual, 1 - gain)
 
 
-def log_completed(log_gain, log_residual):
+def log_completed(log_gain: Array, log_residual: Array) -> Pair:
     """The same for logarithms, with relative accuracy next to 0, which a sum in log space does not have.  Eq. (15)"""
     xp = array_namespace(log_gain)
     larger = log1p(-xp.exp(xp.minimum(log_gain, log_residual)))
@@ -229,7 +230,7 @@ def toward(target: Filter, training: Filter, start: Filter | None = None) -> Fil
                       filter_named("start", zero if start is None else start))
 
 
-def mix(a: Filter, b: Filter, weight: Array) -> Filter:
+def mix(a: Filter, b: Filter, weight: ArrayLike) -> Filter:
     """weight * a + (1 - weight) * b, as for targets that mix labels and teacher.  Eq. (13)
 
     weight: any finite number, or an array of any shape. Below 0 or above 1 it moves away from one of the two, and the
@@ -254,12 +255,12 @@ def _log_constant(lam, weight):
     return xp.log(weight) + 0 * lam, log1p(-weight) + 0 * lam
 
 
-def parameter(name, value, finite=False):
+def parameter(name: str, value: ArrayLike, finite: bool = False) -> Array:
     """An argument of a filter: numbers >= 0, inf allowed unless `finite`."""
     return real_array(name, value, nonnegative=True, finite=finite)
 
 
-def share(name, value, fix="pass a share, 0.5 for equal parts"):
+def share(name: str, value: ArrayLike, fix: str = "pass a share, 0.5 for equal parts") -> Array:
     """An argument between 0 and 1."""
     value = parameter(name, value)
     if is_concrete(value) and bool(array_namespace(value).any(value > 1)):
@@ -267,7 +268,8 @@ def share(name, value, fix="pass a share, 0.5 for equal parts"):
     return value
 
 
-def whole(name, value, finite=False, fix="round it, or use flow(time) for a continuous time"):
+def whole(name: str, value: ArrayLike, finite: bool = False,
+          fix: str = "round it, or use flow(time) for a continuous time") -> Array:
     """A number of steps or generations >= 0, inf allowed unless `finite`."""
     value = parameter(name, value, finite)
     xp = array_namespace(value)
@@ -276,14 +278,14 @@ def whole(name, value, finite=False, fix="round it, or use flow(time) for a cont
     return value
 
 
-def filter_named(name, value):
+def filter_named(name: str, value: object) -> Filter:
     if not isinstance(value, Filter):
         raise TypeError(f"{name}: expected a filter, got {type(value).__name__}; make one with filters.flow(time), "
                         f"filters.ridge(strength), filters.identity ...")
     return value
 
 
-def check_shapes(parameters, own_axes=0):
+def check_shapes(parameters: Iterable[Array], own_axes: int = 0) -> None:
     shapes = [tuple(p.shape[: p.ndim - own_axes]) for p in parameters]
     try:
         np.broadcast_shapes(*shapes)
@@ -293,7 +295,7 @@ def check_shapes(parameters, own_axes=0):
                          f"time[:, None]") from error
 
 
-def short(a):
+def short(a: Array) -> str:
     """A parameter as text for messages and reprs."""
     if not is_concrete(a):
         return "traced"

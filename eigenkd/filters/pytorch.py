@@ -2,15 +2,15 @@
 
 from numbers import Real
 
-from eigenkd._arrays import Array
 from eigenkd.filters.algebra import Filter, parameter, whole
 from eigenkd.filters.training import checked_momentum, descent, heavy_ball
+from eigenkd.typing import Array, ArrayLike
 
 REDUCTIONS = ("mean", "sum")
 
 
-def sgd(learning_rate: Array, steps: Array, samples: int, outputs: int = 1, reduction: str = "mean",
-        momentum: Array = 0.0, weight_decay: Array = 0.0) -> Filter:
+def sgd(learning_rate: ArrayLike, steps: ArrayLike, samples: int, outputs: int = 1, reduction: str = "mean",
+        momentum: ArrayLike = 0.0, weight_decay: ArrayLike = 0.0) -> Filter:
     """The filter of torch.optim.SGD on full batches with torch.nn.MSELoss, of a linear model without bias.  Eq. (77)
 
     The flow and its filters have the loss (1/2)||X b - y||^2, whose gradient is X^T (X b - y). The "mean" of MSELoss
@@ -38,8 +38,8 @@ def sgd(learning_rate: Array, steps: Array, samples: int, outputs: int = 1, redu
     return heavy_ball(rate, steps, momentum)
 
 
-def sgd_time(learning_rate: Array, steps: Array, samples: int, outputs: int = 1, reduction: str = "mean",
-             momentum: Array = 0.0) -> Array:
+def sgd_time(learning_rate: ArrayLike, steps: ArrayLike, samples: int, outputs: int = 1, reduction: str = "mean",
+             momentum: ArrayLike = 0.0) -> Array:
     """The time of the flow that corresponds to steps of PyTorch's SGD: steps * eta/(1 - momentum).  Eq. (77)
 
     Arguments as in `sgd`. teacher(sgd_time(...)) is the limit of small steps; sgd(...) is the steps themselves. With

@@ -1,13 +1,13 @@
 """A filter that learns nothing at t = inf in directions whose eigenvalues are rounding."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from array_api_compat import array_namespace
 from array_api_compat import device as device_of
 
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
+from eigenkd.typing import Array
 
 
 @pytree("filter", "threshold")
@@ -20,10 +20,10 @@ class Resolved(Filter):
     """
 
     filter: Filter
-    threshold: Any
+    threshold: Array
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[Array, ...]:
         return (*self.filter.parameters, self.threshold)
 
     def _pair(self, lam):

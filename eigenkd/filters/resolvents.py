@@ -16,7 +16,7 @@ its values at a dozen complex penalties: leave-one-out errors, and risks on new 
 
 from dataclasses import dataclass
 from math import pi
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -27,11 +27,14 @@ from eigenkd.filters import schedules, training
 from eigenkd.filters.algebra import ClosedForm, Filter, Leaf, Relaxation, identity, zero
 from eigenkd.filters.elementary import product
 from eigenkd.filters.resolved import Resolved
+from eigenkd.typing import Array, Pair
 
 POINTS = {8: 24, 4: 12}  # of Talbot's contour, by the size of a number: errors of 2e-14 and 1e-6
 DEEPEST = 12  # generations: 2^12 terms, whose errors add up to 1e-10
 RADIUS, ON_CIRCLE = 1.2, 40  # of the circle in log mu: 1.2^40 / pi^40 is 2e-17
 SPREAD = 0.48  # half of the largest difference of log mu that the circle holds: (0.48/1.2)^40 is 1e-16
+
+Number: TypeAlias = float | Array
 
 
 class NoResolvents(ValueError):
@@ -42,14 +45,14 @@ class NoResolvents(ValueError):
 class Term:
     """weight * exp(-time lam) * prod_q mu_q/(lam + mu_q); arrays that broadcast. time, mu: 0 to inf."""
 
-    weight: Any
-    time: Any
-    strengths: tuple = ()
+    weight: Number
+    time: Number
+    strengths: tuple[Number, ...] = ()
 
-    def __mul__(self, other):
+    def __mul__(self, other: 'Term') -> "Term":
         return Term(self.weight * other.weight, self.time + other.time, self.strengths + other.strengths)
 
-    def scaled(self, factor):
+    def scaled(self, factor: Number) -> "Term":
         return Term(factor * self.weight, self.time, self.strengths)
 
 
@@ -62,18 +65,18 @@ class Group:
     omega, z: pairs (real, imaginary part), omega of shape (..., J) like u or (J,), z (J,).
     """
 
-    weight: Any
-    omega: tuple
-    z: tuple
-    u: Any
+    weight: Array
+    omega: Pair
+    z: Pair
+    u: Array
 
     @classmethod
-    def of(cls, weight, omega, z, u):
+    def of(cls, weight: Array, omega: np.ndarray, z: np.ndarray, u: Array) -> "Group":
         """omega and z given as NumPy's complex numbers."""
         return cls(weight, parts(omega, u), parts(z, u), u)
 
 
-def groups(filter: Filter, like: Any) -> tuple:
+def groups(filter: Filter, like: Array) -> tuple[Group, ...]:
     """The residual of a filter as `Group`s in the library and precision of the array `like`.
 
     Their sum is the residual at every lam > 0, and 1 at lam = 0 for every filter, as null directions have it. Raises
@@ -97,7 +100,7 @@ def groups(filter: Filter, like: Any) -> tuple:
         if not strengths:
             result.append(_exponential(weight, time, xp))
         elif len(strengths) == 1:
-            result += [_ridge(weight, *strengths, xp)] if still else _decayed(weight, time, *strengths, xp)
+            result += [_ridge(weight, strengths[0], xp)] if still else _decayed(weight, time, strengths[0], xp)
         elif still:
             result += _ridges(weight, strengths, xp)
         else:
@@ -132,7 +135,8 @@ def _residual(filter, local):
         raise NoResolvents(repr(filter))
     weight = filter.weight
     if isinstance(weight, schedules.Handover):
-        return _generations(weight, *_residual(filter.start, local), local)
+        start, at_start = _residual(filter.start, local)
+        return _generations(weight, start, at_start, local)
     (b, at_b), (d, at_d) = _residual(filter.target, local), _residual(filter.start, local)
     if isinstance(weight, ClosedForm) and weight.name == "constant":
         w = local(weight.arguments[0])
@@ -198,7 +202,7 @@ def _merged(terms):
         if None in key:
             others.append(term)
             continue
-        key = (key[0], *sorted(key[1:]))
+        key = (key[0], *sorted(key[1:]))  # pyrefly: ignore[bad-specialization]
         before = found.get(key)
         found[key] = term if before is None else Term(before.weight + term.weight, term.time, term.strengths)
     return [t for t in found.values() if not (isinstance(t.weight, float | int) and t.weight == 0)] + others
@@ -210,13 +214,13 @@ def _exponential(weight, time, xp):
     return Group.of(weight, omega, z, time)
 
 
-def parts(values, like):
+def parts(values: np.ndarray, like: Array) -> Pair:
     """(real, imaginary) part of NumPy's complex numbers, in the library and precision of `like`."""
     return tuple(array_namespace(like).astype(moved(part.copy(), like), like.dtype, copy=False)
                  for part in (values.real, values.imag))
 
 
-def talbot(points):
+def talbot(points: int) -> tuple[np.ndarray, np.ndarray]:
     """(z, omega), half of the contour's points: Re sum_j omega_j phi(z_j/t) is the inverse Laplace transform of
     phi(p)/p at t (Trefethen, Weideman and Schmelzer 2006)."""
     theta = (2 * np.arange(1, points // 2 + 1) - 1) * pi / points

@@ -5,7 +5,7 @@ from math import exp, factorial, log, pi
 
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, is_concrete, real_array
+from eigenkd._arrays import is_concrete, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import (
     ClosedForm,
@@ -26,9 +26,10 @@ from eigenkd.filters.algebra import (
 from eigenkd.filters.elementary import log1mexp, log1p, log_sinhc, product
 from eigenkd.filters.training import flow, relax
 from eigenkd.filters.two_rates import log_real_rates, real_rates
+from eigenkd.typing import Array, ArrayLike
 
 
-def switch(first: Filter, second: Filter, before: Array, after: Array, window: Array = 0.0,
+def switch(first: Filter, second: Filter, before: ArrayLike, after: ArrayLike, window: ArrayLike = 0.0,
            start: Filter | None = None) -> Filter:
     """Trained on one target for `before`, on a moving mixture for `window`, then on another target for `after`.
 
@@ -46,7 +47,7 @@ def switch(first: Filter, second: Filter, before: Array, after: Array, window: A
     return relax(second, after, start=anneal(first, second, window, start=relax(first, before, start)))
 
 
-def anneal(first: Filter, second: Filter, time: Array, start: Filter | None = None) -> Filter:
+def anneal(first: Filter, second: Filter, time: ArrayLike, start: Filter | None = None) -> Filter:
     """Gradient flow towards targets that move linearly from `first` to `second` over `time`, from `start`.  Eq. (22)
 
     g = (1 - phi) second + (phi - d) first + d start, d = exp(-x), phi = (1 - d)/x, x = t lam. first, second, start:
@@ -78,7 +79,7 @@ def _annealed(x):
     return xp.where(x < 2, half - bend, end), xp.where(x < 2, half + bend, xp.where(xp.isinf(x), x, far - later))
 
 
-def generations(student: Filter, count: Array, weight: Array = 0.0, start: Filter = identity) -> Filter:
+def generations(student: Filter, count: ArrayLike, weight: ArrayLike = 0.0, start: Filter = identity) -> Filter:
     """Self-distillation `count` times over, each on weight * labels + (1 - weight) * the generation before.  Eq. (23)
 
     g_k = a (alpha + (1 - alpha) g_{k-1}) = q^k g_0 + (1 - q^k) limit, q = (1 - alpha) a, limit = alpha a/(1 - q), which
@@ -104,16 +105,16 @@ class Limit(Filter):
     """The limit of generations: gain = alpha a/(alpha a + r), a and r the gain and residual of each.  Eq. (23)"""
 
     student: Filter
-    weight: object
+    weight: Array
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_shapes(self.parameters)
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[Array, ...]:
         return (*self.student.parameters, self.weight)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"limit({self.student!r}, weight={short(self.weight)})"
 
     def _pair(self, lam):
@@ -140,17 +141,17 @@ class Handover(Filter):
     """The weight of the limit next to generation 0: residual ((1 - alpha) a)^count, a the gain of each.  Eq. (23)"""
 
     student: Filter
-    count: object
-    weight: object
+    count: Array
+    weight: Array
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_shapes(self.parameters)
 
     @property
-    def parameters(self):
+    def parameters(self) -> tuple[Array, ...]:
         return (*self.student.parameters, self.count, self.weight)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"handover({self.student!r}, count={short(self.count)}, weight={short(self.weight)})"
 
     def _pair(self, lam):
@@ -184,7 +185,7 @@ def _aligned(name, value, lam):
     return value.reshape((*value.shape, *(1,) * lam.ndim))
 
 
-def online(time: Array, speed: Array = 1.0) -> Filter:
+def online(time: ArrayLike, speed: ArrayLike = 1.0) -> Filter:
     """A student of a teacher that is still learning, both from zero for `time`: online distillation.  Eq. (20)
 
     r = exp(-lam t) + (exp(-c lam t) - exp(-lam t))/(1 - c): the teacher learns from the labels at c times the student's
@@ -209,7 +210,7 @@ def _rates(lam, time, speed):
     return xp.broadcast_arrays(x, product(speed, x))
 
 
-def online_chain(time: Array, learners: int) -> Filter:
+def online_chain(time: ArrayLike, learners: int) -> Filter:
     """The last of a chain of learners that all learn at once, each from the one before it.  Eq. (21)
 
     g = P(learners, lam t), the regularised incomplete gamma function (Erlang's distribution). time: t >= 0, a number or
@@ -271,7 +272,7 @@ def _stirling(m):
     return log(2 * pi * m) / 2 + 1 / (12 * m) - 1 / (360 * m**3)
 
 
-def mutual(time: Array, weight: Array, start: tuple[Filter, Filter] = (zero, zero)) -> tuple[Filter, Filter]:
+def mutual(time: ArrayLike, weight: ArrayLike, start: tuple[Filter, Filter] = (zero, zero)) -> tuple[Filter, Filter]:
     """Two students that teach each other for `time`, with this weight on the labels: the pair of their filters.
 
     Mean: 1 - exp(-alpha x)(1 - mean_0), difference: exp(-(2 - alpha) x) difference_0, x = t lam. time: t >= 0, inf
@@ -290,8 +291,8 @@ def mutual(time: Array, weight: Array, start: tuple[Filter, Filter] = (zero, zer
     check_shapes(arguments[1])
     exchange = ClosedForm("exchange", *arguments, pair=_exchange, log_pair=_log_exchange)
     labels = Exponential("labels", *arguments, exponent=_labels_exponent)
-    return tuple(toward(identity, labels, toward(mine, exchange, other))
-                 for mine, other in ((first, second), (second, first)))
+    return (toward(identity, labels, toward(first, exchange, second)),
+            toward(identity, labels, toward(second, exchange, first)))
 
 
 def _labels_exponent(lam, time, weight):

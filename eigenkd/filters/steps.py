@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from eigenkd._arrays import Array, real_array
+from eigenkd._arrays import real_array
 from eigenkd.filters.algebra import Filter, filter_named, identity, mix
+from eigenkd.typing import ArrayLike
 
 
-def steps(student: Filter, weights: Sequence[Array]) -> Filter:
+def steps(student: Filter, weights: Sequence[ArrayLike]) -> Filter:
     """Steps h_j = s (1 - xi_j + xi_j h_{j-1}) of self-distillation from h_0 = s, one a weight.  Eq. (101)
 
     student: the filter s of each training, as flow(t) or ridge(mu). weights: xi_1, xi_2, ..., first to last: the weight

@@ -4,7 +4,7 @@ from numbers import Real
 
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, is_concrete
+from eigenkd._arrays import is_concrete
 from eigenkd.filters.algebra import (
     Alternating,
     ClosedForm,
@@ -19,9 +19,10 @@ from eigenkd.filters.algebra import (
 )
 from eigenkd.filters.elementary import exact_product, log1p, mean_decay, product
 from eigenkd.filters.two_rates import two_rates
+from eigenkd.typing import Array, ArrayLike
 
 
-def flow(time: Array, weight_decay: Array = 0.0) -> Filter:
+def flow(time: ArrayLike, weight_decay: ArrayLike = 0.0) -> Filter:
     """Gradient flow for `time` from zero towards the labels: g = 1 - exp(-t lam).  Eq. (4)
 
     time: t >= 0, a number or an array of any shape, inf allowed. Unit: 1/eigenvalue, for the loss (1/2)||X b - y||^2.
@@ -32,7 +33,7 @@ def flow(time: Array, weight_decay: Array = 0.0) -> Filter:
     return relax(identity, time, weight_decay=weight_decay)
 
 
-def relax(target: Filter, time: Array, start: Filter | None = None, weight_decay: Array = 0.0) -> Filter:
+def relax(target: Filter, time: ArrayLike, start: Filter | None = None, weight_decay: ArrayLike = 0.0) -> Filter:
     """Gradient flow for `time` towards `target`, from `start` (zero): g = tau + exp(-t lam) (g0 - tau).  Eq. (10)
 
     target, start: filters, the targets and the start of the training. time, weight_decay: as in `flow`; the decay pulls
@@ -41,7 +42,7 @@ def relax(target: Filter, time: Array, start: Filter | None = None, weight_decay
     return _trained(Exponential, "flow", {"time": parameter("time", time)}, _flow_exponent, target, start, weight_decay)
 
 
-def descent(learning_rate: Array, steps: Array, weight_decay: Array = 0.0) -> Filter:
+def descent(learning_rate: ArrayLike, steps: ArrayLike, weight_decay: ArrayLike = 0.0) -> Filter:
     """Gradient descent for `steps` steps from zero towards the labels: g = 1 - (1 - eta lam)^k.  Eq. (11)
 
     learning_rate: eta >= 0; steps: k, a whole number >= 0, inf allowed; numbers or arrays that broadcast. weight_decay:
@@ -58,16 +59,16 @@ def descent(learning_rate: Array, steps: Array, weight_decay: Array = 0.0) -> Fi
     return descend(identity, learning_rate, steps, weight_decay=weight_decay)
 
 
-def descend(target: Filter, learning_rate: Array, steps: Array, start: Filter | None = None,
-            weight_decay: Array = 0.0) -> Filter:
+def descend(target: Filter, learning_rate: ArrayLike, steps: ArrayLike, start: Filter | None = None,
+            weight_decay: ArrayLike = 0.0) -> Filter:
     """Gradient descent for `steps` steps towards `target`, from `start` (zero): `relax` by steps.  Eqs. (10), (11)"""
     arguments = {"learning_rate": parameter("learning_rate", learning_rate, finite=True),
                  "steps": whole("steps", steps)}
     return _trained(Alternating, "descent", arguments, _descent, target, start, weight_decay)
 
 
-def scheduled_descent(learning_rates: Array, target: Filter = identity, start: Filter | None = None,
-                      weight_decay: Array = 0.0) -> Filter:
+def scheduled_descent(learning_rates: ArrayLike, target: Filter = identity, start: Filter | None = None,
+                      weight_decay: ArrayLike = 0.0) -> Filter:
     """Gradient descent by a schedule of steps: g = 1 - prod_i (1 - eta_i lam), in any order.  Eq. (17)
 
     learning_rates: (steps,), or (..., steps) for several schedules: eta_i >= 0, finite. The rest as in `descend`;
@@ -81,7 +82,7 @@ def scheduled_descent(learning_rates: Array, target: Filter = identity, start: F
                     own_axes=1)
 
 
-def heavy_ball(learning_rate: Array, steps: Array, momentum: Array) -> Filter:
+def heavy_ball(learning_rate: ArrayLike, steps: ArrayLike, momentum: ArrayLike) -> Filter:
     """Gradient descent with momentum (Polyak's heavy ball, PyTorch's SGD), from rest at zero.  Eq. (18)
 
     b_{k+1} = b_k - eta grad + beta (b_k - b_{k-1}). learning_rate: eta >= 0; steps: k, whole, finite; momentum: 0 <=
@@ -98,7 +99,7 @@ def heavy_ball(learning_rate: Array, steps: Array, momentum: Array) -> Filter:
     return ClosedForm("heavy_ball", tuple(arguments), tuple(arguments.values()), pair=_heavy_ball)
 
 
-def checked_momentum(momentum):
+def checked_momentum(momentum: ArrayLike) -> Array:
     """The share of the last step that is kept: 0 <= beta < 1."""
     momentum = share("momentum", momentum, "pass the share of the last step that is kept")
     if is_concrete(momentum) and bool(array_namespace(momentum).any(momentum == 1)):
@@ -106,7 +107,7 @@ def checked_momentum(momentum):
     return momentum
 
 
-def heavy_flow(time: Array, damping: Array) -> Filter:
+def heavy_flow(time: ArrayLike, damping: ArrayLike) -> Filter:
     """The heavy ball in continuous time, b'' + c b' + grad = 0, from rest at zero.  Eq. (19)
 
     time: t >= 0, in units of eigenvalue^(-1/2); damping: c >= 0, in units of eigenvalue^(1/2); both finite, numbers or
@@ -118,7 +119,7 @@ def heavy_flow(time: Array, damping: Array) -> Filter:
     return ClosedForm("heavy_flow", tuple(arguments), tuple(arguments.values()), pair=_heavy_flow)
 
 
-def ridge(strength: Array) -> Filter:
+def ridge(strength: ArrayLike) -> Filter:
     """Ridge regression with penalty (mu/2)||b||^2: g = lam / (lam + mu).  Eq. (14)
 
     strength: mu >= 0, a number or an array of any shape, inf allowed, in units of the eigenvalue; mu = 0 is the limit
@@ -134,7 +135,7 @@ def _trained(kind, name, arguments, rule, target, start, weight_decay, own_axes=
         arguments = arguments | {"weight_decay": decay[(..., *(None,) * own_axes)]}
         target = ridge(decay) @ target if target is not identity else ridge(decay)
     check_shapes(arguments.values(), own_axes)
-    leaf = kind(name, tuple(arguments), tuple(arguments.values()), own_axes, rule)
+    leaf = kind(name, tuple(arguments), tuple(arguments.values()), rule, own_axes=own_axes)
     return leaf if target is identity and start is None else toward(target, leaf, start)
 
 

@@ -7,11 +7,12 @@ obey the same equation: the gain is x y times the second divided difference of e
 from array_api_compat import array_namespace
 
 from eigenkd.filters.elementary import hyperbolic, log1p, mean_decay
+from eigenkd.typing import Array, Pair
 
 TERMS = 30  # of the series, exact to rounding where (x + y)/2 <= 2 and the discriminant is within 1
 
 
-def two_rates(total, area):
+def two_rates(total: Array, area: Array) -> Pair:
     """(gain, residual) for x + y = total >= 0 and x y = area >= 0; the rates are complex where 4 area > total^2.
 
     The gain to a few ulp of itself where both rates are real, to a few ulp of 1 where they are not.
@@ -39,7 +40,7 @@ def two_rates(total, area):
     return gain, xp.where(small, 1 - series, residual)
 
 
-def real_rates(x, y):
+def real_rates(x: Array, y: Array) -> Pair:
     """(gain, residual) for real rates x, y >= 0, inf allowed."""
     xp = array_namespace(x, y)
     most = float(xp.finfo(x.dtype).max) ** 0.5 / 4  # exp(-most) is 0 all the same, and most^2 is finite
@@ -47,7 +48,7 @@ def real_rates(x, y):
     return two_rates(x + y, x * y)
 
 
-def log_real_rates(x, y):
+def log_real_rates(x: Array, y: Array) -> Pair:
     """(log gain, log residual) for real rates x, y >= 0, inf allowed, to a few ulp relative to max(1, |log|)."""
     xp = array_namespace(x, y)
     gain, residual = real_rates(x, y)

@@ -5,11 +5,15 @@ norms measure the part of v there. If that part matters, the recurrence ends wit
 enters the error bound. Eq. (59), docs/theory.md.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 
 from eigenkd._arrays import to_numpy
-from eigenkd.krylov.operators import placed
+from eigenkd.krylov.operators import Operator, placed
+from eigenkd.typing import Array
 
 BLOCK = 2**28  # bytes of vectors that are combined at a time
 STORED = 2**30  # bytes of vectors that are kept for the next filter
@@ -21,7 +25,7 @@ NOT_FINITE = ("{}: expected finite numbers, got NaN or infinite values in a prod
 class Growth(Exception):
     """L is too small; `largest` is a sufficient one, by the vectors that grew."""
 
-    def __init__(self, largest):
+    def __init__(self, largest: float) -> None:
         super().__init__(largest)
         self.largest = largest
 
@@ -29,28 +33,29 @@ class Growth(Exception):
 class Basis:
     """The vectors z_k of rows v (m, r), computed on demand and kept while they fit in memory."""
 
-    def __init__(self, operator, start, largest):
+    def __init__(self, operator: Operator, start: Array, largest: float) -> None:
         self.operator, self.start, self.largest = operator, start, largest
         self.products = 0
         self.norms = norms(start)  # (m,) of v
         self.last_norms = {}  # degree -> (m,) of z_degree
         self._kept, self._count, self._state = [], 0, (None, None)
 
-    def combine(self, coefficients):
+    def combine(self, coefficients: np.ndarray) -> Array:
         """sum_k c_k z_k for coefficients (P, N + 1): (P, m, r), in one pass."""
-        total, done = None, 0
+        total: Any = None
+        done = 0
         for block in self.blocks(coefficients.shape[1] - 1):
             part = placed(coefficients[:, done: done + block.shape[0]], block)
             part = array_namespace(block).tensordot(part, block, axes=1)
             total, done = part if total is None else _added(total, part), done + block.shape[0]
         return total
 
-    def make(self, degree):
+    def make(self, degree: int) -> None:
         """Compute the vectors up to z_degree, for their norms and for later combinations."""
         for _ in self.blocks(degree):
             pass
 
-    def blocks(self, degree):
+    def blocks(self, degree: int) -> Iterator[Array]:
         """z_0, ..., z_degree in stacks (length, m, r). Raises `Growth` where L turns out too small."""
         done = 0
         for block in self._kept:
@@ -58,8 +63,9 @@ class Basis:
                 block = block[: degree + 1 - done]
                 done += block.shape[0]
                 yield block
+        state = self._state
         if done <= degree:
-            state, done = self._state, self._count
+            done = self._count
         vector_bytes = self.start.dtype.itemsize * self.start.shape[0] * self.start.shape[1]
         length = max(4, min(64, BLOCK // vector_bytes))
         while done <= degree:
@@ -88,7 +94,7 @@ class Basis:
             vectors.append(now)
         return array_namespace(now).stack(vectors), (before, now)
 
-    def product(self, vectors):
+    def product(self, vectors: Array) -> Array:
         self.products += 1
         return self.operator.product(vectors)
 
@@ -105,7 +111,7 @@ class Basis:
         raise Growth(max(theta + rest, 1.05 * self.largest))
 
 
-def first_basis(operator, start):
+def first_basis(operator: Operator, start: Array) -> Basis:
     """`Basis` with L from Lanczos steps that begin with a random combination of the rows of start (m, r)."""
     basis = Basis(operator, start, 1.0)
     if basis.norms.any():
@@ -114,7 +120,7 @@ def first_basis(operator, start):
     return basis
 
 
-def largest_eigenvalue(basis, start, accuracy=0.05, steps=60):
+def largest_eigenvalue(basis: Basis, start: Array, accuracy: float = 0.05, steps: int = 60) -> tuple[float, float]:
     """(Ritz value, its residual) by Lanczos steps from start (1, r), until the residual is `accuracy` of the value.
 
     The Ritz value is at most the largest eigenvalue. Raises ValueError where the steps show that the matrix is not
@@ -156,14 +162,14 @@ def _check_kernel(name, back, beta, values, eps, size):
                          "this is not a kernel: check its sign, and how it was made")
 
 
-def mixed(rows, lengths):
+def mixed(rows: Array, lengths: np.ndarray) -> Array:
     """A random combination (1, r) of rows (m, r), each divided by its length; those of length 0 are left out."""
     weights = np.random.default_rng(0).normal(size=lengths.shape)
     weights = np.where(lengths > 0, weights / np.where(lengths > 0, lengths, 1.0), 0.0)
     return placed(weights[None, :], rows) @ rows
 
 
-def norms(rows):
+def norms(rows: Array) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         return to_numpy(array_namespace(rows).linalg.vector_norm(rows, axis=-1)).astype(float)
 

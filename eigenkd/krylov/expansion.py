@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eigenkd._arrays import to_numpy
+from eigenkd.filters.algebra import Filter
+from eigenkd.typing import Shape
 
 SCALES = 10.0 ** -np.linspace(0, 32, 257)  # a grid to find what the nodes may miss next to lam = 0
 RESERVE = 4  # the truncation alone aims at this fraction of the tolerance
@@ -23,7 +25,7 @@ class Expansion:
     |g - p|/T_N beyond L. largest_gain, largest_root (P,): suprema of |g| and of |g|/sqrt(lam).
     """
 
-    shape: tuple
+    shape: Shape
     largest: float
     polynomial: np.ndarray
     quotient: np.ndarray
@@ -35,11 +37,11 @@ class Expansion:
     largest_root: np.ndarray
 
     @property
-    def degree(self):
+    def degree(self) -> int:
         return self.polynomial.shape[1] - 1
 
 
-def expand(filter, largest, tolerance, max_degree):
+def expand(filter: Filter, largest: float, tolerance: float, max_degree: int) -> Expansion:
     """`Expansion` of the filter on [0, largest] within tolerance/4 of its largest gain, or of degree max_degree.
 
     The number of nodes doubles until the coefficients have decayed by half of it and the polynomial agrees with the
@@ -65,7 +67,7 @@ def _sample(filter, lam):
     return np.asarray(to_numpy(filter.gain(lam)), dtype=float).reshape(-1, lam.shape[0])
 
 
-def check_null(filter, lam, tolerance):
+def check_null(filter: Filter, lam: np.ndarray, tolerance: float) -> None:
     """ValueError for a filter whose gain is not small at the last of the eigenvalues lam, next to its largest there."""
     gain = np.abs(_sample(filter, lam))
     last = gain[:, -1]
@@ -138,7 +140,7 @@ def _divided(c, largest):
     return p, d[:, : degree + 1]
 
 
-def evaluate(c, x):
+def evaluate(c: np.ndarray, x: np.ndarray) -> np.ndarray:
     """sum_k c_k T_k(x) for c (P, N + 1) and x (q,): (P, q)."""
     *_, value = _clenshaw(c, x)
     return value
@@ -154,14 +156,14 @@ def _clenshaw(c, x):
     yield c[:, :1] + x * now - after
 
 
-def amplification(c, largest, power=0):
+def amplification(c: np.ndarray, largest: float, power: float = 0) -> tuple[np.ndarray, np.ndarray]:
     """(first, rest) (P,): how rounding in the start and in the products grows into sum_k c_k T_k, times lam**power.
 
     Suprema over [0, L]. Errors of different products are added in squares, as independent ones.  Eq. (60)
     """
     x = np.cos(np.linspace(0, np.pi, 65))
     weight = (largest / 2 * (1 + x)) ** power
-    first, squares = 0.0, 0.0
+    first = squares = np.zeros(c.shape[0])
     for factor in _clenshaw(c, x):
         squares = squares + first**2
         first = np.max(weight * np.abs(factor), axis=1)

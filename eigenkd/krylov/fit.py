@@ -2,15 +2,20 @@
 
 import warnings
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, caller_level, real_array
+from eigenkd._arrays import caller_level, real_array
+from eigenkd.filters.algebra import Filter
 from eigenkd.krylov.basis import norms
 from eigenkd.krylov.expansion import amplification
 from eigenkd.krylov.operators import is_operator, placed
+from eigenkd.typing import Array, MatrixLike
+
+if TYPE_CHECKING:
+    from eigenkd.krylov.flow import KrylovFlow
 
 ROUNDING = 8  # times eps ||v||: a vector's rounding, from products that are right to 2 eps L ||v||.  Eq. (60)
 
@@ -24,11 +29,11 @@ class KrylovFit:
     for a y of that norm.
     """
 
-    def __init__(self, flow, filter):
+    def __init__(self, flow: 'KrylovFlow', filter: Filter) -> None:
         self.flow, self.filter = flow, filter
-        self._settled = None
+        self._settled: Any = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"KrylovFit({self.filter!r} of {self.flow!r})"
 
     @cached_property
@@ -50,7 +55,7 @@ class KrylovFit:
         """
         return self._result(*self.flow.operator.coefficients)
 
-    def predict(self, new: Any) -> Array:
+    def predict(self, new: MatrixLike) -> Array:
         """(..., n_new) or (..., n_new, m): from X_new (n_new, p), or from K_new (n_new, n) for a kernel.
 
         new: an array, a sparse matrix or a LinearOperator. The error is at most weights_error * ||x|| for features x,
@@ -59,12 +64,13 @@ class KrylovFit:
         operator = self.flow.operator
         columns = getattr(self, operator.multiplied)
         columns = columns[..., None] if self.flow.y.ndim == 1 else columns
-        if not is_operator(new):
-            new = real_array(operator.kind.new, new, like=columns, ndim=(2,))
+        matrix: Any = new
+        if not is_operator(matrix):
+            matrix = real_array(operator.kind.new, matrix, like=columns, ndim=(2,))
         length = columns.shape[-2]
-        operator.kind.check_columns(new, length)
+        operator.kind.check_columns(matrix, length)
         rows = array_namespace(columns).matrix_transpose(columns).reshape((-1, columns.shape[-1], length))
-        return self._shaped(_applied(lambda R: (new @ R.T).T, rows))
+        return self._shaped(_applied(lambda R: (matrix @ R.T).T, rows))
 
     @property
     def error(self) -> Array:
@@ -82,7 +88,7 @@ class KrylovFit:
         return self._state[1].degree
 
     @property
-    def _state(self):
+    def _state(self) -> Any:
         """(basis, expansion) of the first pass over the vectors, which is made now if it has not been."""
         if self._settled is None:
             self._combined(None)

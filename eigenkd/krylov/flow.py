@@ -14,16 +14,17 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd._arrays import Array, to_numpy
+from eigenkd._arrays import to_numpy
 from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
 from eigenkd.krylov.basis import Basis, Growth, first_basis
-from eigenkd.krylov.expansion import check_null, expand
+from eigenkd.krylov.expansion import Expansion, check_null, expand
 from eigenkd.krylov.fit import KrylovFit
-from eigenkd.krylov.operators import from_features, from_kernel, placed, rows_of, targets
+from eigenkd.krylov.operators import Operator, from_features, from_kernel, placed, rows_of, targets
+from eigenkd.typing import Array, ArrayLike, MatrixLike
 
 
-def linear_flow(X: Any, y: Array, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
+def linear_flow(X: MatrixLike, y: ArrayLike, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
     """Linear regression of y on X for all times, students and filters, by products with X and its transpose alone.
 
     X: (n, p) features: a NumPy, JAX or PyTorch array (a JAX array may be sharded over devices, by rows or columns, and
@@ -41,7 +42,7 @@ def linear_flow(X: Any, y: Array, tolerance: float | None = None, max_products: 
     return KrylovFlow(operator, y, tolerance, max_products)
 
 
-def kernel_flow(K: Any, y: Array, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
+def kernel_flow(K: MatrixLike, y: ArrayLike, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
     """Kernel regression of y with the kernel matrix K (n, n), symmetric positive semi-definite, by products alone.
 
     K: as X in `linear_flow`, or one function V -> K @ V of columns. Raises ValueError also where the products show that
@@ -54,10 +55,10 @@ def kernel_flow(K: Any, y: Array, tolerance: float | None = None, max_products: 
 class TopEigenpairs(NamedTuple):
     """The largest eigenvalues of K, without the rest: `theorem.check(pairs.eigenvalues, ...)` takes them."""
 
-    eigenvalues: Any  # (count,), descending
-    sample_basis: Any  # (n, count): eigenvectors of K, of X X^T
-    feature_basis: Any  # (p, count): eigenvectors of X^T X; None for a kernel. 0 in the larger basis for null ones
-    error: Any  # (count,): ||M v - lambda v||; an eigenvalue of K lies within this distance
+    eigenvalues: Array  # (count,), descending
+    sample_basis: Array  # (n, count): eigenvectors of K, of X X^T
+    feature_basis: Array | None  # (p, count): eigenvectors of X^T X; None for a kernel. 0 in the larger for null ones
+    error: Array  # (count,): ||M v - lambda v||; an eigenvalue of K lies within this distance
 
 
 class KrylovFlow:
@@ -66,7 +67,7 @@ class KrylovFlow:
     Vectors computed for one filter are kept for the next (up to 1 GiB), so that only the first pass costs products.
     """
 
-    def __init__(self, operator, y, tolerance, max_products):
+    def __init__(self, operator: Operator, y: Array, tolerance: float | None, max_products: int) -> None:
         eps = float(array_namespace(y).finfo(y.dtype).eps)
         tolerance = (1e-10 if eps < 1e-10 else 1e-3) if tolerance is None else tolerance
         if not isinstance(tolerance, Real) or not 500 * eps <= tolerance < 1:
@@ -78,11 +79,11 @@ class KrylovFlow:
         self.rows = rows_of(y)
         self._spent = 0
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         side = f"{self.operator.size} by {self.operator.size}"
         return f"KrylovFlow({self.y.shape[0]} samples, {self.rows.shape[0]} output(s), by products {side})"
 
-    def retarget(self, y: Array) -> "KrylovFlow":
+    def retarget(self, y: ArrayLike) -> "KrylovFlow":
         """The flow of the same inputs with other targets y (n,) or (n, m). Its vectors are new, as they depend on the
         targets."""
         return KrylovFlow(self.operator, targets(y, self.y, self.y.shape[0]), self.tolerance, self.max_products)
@@ -98,12 +99,12 @@ class KrylovFlow:
         return KrylovFit(self, filter)
 
     @property
-    def products(self):
+    def products(self) -> int:
         """Products with K (or X^T X) so far, including those that estimated the largest eigenvalue."""
         return self._spent + (self._basis.products if "_basis" in self.__dict__ else 0)
 
     @property
-    def largest(self):
+    def largest(self) -> float:
         """L, the end of the interval that filters are expanded on: beyond it y has no component that matters."""
         return self._basis.largest
 
@@ -117,7 +118,7 @@ class KrylovFlow:
         self._spent += basis.products
         self._basis = Basis(self.operator, basis.start, largest)
 
-    def settled(self, filter, which):
+    def settled(self, filter: Filter, which: str | None) -> tuple[Basis, Expansion, Array | None]:
         """(basis, expansion, combination) of a filter, computed again with a larger L until the vectors do not grow.
 
         which: "polynomial" for g(M), "quotient" for h(M), M the smaller Gram matrix; None for the vectors alone.
@@ -153,7 +154,8 @@ class KrylovFlow:
 
         start = np.random.default_rng(0).normal(size=operator.size)
         tolerance = 0 if like.dtype.itemsize == 8 else 1e-6
-        matrix = LinearOperator((operator.size, operator.size), matvec=product, dtype=float)
+        operator_of: Any = LinearOperator  # SciPy has no types
+        matrix = operator_of((operator.size, operator.size), matvec=product, dtype=float)
         values, vectors = eigsh(matrix, count, which="LA", v0=start, tol=tolerance)
         values, vectors = np.maximum(values[::-1], 0.0), placed(vectors[:, ::-1].T, like)
         self._spent += 1

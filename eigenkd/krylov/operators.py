@@ -6,14 +6,23 @@ the same columns take. Every input becomes an `Operator`, which has only product
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj, is_torch_array
 
-from eigenkd._arrays import FEATURES, KERNEL, is_concrete, moved, real_array
+from eigenkd._arrays import FEATURES, KERNEL, Kind, is_concrete, moved, real_array
+from eigenkd.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from eigenkd.krylov.expansion import Expansion
+
+Rows: TypeAlias = Callable[[Array], Array]
+Computed: TypeAlias = tuple[str, Rows]  # the polynomial and the map
+Amplified: TypeAlias = Callable[[np.ndarray, float], list[np.ndarray]]
 
 
-def _same(rows):
+def _same(rows: Array) -> Array:
     return rows
 
 
@@ -29,27 +38,34 @@ class Operator:
     """
 
     size: int
-    product: Callable
+    product: Rows
 
-    kind = KERNEL
-    multiplied = "coefficients"
-    fitted = "polynomial", _same
-    coefficients = "quotient", _same
+    kind: ClassVar[Kind] = KERNEL
+    multiplied: ClassVar[str] = "coefficients"
 
     @property
-    def weights(self):
+    def fitted(self) -> Computed:
+        return "polynomial", _same
+
+    @property
+    def coefficients(self) -> Computed:
+        return "quotient", _same
+
+    @property
+    def weights(self) -> Computed:
         raise TypeError("weights: a kernel fixes no finite feature space to have weights in; use fit.coefficients, "
                         "fit.fitted or fit.predict(K_new)")
 
-    def start(self, rows):
+    def start(self, rows: Array) -> Array:
         """The rows (m, r) that M is applied to, for targets (m, n)."""
         return rows
 
-    def bases(self, vectors, inverse):
+    def bases(self, vectors: Array, inverse: Array) -> tuple[Array, Array | None]:
         """(sample basis, feature basis or None) as rows, from eigenvectors (count, r) of M and 1/sigma (count, 1)."""
         return vectors, None
 
-    def bounds(self, e, y, v, outside, rounding, amplified):
+    def bounds(self, e: "Expansion", y: np.ndarray, v: np.ndarray, outside: np.ndarray, rounding: float,
+               amplified: Amplified) -> tuple[np.ndarray, np.ndarray]:
         """Bounds (P, m) on the errors of fitted values and weights.  Eqs. (57)-(60)
 
         e: the expansion, bounds (P, 1). y, v: norms (1, m) of targets and start. outside (P, m): of the part beyond L.
@@ -69,17 +85,17 @@ class WideFeatures(Operator):
     forward: rows W (q, p) -> W X^T (q, n). adjoint: rows U (q, n) -> U X (q, p).
     """
 
-    forward: Callable
-    adjoint: Callable
+    forward: Rows
+    adjoint: Rows
 
-    kind = FEATURES
-    multiplied = "weights"
+    kind: ClassVar[Kind] = FEATURES
+    multiplied: ClassVar[str] = "weights"
 
     @property
-    def weights(self):
+    def weights(self) -> Computed:
         return "quotient", self.adjoint
 
-    def bases(self, vectors, inverse):
+    def bases(self, vectors: Array, inverse: Array) -> tuple[Array, Array | None]:
         return vectors, self.adjoint(vectors) * inverse
 
 
@@ -87,23 +103,26 @@ class WideFeatures(Operator):
 class TallFeatures(WideFeatures):
     """Products with X (n, p), p < n, iterated with X^T X."""
 
-    weights = "quotient", _same
+    @property
+    def weights(self) -> Computed:
+        return "quotient", _same
 
     @property
-    def fitted(self):
+    def fitted(self) -> Computed:
         return "quotient", self.forward
 
     @property
-    def coefficients(self):
+    def coefficients(self) -> Computed:
         raise TypeError("coefficients: with fewer features than samples only weights are computed; use fit.weights")
 
-    def start(self, rows):
+    def start(self, rows: Array) -> Array:
         return self.adjoint(rows)
 
-    def bases(self, vectors, inverse):
+    def bases(self, vectors: Array, inverse: Array) -> tuple[Array, Array | None]:
         return self.forward(vectors) * inverse, vectors
 
-    def bounds(self, e, y, v, outside, rounding, amplified):
+    def bounds(self, e: "Expansion", y: np.ndarray, v: np.ndarray, outside: np.ndarray, rounding: float,
+               amplified: Amplified) -> tuple[np.ndarray, np.ndarray]:
         (first, rest), (first_root, rest_root) = amplified(e.quotient, 0), amplified(e.quotient, 0.5)
         gain, root, slope, scale = e.gain[:, None], e.root[:, None], e.slope[:, None], e.largest**0.5
         fitted = np.minimum(gain * y, root * v) + outside / scale
@@ -112,7 +131,7 @@ class TallFeatures(WideFeatures):
                 weights + rounding * np.hypot(scale * first * y, rest * v))
 
 
-def from_features(X, y):
+def from_features(X: Any, y: ArrayLike) -> tuple[Operator, Array]:
     """(`Operator`, y as an array) for features X (n, p) in any form, functions as a pair (X @ V, X.T @ U)."""
     if isinstance(X, tuple | list) and any(callable(f) for f in X):
         if len(X) != 2 or not all(callable(f) for f in X):
@@ -132,7 +151,7 @@ def from_features(X, y):
     return _gram(forward, adjoint, n, p), targets(y, None, n)
 
 
-def from_kernel(K, y):
+def from_kernel(K: Any, y: ArrayLike) -> tuple[Operator, Array]:
     """(`Operator`, y as an array) for a symmetric kernel matrix K (n, n) in any form, a function as V -> K @ V."""
     if isinstance(K, tuple | list) and any(callable(f) for f in K):
         raise TypeError(f"K: expected one function, got {len(K)} things; pass V -> K @ V")
@@ -157,7 +176,7 @@ def _gram(forward, adjoint, n, p):
     return WideFeatures(n, lambda U: forward(adjoint(U)), forward, adjoint)
 
 
-def is_operator(A):
+def is_operator(A: Any) -> bool:
     """Whether A multiplies but holds no dense array: a sparse matrix, a LinearOperator, anything with @ and a shape."""
     dense = is_array_api_obj(A) and not (is_torch_array(A) and A.layout != _strided(A))
     return not dense and hasattr(A, "__matmul__") and hasattr(A, "shape") and not hasattr(A, "__array_interface__")
@@ -198,14 +217,14 @@ def _function(name, function, length=None):
     return rows
 
 
-def _seen(name, x):
+def _seen(name: str, x: Array) -> Array:
     if not is_concrete(x):
         raise TypeError(f"{name}: expected values, got a traced array; the number of products depends on them: call "
                         f"krylov outside jit, vmap and grad, or use eigenkd.linear_flow inside")
     return x
 
 
-def targets(y, like=None, n=None):
+def targets(y: ArrayLike, like: Array | None = None, n: int | None = None) -> Array:
     """y (n,) or (n, m) as an array, checked."""
     y = _seen("y", _detached(real_array("y", y, like=like, ndim=(1, 2))))
     if n is not None and y.shape[0] != n:
@@ -219,15 +238,15 @@ def targets(y, like=None, n=None):
     return y
 
 
-def rows_of(y):
+def rows_of(y: Array) -> Array:
     """Targets (n,) or (n, m) as rows (1, n) or (m, n)."""
     return y[None, :] if y.ndim == 1 else y.T
 
 
-def _detached(x):
+def _detached(x: Any) -> Array:
     return x.detach() if is_torch_array(x) else x
 
 
-def placed(values, like):
+def placed(values: np.ndarray, like: Array) -> Array:
     """A NumPy array in the library, on the device and in the precision of `like`."""
     return array_namespace(like).astype(moved(values, like), like.dtype)

@@ -2,23 +2,23 @@
 
 from dataclasses import dataclass
 from operator import index
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
+from eigenkd.typing import Array, ArrayLike
 
 
 @dataclass(frozen=True, eq=False)
 class Eigenbasis:
     """The eigenvalues (k,), descending, and the unit eigenvectors (features, k), in columns, of data^T data."""
 
-    values: Any
-    vectors: Any
+    values: Array
+    vectors: Array
 
 
-def eigenbasis(data: Array) -> Eigenbasis:
+def eigenbasis(data: ArrayLike) -> Eigenbasis:
     """The eigendirections of data^T data, uncentred: v_k with data^T data v_k = values_k v_k.
 
     data: (n, features). Of the result k = min(n, features); values below the rank threshold, singular values of at
@@ -35,7 +35,7 @@ def eigenbasis(data: Array) -> Eigenbasis:
     return Eigenbasis(values=values, vectors=rows.T)
 
 
-def patch_eigenbasis(images: Array, kernel_size: int | tuple[int, int], patches: int = 10_000, seed: int = 0, *,
+def patch_eigenbasis(images: ArrayLike, kernel_size: int | tuple[int, int], patches: int = 10_000, seed: int = 0, *,
                      groups: int = 1, dilation: int | tuple[int, int] = 1) -> Eigenbasis:
     """The eigenbasis of random image patches that have the shape of a convolution's kernel.
 
@@ -71,7 +71,7 @@ def patch_eigenbasis(images: Array, kernel_size: int | tuple[int, int], patches:
     return eigenbasis(xp.reshape(drawn, (patches, -1)))
 
 
-def token_eigenbasis(tokens: Array, vocabulary: int, directions: int | None = None) -> Eigenbasis:
+def token_eigenbasis(tokens: ArrayLike, vocabulary: int, directions: int | None = None) -> Eigenbasis:
     """The eigenbasis of one-hot vectors, what an embedding acts on: tokens in the order of how often they occur.
 
     tokens: whole numbers below `vocabulary`, of any shape. directions: k, how many to keep; without it as many as

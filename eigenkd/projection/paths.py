@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
+from eigenkd.typing import ArrayLike
 
 
-def exaggeration(teacher_path: Array, student_path: Array, pairs: Array) -> np.ndarray:
+def exaggeration(teacher_path: ArrayLike, student_path: ArrayLike, pairs: ArrayLike) -> np.ndarray:
     """Per pair, the share of the path on which the student's bottom component lies below the teacher's.
 
     teacher_path, student_path: (records, k), components over training from a shared start, as many records as each
@@ -40,7 +41,7 @@ def exaggeration(teacher_path: Array, student_path: Array, pairs: Array) -> np.n
     return np.array([_share_below(teacher[:, pair], student[:, pair]) for pair in pairs], dtype=float)
 
 
-def is_exaggerated(share):
+def is_exaggerated(share: ArrayLike) -> np.ndarray:
     """Whether a pair counts as exaggerated: the student lies below on more than half of the path; not where NaN."""
     return np.asarray(share) > 0.5
 

@@ -3,10 +3,12 @@
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, leading, moved, real_array, to_numpy
+from eigenkd._arrays import leading, moved, real_array, to_numpy
+from eigenkd.typing import Array, ArrayLike
 
 
-def gains(outputs: Array, targets: Array, basis: Array, start: Array | None = None) -> tuple[Array, Array]:
+def gains(outputs: ArrayLike, targets: ArrayLike, basis: ArrayLike,
+          start: ArrayLike | None = None) -> tuple[Array, Array]:
     """The share of its targets that any model has learned along each eigendirection of a kernel.  Eq. (64)
 
         g_k = <u_k^T (f - f0), u_k^T (y - f0)> / ||u_k^T (y - f0)||^2
@@ -45,7 +47,7 @@ def gains(outputs: Array, targets: Array, basis: Array, start: Array | None = No
     return xp.where(size > 0, share, xp.nan), size**0.5
 
 
-def contributions(outputs: Array, labels: Array, basis: Array, start: Array | None = None) -> Array:
+def contributions(outputs: ArrayLike, labels: ArrayLike, basis: ArrayLike, start: ArrayLike | None = None) -> Array:
     """The part of each training example's fit that each eigendirection of a kernel contributes.  Eq. (65)
 
         m_ik = U_ik (a_k,y_i - mean of the other a_k,c),    a_k = u_k^T (f - f0)

@@ -2,11 +2,12 @@
 
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, leading, library, moved, real_array
+from eigenkd._arrays import leading, library, moved, real_array
 from eigenkd.projection.bases import Eigenbasis
+from eigenkd.typing import Array, ArrayLike
 
 
-def components(weight: Array, basis: Eigenbasis) -> Array:
+def components(weight: ArrayLike, basis: Eigenbasis) -> Array:
     """The size of a weight along each eigendirection: c_k = ||W v_k||_2.  Eq. (62)
 
     weight: outputs first, any shape that flattens to W (outputs, features); one dimension is a single output; of an

@@ -2,30 +2,40 @@
 
 import argparse
 import os
+import re
 import sys
-from math import inf
+from collections.abc import Sequence
+from math import inf, isfinite
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 
 from eigenkd import kernel_flow, linear_flow
 from eigenkd.deviation import files
+from eigenkd.flow import LinearFlow
 from eigenkd.risk import flip_noise, noise_variance, tune
-from eigenkd.risk.advisor import CERTAIN, advise, shown
-from eigenkd.table import FORMATS, Cells, number, written
+from eigenkd.risk.advisor import CERTAIN, GUESSED, Advice, advise, shown
+from eigenkd.table import FORMATS, Cells, written
 
+Row: TypeAlias = tuple[float | str | None, ...]
+HEADER = ("teacher's time", "squared error", "by distilling", "its standard error", "z", "verdict", "pays above noise",
+          "weight", "its error", "by mixing")
+ENDS = {0.0: " (no training at all: by this estimate these labels are noise to the model)",
+        inf: " (train to the end: by this estimate nothing is gained by stopping early)"}
+MOST_CLASSES = 20  # different whole numbers that may be classes
 MULTIPLES = (1 / 4, 1 / 2, 1, 2, 4, 16, 64)  # of the best stopping time
 
 
 class Parser(argparse.ArgumentParser):
     """One line for a wrong argument, as for every other mistake."""
 
-    def error(self, message):
-        self.exit(2, f"error: {message}; see python -m eigenkd.risk --help\n")
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def parser():
+def parser(prog: str = "python -m eigenkd.risk") -> argparse.ArgumentParser:
     """The command line."""
-    result = Parser(prog="python -m eigenkd.risk", description="For a linear model (or kernel regression) trained by "
+    result = Parser(prog=prog, description="For a linear model (or kernel regression) trained by "
                     "gradient flow on your features and labels: when to stop it, whether a student of it has less "
                     "risk, and with which weight to mix teacher and labels. Squared error; from these data alone.",
                     epilog="Files are .npy, .npz, .safetensors or .csv; one array of several is FILE:NAME. Times are "
@@ -33,6 +43,9 @@ def parser():
     result.add_argument("features", metavar="X", help="features, a row a sample; with --kernel a kernel matrix")
     result.add_argument("labels", metavar="Y", help="numbers, a row a sample; or classes (integers or names) with "
                         "--classes, which become one-hot columns")
+    result.add_argument("--drop", nargs="+", default=(), metavar="COLUMN", help="columns of X, a .csv file, to leave "
+                        "out, by name or number")
+    result.add_argument("--ids", metavar="COLUMN", help="the column of X, a .csv file, that names the samples")
     result.add_argument("--classes", action="store_true", help="the labels are classes")
     result.add_argument("--kernel", action="store_true", help="X is the kernel between the samples")
     result.add_argument("--intercept", action="store_true", help="fit an intercept, which is not distilled")
@@ -48,9 +61,9 @@ def parser():
     return result
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m eigenkd.risk") -> int:
     """Print the advice and the table; 0, or 2 after a user's mistake."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     try:
         sentences, table = run(options)
     except (ValueError, TypeError, OSError, MemoryError) as error:
@@ -65,13 +78,11 @@ def main(arguments=None):
     return 0
 
 
-def run(options):
+def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
     """(sentences, table) of the command. Raises ValueError, TypeError or OSError for mistakes."""
-    X, y = np.asarray(files.read(options.features)), np.asarray(files.read(options.labels))
-    if options.classes:
-        y = one_hot(y)
-    if options.kernel and options.intercept:
-        raise ValueError("--intercept: expected features, got --kernel; centre the kernel and the labels instead")
+    check(options)
+    X, y = features(options), labels(options)
+    y = one_hot(y) if options.classes else numbers(y)
     flow = kernel_flow(X, y) if options.kernel else linear_flow(X, y, intercept=options.intercept)
     noise = given_noise(options, flow)
     known = options.noise is not None or options.flipped is not None
@@ -80,59 +91,131 @@ def run(options):
     where = "new" if options.inputs == "new" else "training"
     sentences = [f"{flow.samples} samples, {flow.targets.shape[1]} output(s), rank {flow.spectrum.rank}; noise of the "
                  f"labels {noise:.4g} ({'given' if known else 'estimated'}).",
-                 f"Stop at {time:.4g}: squared error on {where} inputs {best.value:.4g}"
+                 f"Stop at {time:.4g}{ENDS.get(time, '')}: squared error on {where} inputs {best.value:.4g}"
                  f"{', with the noise of new labels' if where == 'new' else ''}."]
+    if not options.classes and y.ndim == 1 and np.unique(y).size <= MOST_CLASSES and not np.any(y % 1):
+        sentences.append(f"The labels are {np.unique(y).size} different whole numbers; add --classes if they are "
+                         f"classes.")
     times = [time * factor for factor in MULTIPLES] if 0 < time < inf else list(tune_range(flow))
     given = noise if known else None
     if options.teacher_time is not None:
         sentences += ["", str(advice_on(flow, options.teacher_time, options, given))]
     rows = tuple(row(advice_on(flow, T, options, given)) for T in times)
-    return sentences, Cells(
-        ("teacher's time", "squared error", "by distilling", "±", "z", "verdict", "pays above noise", "weight", "±",
-         "by mixing"), rows, (
-            "By distilling: estimated change of the squared error by a student trained for "
-            f"{'the same time' if options.student_time is None else f'{options.student_time:g}'}; a verdict where it "
-            f"is more than {CERTAIN:g} standard errors.",
-            "Weight: the best one of the teacher in targets that mix teacher and labels, of any sign.",
-            "Distilling is compared with this teacher: where it helps, stopping earlier may do as well."))
+    rows = tuple(map(finite if options.format in ("csv", "json") else text, rows))
+    return sentences, Cells(HEADER, rows, (
+        "By distilling: estimated change of the squared error (less than 0: better) by a student trained for "
+        f"{'the same time' if options.student_time is None else f'{options.student_time:g}'}; a verdict where it is "
+        f"more than {CERTAIN:g} standard errors (and more than a millionth of the error).",
+        "Weight: the best one of the teacher in targets that mix teacher and labels, of any sign; none where the data "
+        "do not determine it, as students of either hardly differ.",
+        "Distilling is compared with this teacher: where it helps, stopping earlier may do as well.",
+        f"From half to twice the best time ({time:.4g}) the sign of a change is least sure.",
+        *([GUESSED] if where == "training" and not known else [])))
 
 
-def advice_on(flow, T, options, noise):
+def features(options: argparse.Namespace) -> np.ndarray:
+    """X as the file has it, without the columns that are to be left out."""
+    if options.ids is None and not options.drop:
+        return as_matrix(np.asarray(files.read(options.features)), options)
+    if not options.features.lower().endswith(".csv"):
+        raise ValueError(f"--{'drop' if options.drop else 'ids'}: expected X to be a .csv file, got "
+                         f"{options.features}; leave the option out")
+    return as_matrix(files.read_csv(options.features, options.ids, options.drop).values, options)
+
+
+def as_matrix(X: np.ndarray, options: argparse.Namespace) -> np.ndarray:
+    """X, if it is what the options say; a single feature as a column."""
+    X = numbers(X, "X")
+    if options.kernel and (X.ndim != 2 or X.shape[0] != X.shape[1]):
+        raise ValueError(f"--kernel: expected X to be a square matrix, a row and a column a sample, got shape "
+                         f"{X.shape}; leave --kernel out for features")
+    return X[:, None] if X.ndim == 1 else X
+
+
+def labels(options: argparse.Namespace) -> np.ndarray:
+    """Y as the file has it."""
+    try:
+        return np.asarray(files.read(options.labels))
+    except ValueError as error:
+        message = re.sub(r" \(--drop .*?\)", "", str(error))  # which is about X
+        raise ValueError(f"Y: {message}") from error
+
+
+def numbers(array: np.ndarray, name: str = "Y") -> np.ndarray:
+    """The array, if it holds numbers."""
+    if array.dtype.kind not in "biuf":
+        fix = "add --classes if these are classes" if name == "Y" else "write features as numbers"
+        shown = f", as {str(array.flat[0])!r}" if array.size else ""
+        raise ValueError(f"{name}: expected numbers, got {array.dtype}{shown}; {fix}")
+    return array
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises ValueError for options that are out of range or do not go together."""
+    for name, value in (("--teacher-time", options.teacher_time), ("--student-time", options.student_time),
+                        ("--noise", options.noise), ("--flipped", options.flipped)):
+        if value is not None and not value >= 0:
+            raise ValueError(f"{name}: expected a number >= 0, got {value:g}; pass 0 or a positive number")
+    if options.flipped is not None and not options.classes:
+        raise ValueError("--flipped: expected classes, got labels that are numbers; add --classes, or give their "
+                         "variance by --noise")
+    if options.flipped is not None and options.noise is not None:
+        raise ValueError("--flipped: expected one of --noise and --flipped, got both; leave one out")
+    if options.flipped is not None and options.flipped > 1:
+        raise ValueError(f"--flipped: expected a share between 0 and 1, got {options.flipped:g}; divide percentages by "
+                         f"100")
+    if options.kernel and options.intercept:
+        raise ValueError("--intercept: expected features, got --kernel; centre the kernel and the labels instead")
+
+
+def advice_on(flow: LinearFlow, T: float, options: argparse.Namespace, noise: float | None) -> Advice:
     """The `Advice` on a teacher stopped at T; noise None where it is estimated, which counts in its standard errors."""
     return advise(flow, student_time=T if options.student_time is None else options.student_time, teacher_time=T,
                   noise=noise, inputs=options.inputs)
 
 
-def row(advice):
-    """The cells of an `Advice`."""
-    line = advice.mixed
-    return (f"{advice.teacher_time:.4g}", f"{advice.teacher_risk:.4g}", f"{advice.change:+.3g}",
-            f"{advice.standard_error:.2g}", shown(advice.z), advice.verdict, number(advice.break_even_noise, ".3g"),
-            f"{float(line.weight):.3g}", number(float(line.standard_errors.weight), ".2g"),
-            f"{advice.change_by_mixing:+.3g}")
+def row(advice: Advice) -> Row:
+    """The numbers of an `Advice`; None where there is none."""
+    weight = advice.weight
+    mixed = (weight, float(advice.mixed.standard_errors.weight), advice.change_by_mixing) if isfinite(weight) else ()
+    return (advice.teacher_time, advice.teacher_risk, advice.change, advice.standard_error, advice.z, advice.verdict,
+            advice.break_even_noise, *(mixed or (None,) * 3))
 
 
-def given_noise(options, flow):
+def finite(row: Row) -> Row:
+    """The same without infinite numbers, which JSON does not have."""
+    return tuple(None if isinstance(v, float) and not isfinite(v) else v for v in row)
+
+
+def text(row: Row) -> tuple[str, ...]:
+    """The same as text, with the digits that matter."""
+    formats = (".4g", ".4g", "+.3g", ".2g", "", "", ".3g", ".3g", ".2g", "+.3g")
+    return tuple("none" if v is None else "never" if v == inf and name == "pays above noise" else shown(v)
+                 if name == "z" else f"{v:{format}}" for name, v, format in zip(HEADER, row, formats))
+
+
+def given_noise(options: argparse.Namespace, flow: LinearFlow) -> float:
     """The noise as given, by a rate of flips, or estimated."""
     if options.flipped is not None:
-        if options.noise is not None:
-            raise ValueError("--flipped: expected one of --noise and --flipped, got both; leave one out")
         return float(flip_noise(options.flipped, flow.targets.shape[1]))
     return float(noise_variance(flow)) if options.noise is None else options.noise
 
 
-def tune_range(flow):
+def tune_range(flow: LinearFlow) -> np.ndarray:
     """Seven times from the first eigendirection to the last, where no time inside is the best one."""
     lam = flow.spectrum.eigenvalues[:flow.spectrum.rank]
     return np.geomspace(0.1 / lam[0], 10 / lam[-1], len(MULTIPLES))
 
 
-def one_hot(labels):
+def one_hot(labels: np.ndarray) -> np.ndarray:
     """(n, C) for classes as integers or names (n,), in sorted order."""
     if labels.ndim != 1 or (labels.dtype.kind == "f" and np.any(labels != np.round(labels))):
         raise ValueError(f"Y: expected one class a sample with --classes, got shape {labels.shape} of {labels.dtype}; "
                          f"leave --classes out for numbers")
     names, index = np.unique(labels, return_inverse=True)
+    if len(names) == len(labels):
+        raise ValueError(f"Y: expected classes that several samples share with --classes, got {len(names)} different "
+                         f"ones in {len(labels)} samples; leave --classes out for numbers")
     if len(names) < 2:
         raise ValueError(f"Y: expected at least two classes, got {len(names)}; check the file")
     return np.eye(len(names))[index]

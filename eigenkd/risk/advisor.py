@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import copysign, inf, isfinite
+from math import copysign, inf, isfinite, nan
 
 from eigenkd import filters
-from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.change import estimated_change
 from eigenkd.risk.criteria import sure
@@ -13,9 +13,14 @@ from eigenkd.risk.directions import checked_flow, checked_values
 from eigenkd.risk.estimates import EstimatedLine, estimated_mixing
 from eigenkd.risk.left_out import leave_one_out
 from eigenkd.risk.tuning import Tuned, tune
+from eigenkd.typing import ArrayLike
 
 CERTAIN = 2.0  # standard errors that a change has to exceed for a verdict
 NEGLIGIBLE = 1e-6  # of the teacher's risk: what is less changes nothing
+NEAR = 2.0  # times the best stopping time, or a part of it: where the sign of a change is least sure
+LARGEST = 100.0  # a larger weight means that students of either hardly differ
+GUESSED = ("Caution: the noise is estimated, and a part of the target that the features cannot follow counts as noise; "
+           "pass the noise if you know it.")
 HELPS, HURTS, UNKNOWN = "helps", "hurts", "can't tell"
 
 
@@ -26,7 +31,8 @@ class Advice:
     verdict: "helps", "hurts" or "can't tell". change, standard_error: the estimated R(student) - R(teacher), negative
     where distilling helps; z is their ratio. noise: the variance of the labels, given or estimated. break_even_noise:
     the one above which distilling helps, inf if none, with its standard error break_even_error. teacher_risk: the
-    teacher's, by the same estimate; for new inputs it contains the noise of new labels.
+    teacher's, by the same estimate; for new inputs it contains the noise of new labels. estimated: whether the noise
+    was.
     """
 
     flow: LinearFlow
@@ -40,6 +46,7 @@ class Advice:
     break_even_noise: float
     break_even_error: float
     teacher_risk: float
+    estimated: bool
 
     @property
     def z(self) -> float:
@@ -72,24 +79,59 @@ class Advice:
         """The estimated risk of the student with the best weight, less the teacher's."""
         return float(self.mixed.risk - self.mixed.gain) - self.teacher_risk
 
-    def __str__(self):
+    @property
+    def weight(self) -> float:
+        """The best weight of the teacher; NaN where the data do not determine it, as students of either hardly
+        differ."""
+        weight, error = float(self.mixed.weight), float(self.mixed.standard_errors.weight)
+        return weight if isfinite(error) and abs(weight) <= LARGEST else nan
+
+    @property
+    def cautions(self) -> tuple:
+        """Sentences on what makes this verdict less sure than its standard error says."""
+        found, best = [], self.stopped.parameters["time"]
+        if self.inputs == "training" and self.estimated:
+            found.append(GUESSED)
+        if self.teacher_time == best or best / NEAR <= self.teacher_time <= NEAR * best < inf:
+            found.append(f"Caution: the teacher's time is close to the best one ({best:.4g}), where the sign of such "
+                         f"changes is least sure.")
+        return tuple(found)
+
+    def __str__(self) -> str:
         where = "new inputs" if self.inputs == "new" else "the training inputs"
         opening = {HELPS: "Distilling helps", HURTS: "Distilling hurts", UNKNOWN: "Can't tell whether distilling helps"}
         even = (f"It pays above a label noise of {self.break_even_noise:.3g} ± {self.break_even_error:.2g}; here it is "
                 f"{self.noise:.3g}." if isfinite(self.break_even_noise) else
                 "By this estimate it pays at no level of label noise.")
-        time, weight = self.stopped.parameters["time"], float(self.mixed.weight)
+        weight = self.weight
+        mixing = (f"Mixing teacher and labels with weights {weight:.3g} and {1 - weight:.3g} would "
+                  f"{self._verb(self.change_by_mixing)} (chosen from the data: expect less)." if isfinite(weight) else
+                  "No weight for mixing teacher and labels: students of either hardly differ, so the data do not "
+                  "determine it.")
         return "\n".join([
-            f"{opening[self.verdict]} (student {self.student_time:.4g}, teacher {self.teacher_time:.4g}): estimated "
-            f"change of the squared error on {where}: {self.change:+.3g} ± {self.standard_error:.2g} "
-            f"(z = {shown(self.z)}), of {self.teacher_risk:.3g}.", even,
-            f"Stopping the teacher at {time:.4g} instead: {self.change_by_stopping:+.3g}.",
-            f"Mixing teacher and labels with weights {weight:.3g} and {1 - weight:.3g}: {self.change_by_mixing:+.3g} "
-            f"(chosen from the data: expect less).",
-            "This compares with this teacher only: where distilling helps, stopping it earlier may do as well."])
+            f"{opening[self.verdict]} (student {self.student_time:.4g}, teacher {self.teacher_time:.4g}): a student is "
+            f"estimated to {self._verb(self.change, f'the squared error on {where}', self.standard_error)} "
+            f"(z = {shown(self.z)}).",
+            f"The teacher's is {self.teacher_risk:.3g} a sample, in squared units of the labels, summed over outputs.",
+            even, f"{stopping(self.stopped.parameters['time'])} would {self._verb(self.change_by_stopping)}.", mixing,
+            "This compares with this teacher only: where distilling helps, stopping it earlier may do as well.",
+            *self.cautions])
+
+    def _verb(self, change, what="it", error=None):
+        if abs(change) <= NEGLIGIBLE * abs(self.teacher_risk):
+            return f"leave {what} as it is"
+        size = f"{abs(change):.3g}" if error is None else f"{abs(change):.3g} ± {error:.2g}"
+        return f"{'lower' if change < 0 else 'raise'} {what} by {size}"
 
 
-def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise: Array | None = None,
+def stopping(time: float) -> str:
+    """What to do to stop a teacher at a time, as the subject of a sentence."""
+    if time == 0:
+        return "Not training at all (time 0)"
+    return f"Stopping the teacher at {time:.4g} instead" if time < inf else "Training the teacher to the end (time inf)"
+
+
+def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise: ArrayLike | None = None,
            inputs: str = "new") -> Advice:
     """Whether a student has less risk than its teacher, from one factorisation of the training data.  Eqs. (97)-(99)
 
@@ -115,8 +157,8 @@ def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise:
     hurts
 
     Raises TypeError or ValueError for what is not a number >= 0, unknown inputs, fewer than three samples, and flows
-    with sample weights. Returns
-    an `Advice`, which prints as sentences.
+    with sample weights. Returns an `Advice`, which prints as sentences, with `.cautions` where the verdict is less sure
+    than its standard error says.
     """
     flow = checked_values(checked_flow(flow))
     s, T = (_time(name, value) for name, value in (("student_time", student_time), ("teacher_time", teacher_time)))
@@ -127,7 +169,7 @@ def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise:
         noise = real_array("noise", noise, nonnegative=True)
         if noise.ndim:
             raise ValueError(f"noise: expected a number, got shape {tuple(noise.shape)}; ask once for each")
-    found = estimated_change(flow, student, teacher, noise, inputs)
+    found, estimated = estimated_change(flow, student, teacher, noise, inputs), noise is None
     change, error, noise, even, passed = (float(to_numpy(v)) for v in (
         found.value, found.standard_error, found.noise, found.break_even_noise, -found.of_change[1]))
     fit = flow.fit(teacher)
@@ -135,10 +177,10 @@ def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise:
     certain = abs(change) > max(CERTAIN * error, NEGLIGIBLE * abs(risk))
     verdict = UNKNOWN if not certain else HELPS if change < 0 else HURTS
     return Advice(flow, s, T, inputs, verdict, change, error, noise, max(even, 0.0),
-                  error / passed if passed > 0 else inf, risk)
+                  error / passed if passed > 0 else inf, risk, estimated)
 
 
-def shown(z):
+def shown(z: float) -> str:
     """A ratio to the standard error as text."""
     return f"{z:+.1f}" if abs(z) < 1e4 else f"{z:+.2g}"
 

@@ -1,18 +1,18 @@
 """What distilling changes: the risk of a student less that of its teacher, exactly and from the data."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, moved, real_array
+from eigenkd._arrays import moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
-from eigenkd.risk.directions import equally_weighted, of_targets, parts
-from eigenkd.risk.estimates import averaged, checked_pair, given_noise, noise_variance, unknown, variance_of_energy
+from eigenkd.risk.directions import of_targets, parts
+from eigenkd.risk.estimates import averaged, checked_pair, noise_variance, stein, unknown
 from eigenkd.risk.left_out import left_out_of
+from eigenkd.typing import Array, ArrayLike, Pair
 
 PROBES = 32  # random labels without a signal, which show how much noise the models pass on
 
@@ -22,12 +22,12 @@ PROBES = 32  # random labels without a signal, which show how much noise the mod
 class Change:
     """R(student) - R(teacher) (...,), linear in the noise: A - noise * B. Negative where distilling helps.  Eq. (97)
 
-    of_change: the pair (A, -B). standard_error: of the change; 0 where it is exact.
+    of_change: the pair (A, -B). standard_error: of the change; 0 where it is exact, with derivative 0 there.
     """
 
-    noise: Any
-    of_change: tuple
-    standard_error: Any
+    noise: Array
+    of_change: Pair
+    standard_error: Array
 
     @property
     def value(self) -> Array:
@@ -42,8 +42,8 @@ class Change:
         return xp.where(B > 0, A / xp.where(B > 0, B, 1.0), xp.inf)
 
 
-def change(flow: LinearFlow, student: Filter, teacher: Filter, signal: Array, noise: Array,
-           mean: Array | None = None) -> Change:
+def change(flow: LinearFlow, student: Filter, teacher: Filter, signal: ArrayLike, noise: ArrayLike,
+           mean: ArrayLike | None = None) -> Change:
     """The change of the risk on the training inputs, over the noise.  Eq. (97)
 
     A = (1/n) sum_k delta_k (2 (1 - g_k) + delta_k) ||b_k||^2 and B = (1/n) sum_k (g_k^2 - (s_k g_k)^2), delta = (1 - s)
@@ -60,7 +60,7 @@ def change(flow: LinearFlow, student: Filter, teacher: Filter, signal: Array, no
     return Change(noise, (A, -xp.sum(delta * (2 * g - delta), axis=-1) / n), 0 * A)
 
 
-def estimated_change(flow: LinearFlow, student: Filter, teacher: Filter, noise: Array | None = None,
+def estimated_change(flow: LinearFlow, student: Filter, teacher: Filter, noise: ArrayLike | None = None,
                      inputs: str = "new") -> Change:
     """The change of the risk by distilling, from the data, with its standard error.  Eqs. (98), (99)
 
@@ -79,15 +79,11 @@ def estimated_change(flow: LinearFlow, student: Filter, teacher: Filter, noise: 
 
 
 def _in_sample(flow, student, teacher, noise):
-    equally_weighted(flow)
-    g, left, delta = _gains(flow, student, teacher)
-    here, (n, m) = of_targets(flow), flow.targets.shape
+    (g, left, delta), n = _gains(flow, student, teacher), flow.targets.shape[0]
+    here, noise, error = stein(flow, teacher, noise)
     xp, q = array_namespace(g), delta * (2 * left + delta)
-    noise, spread = given_noise(flow, noise, xp.sum(g, axis=-1))
-    energy = variance_of_energy(here.energy, noise[..., None] / m, m)
     slope = -2 * xp.sum(delta, axis=-1) / n
-    error = xp.sqrt(xp.sum(q**2 * energy, axis=-1) / n**2 + (slope * spread) ** 2)
-    return Change(noise, (xp.sum(q * here.energy, axis=-1) / n, slope), error)
+    return Change(noise, (xp.sum(q * here.energy, axis=-1) / n, slope), error(q, slope))
 
 
 def _on_new_inputs(flow, student, teacher, noise):
@@ -97,7 +93,7 @@ def _on_new_inputs(flow, student, teacher, noise):
     return Change(noise, (value + noise * passed, -passed), error)
 
 
-def left_out_change(flow, student, teacher):
+def left_out_change(flow: LinearFlow, student: Filter, teacher: Filter) -> Pair:
     """(change, standard error) from leave-one-out errors.  Eq. (99)"""
     here = of_targets(flow)
     of_student, of_teacher = (left_out_of(flow.fit(f), here)[0] for f in (student @ teacher, teacher))

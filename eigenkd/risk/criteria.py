@@ -7,9 +7,9 @@ Functions that end in `_of` also take the `Directions` of the targets, for calle
 
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array
 from eigenkd.fit import Fit
-from eigenkd.risk.directions import checked_fit, checked_noise, equally_weighted, has_intercept, of_targets
+from eigenkd.risk.directions import Directions, checked_fit, checked_noise, equally_weighted, has_intercept, of_targets
+from eigenkd.typing import Array, ArrayLike
 
 
 def training_loss(fit: Fit) -> Array:
@@ -24,7 +24,7 @@ def training_loss(fit: Fit) -> Array:
     return loss_of(checked_fit(fit), of_targets(fit.flow))
 
 
-def loss_of(fit, here):
+def loss_of(fit: Fit, here: Directions) -> Array:
     r = fit.residual
     return (array_namespace(r).sum(r**2 * here.energy, axis=-1) + here.floor) / here.outside.shape[0]
 
@@ -38,7 +38,7 @@ def degrees_of_freedom(fit: Fit) -> Array:
     return array_namespace(fit.gain).sum(fit.gain, axis=-1) + int(has_intercept(fit.flow))
 
 
-def sure(fit: Fit, noise: Array) -> Array:
+def sure(fit: Fit, noise: ArrayLike) -> Array:
     """(...,): Stein's unbiased estimate of the risk, (1/n) ||y - f||^2 + 2 noise df/n - noise.  Eq. (38)
 
     noise: variance of a sample's targets around their mean, summed over outputs (sigma^2 for one, m sigma^2 for m of
@@ -49,7 +49,7 @@ def sure(fit: Fit, noise: Array) -> Array:
     return sure_of(checked_fit(fit), of_targets(fit.flow), noise)
 
 
-def sure_of(fit, here, noise):
+def sure_of(fit: Fit, here: Directions, noise: ArrayLike) -> Array:
     equally_weighted(fit.flow)
     noise = checked_noise(noise, fit)
     return loss_of(fit, here) + noise * (2 * degrees_of_freedom(fit) / here.outside.shape[0] - 1)

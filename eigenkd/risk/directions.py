@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -10,6 +9,7 @@ from array_api_compat import array_namespace
 from eigenkd._arrays import is_concrete, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.flow import Fit, LinearFlow
+from eigenkd.typing import Array, ArrayLike
 
 
 @pytree("basis", "components", "outside", "unreached", "unit")
@@ -23,29 +23,29 @@ class Directions:
     which counts as reached; 0 without one.
     """
 
-    basis: Any
-    components: Any
-    outside: Any
-    unreached: Any
-    unit: Any
+    basis: Array
+    components: Array
+    outside: Array
+    unreached: Array
+    unit: Array
 
     @cached_property
-    def energy(self):
+    def energy(self) -> Array:
         """(k,): ||c_k||^2, summed over outputs."""
         return array_namespace(self.components).sum(self.components**2, axis=-1)
 
     @cached_property
-    def floor(self):
+    def floor(self) -> Array:
         """||outside||^2, summed over samples and outputs: what is left at t = inf."""
         return array_namespace(self.outside).sum(self.outside**2)
 
     @cached_property
-    def leverage(self):
+    def leverage(self) -> Array:
         """(n, k): U^2, whose rows, weighted with gains, add up to the diagonal of S."""
         return self.basis**2
 
     @cached_property
-    def beyond(self):
+    def beyond(self) -> Array:
         """(n,): leverage that no training reaches, 1 - sum_k U_ik^2; 0 where it is not above rounding."""
         xp, U = array_namespace(self.basis), self.basis
         beyond = 1 - xp.sum(self.leverage, axis=-1) - self.unit**2
@@ -53,7 +53,7 @@ class Directions:
         return xp.where(self.unreached > 0, beyond, 0.0)
 
 
-def split(flow, targets):
+def split(flow: LinearFlow, targets: Array) -> Directions:
     """`Directions` of targets (n, m). For the flow's own targets the components are those of its fits."""
     xp, lam = array_namespace(targets), flow.spectrum.eigenvalues
     U = xp.where(lam > 0, flow.spectrum.sample_basis, 0.0)
@@ -67,16 +67,16 @@ def split(flow, targets):
     return Directions(U, components, xp.where(unreached > 0, z - U @ (U.T @ z), 0.0), unreached, unit)
 
 
-def has_intercept(flow):
+def has_intercept(flow: LinearFlow) -> bool:
     return flow.weighting is not None and flow.weighting.centre is not None
 
 
-def of_targets(flow):
+def of_targets(flow: LinearFlow) -> Directions:
     """`Directions` of the flow's own targets."""
     return split(flow, flow.targets)
 
 
-def checked_fit(fit):
+def checked_fit(fit: Fit) -> Fit:
     """The fit, if its predictions on the training inputs are linear in the labels by its filter alone."""
     if not isinstance(fit, Fit):
         raise TypeError(f"fit: expected a Fit, got {type(fit).__name__}; pass what flow.teacher(time), "
@@ -86,7 +86,7 @@ def checked_fit(fit):
     return fit
 
 
-def checked_noise(noise, fit):
+def checked_noise(noise: ArrayLike, fit: Fit) -> Array:
     """Variances >= 0 that broadcast with the fit's parameters."""
     noise = real_array("noise", noise, like=fit.flow.limit, nonnegative=True)
     shape = tuple(fit.gain.shape[:-1])
@@ -99,7 +99,7 @@ def checked_noise(noise, fit):
     return noise
 
 
-def checked_flow(flow, name="flow"):
+def checked_flow(flow: object, name: str = "flow") -> LinearFlow:
     """The flow, if its targets are labels."""
     if not isinstance(flow, LinearFlow):
         raise TypeError(f"{name}: expected a LinearFlow, got {type(flow).__name__}; make one with "
@@ -114,7 +114,7 @@ def checked_flow(flow, name="flow"):
     return flow
 
 
-def equally_weighted(flow, intercept=True):
+def equally_weighted(flow: LinearFlow, intercept: bool = True) -> LinearFlow:
     """The flow, if its samples have equal weights and, where `intercept` is False, no intercept."""
     if flow.weighting is not None and (flow.weighting.weighted or not intercept):
         wanted = "equal sample weights" if intercept else "equal sample weights and no intercept"
@@ -123,7 +123,7 @@ def equally_weighted(flow, intercept=True):
     return flow
 
 
-def checked_values(flow):
+def checked_values(flow: LinearFlow) -> LinearFlow:
     """The flow, if its values are known."""
     if not is_concrete(flow.limit):
         raise TypeError("flow: expected numbers that can be looked at, got a traced array; call this outside of jit, "
@@ -131,7 +131,7 @@ def checked_values(flow):
     return flow
 
 
-def targets_like(name, value, flow):
+def targets_like(name: str, value: ArrayLike, flow: LinearFlow) -> Array:
     """`value` (n,) or (n, m) as columns, checked to be shaped like the flow's targets y."""
     value = real_array(name, value, like=flow.limit)
     n, m = flow.targets.shape
@@ -141,7 +141,7 @@ def targets_like(name, value, flow):
     return value.reshape((n, m))
 
 
-def parts(flow, signal, mean):
+def parts(flow: LinearFlow, signal: ArrayLike | None, mean: ArrayLike | None) -> tuple[Array, Array, Array]:
     """(b, d, ||outside||^2) of `fixed_design`; d is exactly 0 where the mean is the signal."""
     equally_weighted(flow, intercept=False)
     signal = targets_like("signal", signal, flow)

@@ -1,19 +1,21 @@
 """One fit's estimates: of the noise of the labels, and of the line between two models, with standard errors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, moved, real_array, to_numpy
+from eigenkd._arrays import moved, real_array, to_numpy
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.criteria import degrees_of_freedom, loss_of
-from eigenkd.risk.directions import checked_flow, checked_values, equally_weighted, of_targets
+from eigenkd.risk.directions import Directions, checked_flow, checked_values, equally_weighted, of_targets
 from eigenkd.risk.left_out import left_out_of
 from eigenkd.risk.mixing import Line, gains
+from eigenkd.typing import Array, ArrayLike, Pair
 
 ROUGHEST, SMOOTHEST = 1.0, 3.0  # the powers of the eigenvalue that a signal's energy may have
 PAIRS = 2**0.5  # errors of two samples that are left out come in pairs, and so does their covariance
@@ -22,21 +24,22 @@ PAIRS = 2**0.5  # errors of two samples that are left out come in pairs, and so 
 class LineErrors(NamedTuple):
     """Standard errors (...,) of the numbers of an `EstimatedLine`; of the weight to first order."""
 
-    risk: Any
-    difference: Any
-    distance: Any
-    weight: Any
+    risk: Array
+    difference: Array
+    distance: Array
+    weight: Array
 
 
 @pytree("noise", "of_risk", "of_difference", "of_distance", "standard_errors")
 @dataclass(frozen=True, eq=False)
 class EstimatedLine(Line):
-    """A `Line` estimated from the data. `noise_at` and `weight` have the errors of what they are made of."""
+    """A `Line` estimated from the data. `noise_at` and `weight` have the errors of what they are made of. For new
+    inputs `noise_at` raises ValueError: leave-one-out errors do not say which part of them is noise."""
 
     standard_errors: LineErrors = None
 
 
-def estimated_mixing(flow: LinearFlow, student: Filter, teacher: Filter, noise: Array | None = None,
+def estimated_mixing(flow: LinearFlow, student: Filter, teacher: Filter, noise: ArrayLike | None = None,
                      inputs: str = "new") -> EstimatedLine:
     """Students of weight * teacher + (1 - weight) * labels, from the data: `mixing` without the signal.  Eqs. (93)-(95)
 
@@ -68,37 +71,46 @@ def estimated_mixing(flow: LinearFlow, student: Filter, teacher: Filter, noise: 
     raise unknown(inputs)
 
 
-def checked_pair(flow, student, teacher):
+def checked_pair(flow: LinearFlow, student: Filter, teacher: Filter) -> tuple[LinearFlow, Filter, Filter]:
     """(flow, student, teacher), the flow in the library of the filters' parameters."""
     flow, student, teacher = checked_flow(flow), filter_named("student", student), filter_named("teacher", teacher)
     return flow.fit(student @ teacher).flow, student, teacher
 
 
-def unknown(inputs):
+def unknown(inputs: object) -> ValueError:
     return ValueError(f"inputs: expected 'training' or 'new', got {inputs!r}; the answers differ where the target is "
                       f"partly outside of the features")
 
 
 def _in_sample(flow, student, teacher, noise):
     """Stein's estimates: c^2 - noise in place of the signal's energy.  Eqs. (93), (94)"""
-    equally_weighted(flow)
     s, left, d = gains(flow, student, teacher)
-    here, n, m = of_targets(flow), *flow.targets.shape
-    xp = array_namespace(s)
+    here, noise, error = stein(flow, teacher, noise)
+    xp, n = array_namespace(s), flow.targets.shape[0]
     fit = flow.fit(student)
-    df = degrees_of_freedom(fit)
-    noise, spread = given_noise(flow, noise, degrees_of_freedom(flow.fit(teacher)))
-    of_risk = loss_of(fit, here), 2 * df / n - 1
+    of_risk = loss_of(fit, here), 2 * degrees_of_freedom(fit) / n - 1
     of_difference = -xp.sum(d * left * here.energy, axis=-1) / n, xp.sum(d, axis=-1) / n
     of_distance = xp.sum(d**2 * here.energy, axis=-1) / n, 0 * xp.sum(d, axis=-1)
+    errors = error(left**2, of_risk[1], 1.0), error(d * left, of_difference[1]), error(d**2, 0.0)
+    return _line(noise, of_risk, of_difference, of_distance, errors, True)
+
+
+def stein(flow: LinearFlow, teacher: Filter, noise: ArrayLike | None) -> tuple[Directions, Array, Callable[..., Array]]:
+    """(directions, noise, error) of estimates on the training inputs: error(q, slope, beyond) is the standard error of
+    (1/n) sum_k q_k ||c_k||^2 + slope * noise, and of beyond times the energy that no training reaches.  Eq. (94)
+
+    noise: of all outputs; where it is None estimated, with the teacher's degrees of freedom.
+    """
+    here, (n, m) = of_targets(equally_weighted(flow)), flow.targets.shape
+    noise, spread = given_noise(flow, noise, degrees_of_freedom(flow.fit(teacher)))
     energy = variance_of_energy(here.energy, noise[..., None] / m, m)
     outside = variance_of_energy(here.floor, noise / m, m * here.unreached)
 
-    def error(quadratic, linear, rest=0.0):
-        return xp.sqrt((xp.sum(quadratic**2 * energy, axis=-1) + rest) / n**2 + (linear * spread) ** 2)
+    def error(quadratic, slope, beyond=0.0):
+        xp = array_namespace(quadratic)
+        return root((xp.sum(quadratic**2 * energy, axis=-1) + beyond**2 * outside) / n**2 + (slope * spread) ** 2)
 
-    errors = (error(left**2, of_risk[1], outside), error(d * left, of_difference[1]), error(d**2, 0.0))
-    return _line(noise, of_risk, of_difference, of_distance, errors)
+    return here, noise, error
 
 
 def _left_out(flow, student, teacher, noise):
@@ -111,26 +123,32 @@ def _left_out(flow, student, teacher, noise):
     values, errors = zip(*(averaged(xp.sum(a * b, axis=-2))
                            for a, b in ((alone, alone), (alone, between), (between, between))))
     nothing = 0 * values[1]
-    return _line(noise, (values[0], nothing - 1), (values[1], nothing), (values[2], nothing), errors)
+    return _line(noise, (values[0], nothing - 1), (values[1], nothing), (values[2], nothing), errors, False)
 
 
-def _line(noise, of_risk, of_difference, of_distance, errors):
+def _line(noise, of_risk, of_difference, of_distance, errors, separated):
     line = Line(noise, of_risk, of_difference, of_distance)
     xp, D = array_namespace(errors[1]), line.distance
-    weight = xp.sqrt(errors[1] ** 2 + (line.weight * errors[2]) ** 2) / xp.where(D > 0, D, 1.0)
+    weight = root(errors[1] ** 2 + (line.weight * errors[2]) ** 2) / xp.where(D > 0, D, 1.0)
     errors = LineErrors(*errors, xp.where(D > 0, weight, xp.inf))
-    return EstimatedLine(noise, of_risk, of_difference, of_distance, errors)
+    return EstimatedLine(noise, of_risk, of_difference, of_distance, separated, errors)
 
 
-def averaged(values):
+def averaged(values: Array) -> Pair:
     """(mean, standard error) over the last axis, of functions of leave-one-out errors."""
     xp, n = array_namespace(values), values.shape[-1]
     mean = xp.mean(values, axis=-1)
-    spread = xp.sqrt(xp.sum((values - mean[..., None]) ** 2, axis=-1) / max(n - 1, 1))
+    spread = root(xp.sum((values - mean[..., None]) ** 2, axis=-1) / max(n - 1, 1))
     return mean, PAIRS * spread / n**0.5
 
 
-def variance_of_energy(energy, sigma, count):
+def root(x: Array) -> Array:
+    """The square root of what is >= 0, with derivative 0 at 0: a standard error has a kink there."""
+    xp, some = array_namespace(x), x > 0
+    return xp.where(some, xp.sqrt(xp.where(some, x, 1.0)), 0.0)
+
+
+def variance_of_energy(energy: Array, sigma: Array, count: Any) -> Array:
     """Variance 4 b^2 sigma + 2 count sigma^2 of a squared norm of `count` entries of variance sigma, b^2 being what its
     expectation is above count sigma; at least the second term.  Eq. (94)"""
     least = 2 * count * sigma**2
@@ -138,7 +156,7 @@ def variance_of_energy(energy, sigma, count):
     return array_namespace(found).where(found > least, found, least + 0 * found)
 
 
-def given_noise(flow, noise, df):
+def given_noise(flow: LinearFlow, noise: ArrayLike | None, df: Any) -> tuple[Array, Any]:
     """(noise, its standard error): as given, and then exact, or estimated, with df of the samples spent on a signal."""
     if noise is not None:
         return real_array("noise", noise, like=flow.limit, nonnegative=True), 0.0

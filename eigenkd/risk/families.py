@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from math import inf
+from typing import Any
 
 import numpy as np
 
 from eigenkd import filters
+from eigenkd.filters import Filter
 from eigenkd.risk.search import Axis, ShareAxis
+from eigenkd.spectrum import Spectrum
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,14 @@ class Family:
     """
 
     name: str
-    names: tuple
-    kinds: tuple
-    filter: Callable
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    filter: Callable[..., Filter]
     interchangeable: int = 0
-    contains: tuple = ()
+    contains: tuple[tuple["Family", tuple[Callable[..., Any], ...]], ...] = ()
 
 
-def family_of(name, generations):
+def family_of(name: object, generations: int) -> Family:
     """The family called `name`; `generations` is read for "chain" alone."""
     if not isinstance(name, str):
         raise TypeError(f"family: expected a name, got {name!r}; for several families at once use risk.tune_each")
@@ -41,7 +44,7 @@ def family_of(name, generations):
     return known[name]
 
 
-def axes_of(family, spectrum):
+def axes_of(family: Family, spectrum: Spectrum) -> list[Axis]:
     """An `Axis` a parameter, in units of the spectrum: from a thousandth of the first eigendirection learned to the
     last one learned to all digits."""
     lam = spectrum.eigenvalues[:spectrum.rank]

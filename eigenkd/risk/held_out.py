@@ -1,11 +1,20 @@
 """A validation set as a criterion: squared error, or the share of wrong classes."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
 import numpy as np
 
 from eigenkd._arrays import real_array, to_numpy
+from eigenkd.fit import Fit
+from eigenkd.flow import LinearFlow
+from eigenkd.typing import ArrayLike
+
+Criterion: TypeAlias = Callable[[Fit], np.ndarray]
 
 
-def validation_set(validation, flow):
+def validation_set(validation: Sequence[ArrayLike],
+                   flow: LinearFlow) -> tuple[np.ndarray, np.ndarray, Any]:
     """(inputs, targets as columns, predictions of the start or None), checked against a NumPy flow.
 
     Where the flow has an intercept, inputs are centred and the predictions of the start include the mean of y.
@@ -29,7 +38,7 @@ def validation_set(validation, flow):
     return inputs, y.reshape((-1, flow.targets.shape[1])), start
 
 
-def squared_error(flow, inputs, y, start):
+def squared_error(flow: LinearFlow, inputs: np.ndarray, y: np.ndarray, start: np.ndarray | None) -> Criterion:
     """fit -> (...,): (1/n_val) ||y_val - f(X_val)||^2, as a function of k coordinates where there are more samples."""
     coordinates = flow.spectrum.project(inputs)
     z = y if start is None else y - start
@@ -42,7 +51,7 @@ def squared_error(flow, inputs, y, start):
     return lambda fit: (np.sum((z.T - _predicted(fit, coordinates)) ** 2, axis=(-2, -1)) + beyond) / n
 
 
-def wrong(flow, inputs, y, start):
+def wrong(flow: LinearFlow, inputs: np.ndarray, y: np.ndarray, start: np.ndarray | None) -> Criterion:
     """fit -> (...,): the number of samples whose class in y does not have the single largest output, plus a number
     below 1 that grows with the squared error and decides between equal counts."""
     if y.shape[1] < 2:

@@ -19,7 +19,8 @@ from eigenkd._pytrees import pytree
 from eigenkd.filters import identity
 from eigenkd.filters.resolvents import NoResolvents, groups
 from eigenkd.fit import Fit
-from eigenkd.risk.directions import checked_fit, of_targets
+from eigenkd.risk.directions import Directions, checked_fit, of_targets
+from eigenkd.typing import Array
 
 AT_ONCE = 2**22  # numbers held at a time: 32 MB
 
@@ -34,9 +35,9 @@ class LeaveOneOut:
     are an approximation.
     """
 
-    residuals: Any
-    value: Any
-    exact: Any
+    residuals: Array
+    value: Array
+    exact: Array
 
 
 def leave_one_out(fit: Fit) -> LeaveOneOut:
@@ -62,7 +63,7 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
                        value, exact)
 
 
-def left_out_of(fit, here):
+def left_out_of(fit: Fit, here: Directions) -> tuple[Array, Array, Array]:
     """(residuals (..., m, n), value (...,), exact (...,)) of `leave_one_out`."""
     xp, n = array_namespace(here.energy), here.outside.shape[0]
     sums = _resolvents(fit)
@@ -88,7 +89,7 @@ def gcv(fit: Fit) -> Any:
     return gcv_of(checked_fit(fit), of_targets(fit.flow))
 
 
-def gcv_of(fit, here):
+def gcv_of(fit: Fit, here: Directions) -> Array:
     xp, n = array_namespace(here.energy), here.outside.shape[0]
     sums = _resolvents(fit)
     if sums is None:

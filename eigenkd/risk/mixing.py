@@ -5,16 +5,16 @@ the teacher alone. Its risk is a parabola in the weight, in every metric and wha
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd._arrays import Array, real_array
+from eigenkd._arrays import real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.directions import checked_flow, parts
+from eigenkd.typing import Array, ArrayLike, Pair
 
 
 @pytree("noise", "of_risk", "of_difference", "of_distance")
@@ -24,12 +24,14 @@ class Line:
 
     All numbers (...,) are linear in the noise: pairs (what the signal gives, what a unit of noise adds). of_risk: R, of
     the first model. of_difference: R - C, with C the cross risk of both. of_distance: D, their squared distance.
+    separated: whether the pairs are known; else each second one is 0 and `noise_at` has no answer.
     """
 
-    noise: Any
-    of_risk: tuple
-    of_difference: tuple
-    of_distance: tuple
+    noise: Array
+    of_risk: Pair
+    of_difference: Pair
+    of_distance: Pair
+    separated: bool = True
 
     def _at(self, pair):
         return pair[0] + self.noise * pair[1]
@@ -60,17 +62,22 @@ class Line:
         """(R - C)^2/D >= 0: what the best weight takes off R."""
         return self.difference * self.weight
 
-    def risk_at(self, weight: Array) -> Array:
+    def risk_at(self, weight: ArrayLike) -> Array:
         """The risk of a given weight of the second model."""
         return self.risk - 2 * weight * self.difference + weight**2 * self.distance
 
-    def noise_at(self, weight: Array) -> Array:
+    def noise_at(self, weight: ArrayLike) -> Array:
         """The noise at which this weight is the best one.  Eq. (87)
 
         The best weight grows with the noise: it is negative below noise_at(0) and above one above noise_at(1). The
         second model (pure distillation) beats the first (no distillation) above noise_at(0.5). NaN where no noise gives
-        that weight.
+        that weight. Raises ValueError where signal and noise are not known apart, as for measured or left-out errors.
         """
+        if not self.separated:
+            raise ValueError("noise_at: expected a line whose risks are split into signal and noise, got one of "
+                             "measured or leave-one-out errors, which do not say what is noise; use mixing(...) or "
+                             "estimated_mixing(..., inputs='training'), or estimated_change(...).break_even_noise for "
+                             "new inputs")
         a, b = (self.of_difference[i] - weight * self.of_distance[i] for i in (0, 1))
         xp = array_namespace(a + b)
         return xp.where(b != 0, -a / xp.where(b != 0, b, 1.0), xp.nan)
@@ -95,11 +102,11 @@ def line(first_risk: Array, second_risk: Array, distance: Array) -> Line:
     first, second = (real_array(name, value, like=distance) for name, value in
                      (("first_risk", first_risk), ("second_risk", second_risk)))
     nothing = 0 * distance
-    return Line(nothing, (first, nothing), ((first - second + distance) / 2, nothing), (distance, nothing))
+    return Line(nothing, (first, nothing), ((first - second + distance) / 2, nothing), (distance, nothing), False)
 
 
-def mixing(flow: LinearFlow, student: Filter, teacher: Filter, signal: Array, noise: Array,
-           mean: Array | None = None) -> Line:
+def mixing(flow: LinearFlow, student: Filter, teacher: Filter, signal: ArrayLike, noise: ArrayLike,
+           mean: ArrayLike | None = None) -> Line:
     """Students of weight * teacher + (1 - weight) * labels on the training inputs, over the weight.  Eqs. (85), (87)
 
     student, teacher: the filters of their trainings, as filters.flow(s) and filters.flow(T), or of ridge regression.
@@ -131,7 +138,7 @@ def mixing(flow: LinearFlow, student: Filter, teacher: Filter, signal: Array, no
                 over_n(xp.sum(d**2 * power, axis=-1), xp.sum(d**2, axis=-1)))
 
 
-def gains(flow, student, teacher):
+def gains(flow: LinearFlow, student: Filter, teacher: Filter) -> tuple[Array, Array, Array]:
     """(s, 1 - s, s (1 - g)) (..., k): of a student on labels, and what a unit of weight of the teacher takes off it."""
     unlearned = filters.toward(filters.zero, teacher, start=filters.identity)  # by the teacher: 1 - g
     alone, less = flow.fit(student), flow.fit(student @ unlearned)
@@ -139,8 +146,8 @@ def gains(flow, student, teacher):
     return alone.gain, alone.residual, xp.where(alone.flow.spectrum.eigenvalues > 0, less.gain, 0.0)
 
 
-def best_mixing_weight(flow: LinearFlow, time: Array, teacher_time: Array, signal: Array, noise: Array,
-                       mean: Array | None = None, clip: bool = True) -> Array:
+def best_mixing_weight(flow: LinearFlow, time: ArrayLike, teacher_time: ArrayLike, signal: ArrayLike, noise: ArrayLike,
+                       mean: ArrayLike | None = None, clip: bool = True) -> Array:
     """The share of labels in a student's targets, weight * labels + (1 - weight) * teacher, of least risk.  Eq. (43)
 
     One less the weight of the teacher that `mixing` finds for filters.flow(time) and filters.flow(teacher_time).

@@ -1,15 +1,15 @@
 """Risk where the targets are a signal plus noise: bias and variance of a fit, and flipped classes."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, is_concrete, moved, real_array
+from eigenkd._arrays import is_concrete, moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.fit import Fit
 from eigenkd.risk.directions import checked_fit, checked_noise, parts
+from eigenkd.typing import Array, ArrayLike
 
 
 @pytree("bias", "variance")
@@ -20,16 +20,16 @@ class Risk:
     bias: squared distance of the expected fit from the signal. variance: what the noise of the targets adds.
     """
 
-    bias: Any
-    variance: Any
+    bias: Array
+    variance: Array
 
     @property
-    def total(self):
+    def total(self) -> Array:
         """bias + variance: E ||f - signal||^2 / n."""
         return self.bias + self.variance
 
 
-def fixed_design(fit: Fit, signal: Array, noise: Array, mean: Array | None = None) -> Risk:
+def fixed_design(fit: Fit, signal: ArrayLike, noise: ArrayLike, mean: ArrayLike | None = None) -> Risk:
     """Risk on the training inputs of models trained as `fit`, over the noise of their targets.  Eqs. (41), (42)
 
     bias = (1/n) [sum_k ||r_k b_k + d_k||^2 + ||outside||^2], variance = (noise/n) sum_k g_k^2, with b = U^T (mean -
@@ -47,7 +47,7 @@ def fixed_design(fit: Fit, signal: Array, noise: Array, mean: Array | None = Non
     return risk_of(checked_fit(fit), parts(fit.flow, signal, mean), noise)
 
 
-def risk_of(fit, parts, noise):
+def risk_of(fit: Fit, parts: tuple[Array, Array, Array], noise: ArrayLike) -> Risk:
     """`fixed_design` from the `parts` that all fits of a flow share."""
     (expected, offset, outside), n = parts, fit.flow.targets.shape[0]
     noise = checked_noise(noise, fit)
@@ -58,7 +58,7 @@ def risk_of(fit, parts, noise):
     return Risk(bias + 0 * variance, variance + 0 * bias)
 
 
-def flip_noise(rate: Array, classes: int) -> Array:
+def flip_noise(rate: ArrayLike, classes: int) -> Array:
     """Variance of one-hot labels flipped at a rate, summed over classes: 1 - (1 - rho)^2 - rho^2/(C - 1).  Eq. (44)
 
     rate: rho in [0, 1], a number or an array of any shape, the probability that a label becomes another class, each of
@@ -72,7 +72,7 @@ def flip_noise(rate: Array, classes: int) -> Array:
     return rate * (2 - rate - rate / others)
 
 
-def flip_mean(one_hot: Array, rate: Array) -> Array:
+def flip_mean(one_hot: ArrayLike, rate: ArrayLike) -> Array:
     """The mean of one-hot labels flipped at a rate, y + rho [(1 - y)/(C - 1) - y]: shrunk towards 1/C.  Eq. (45)
 
     one_hot: (n, C) labels, or class probabilities, rows that add up to 1. rate: rho in [0, 1], a number, as in

@@ -1,19 +1,19 @@
 """Distilling into other features (weak to strong): what `flow.distil` changes, exactly and from the data."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, moved, real_array
+from eigenkd._arrays import moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.fit import Fit
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.change import Change
 from eigenkd.risk.directions import checked_fit, checked_flow, equally_weighted, targets_like
-from eigenkd.risk.estimates import given_noise
+from eigenkd.risk.estimates import given_noise, root
 from eigenkd.risk.mixing import Line
+from eigenkd.typing import Array, ArrayLike
 
 
 @pytree("change", "line", "misfit")
@@ -28,7 +28,7 @@ class Distilled:
 
     change: Change
     line: Line
-    misfit: Any
+    misfit: Array
 
     @property
     def risk(self) -> Array:
@@ -46,8 +46,8 @@ class Distilled:
         return (self.misfit - self.change.value) / 2
 
 
-def distilled(flow: LinearFlow, teacher: Fit, student: Filter, signal: Array, noise: Array, mean: Array | None = None
-              ) -> Distilled:
+def distilled(flow: LinearFlow, teacher: Fit, student: Filter, signal: ArrayLike, noise: ArrayLike,
+              mean: ArrayLike | None = None) -> Distilled:
     """The risk of flow.distil(teacher, student) on the training inputs, over the noise of the labels.  Eqs. (105)-(107)
 
     flow: of the student's features. teacher: a `Fit` of the same samples, of any flow, with single numbers as
@@ -84,7 +84,7 @@ def distilled(flow: LinearFlow, teacher: Fit, student: Filter, signal: Array, no
     return Distilled(change, line, per_sample(taught - both, taught - both) + noise * unfollowed / n)
 
 
-def estimated_distilled(flow: LinearFlow, teacher: Fit, student: Filter, noise: Array | None = None) -> Distilled:
+def estimated_distilled(flow: LinearFlow, teacher: Fit, student: Filter, noise: ArrayLike | None = None) -> Distilled:
     """The same from the data, unbiased given the noise of the labels (Stein's estimate).  Eqs. (108), (109)
 
     noise: their variance, summed over outputs; `noise_variance` of the student's flow where it is None. The standard
@@ -106,7 +106,7 @@ def estimated_distilled(flow: LinearFlow, teacher: Fit, student: Filter, noise: 
     form, trace = parts.quadratic(y)  # y' Q^2 y and tr Q^2 of the quadratic form that A is
     least = 2 * noise**2 / m * trace
     found = 4 * noise / m * form - least
-    error = xp.sqrt(xp.where(found > least, found, least) / n**2 + (slope * spread) ** 2)
+    error = root(xp.where(found > least, found, least) / n**2 + (slope * spread) ** 2)
     line = Line(noise, (per_sample(y - alone, y - alone), 2 * df[2] / n - 1),
                 (per_sample(alone - y, alone - both), (df[2] - df[0]) / n),
                 (per_sample(alone - both, alone - both), 0 * A))

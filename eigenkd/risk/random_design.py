@@ -7,24 +7,24 @@ mixtures follow as sums over complex penalties. Sec. 20, docs/theory.md.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd._arrays import Array, constant, is_concrete, leading, moved, real_array
+from eigenkd._arrays import constant, is_concrete, leading, moved, real_array
 from eigenkd._pytrees import mapped, pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.filters.resolvents import NoResolvents, groups
 from eigenkd.risk.change import Change
 from eigenkd.risk.mixing import Line
+from eigenkd.typing import Array, ArrayLike, Pair
 
-FIXED, NEWTON = 20, 24  # iterations for the effective penalty; at most 20 of Newton's were needed
+FIXED, NEWTON = 4, 14  # iterations for the effective penalty
 
 
-def random_design(eigenvalues: Array, coefficients: Array, n: int, noise: Array, unexplained: Array = 0.0
-                  ) -> "RandomDesign":
+def random_design(eigenvalues: ArrayLike, coefficients: ArrayLike, n: int, noise: ArrayLike,
+                  unexplained: ArrayLike = 0.0) -> "RandomDesign":
     """Risks on new inputs of models trained on n random samples, in the limit of large n and p.  Eqs. (89)-(92)
 
     eigenvalues: (p,) >= 0, of the covariance of the inputs, in any order. coefficients: (p,) or (p, m), the components
@@ -67,21 +67,21 @@ class RandomDesign:
     Times and penalties are those of K = X X^T, as for `linear_flow` on n samples.
     """
 
-    eigenvalues: Any
-    energy: Any
-    noise: Any
-    unexplained: Any
+    eigenvalues: Array
+    energy: Array
+    noise: Array
+    unexplained: Array
     n: int
 
-    def teacher(self, time: Array) -> "DesignFit":
+    def teacher(self, time: ArrayLike) -> "DesignFit":
         """Trained on the labels for `time` >= 0."""
         return self.fit(filters.flow(time))
 
-    def student(self, time: Array, teacher_time: Array) -> "DesignFit":
+    def student(self, time: ArrayLike, teacher_time: ArrayLike) -> "DesignFit":
         """Trained for `time` on the outputs of a teacher stopped at `teacher_time`."""
         return self.fit(filters.flow(time) @ filters.flow(teacher_time))
 
-    def ridge(self, strength: Array) -> "DesignFit":
+    def ridge(self, strength: ArrayLike) -> "DesignFit":
         """Ridge regression with penalty (strength/2) ||b||^2."""
         return self.fit(filters.ridge(strength))
 
@@ -96,10 +96,7 @@ class RandomDesign:
         student, teacher = filter_named("student", student), filter_named("teacher", teacher)
         design = self._moved(student @ teacher)
         alone, taught = _nodes(design, student), _nodes(design, student @ teacher)
-        xp = array_namespace(alone[0])
-        shape = np.broadcast_shapes(tuple(alone[0].shape[:-1]), tuple(taught[0].shape[:-1]))
-        between = tuple(xp.concat([xp.broadcast_to(part, (*shape, part.shape[-1])) for part in pair], axis=-1)
-                        for pair in ((alone[0], -taught[0]), (alone[1], taught[1])))
+        between = _difference(alone, taught)
         risk = _cross(design, alone, alone)
         return Line(design.noise, (risk[0] + design.unexplained, risk[1]), _cross(design, alone, between),
                     _cross(design, between, between))
@@ -110,13 +107,13 @@ class RandomDesign:
         A, B = (a - b for a, b in zip(taught.parts, alone.parts))
         return Change(self.noise, (A, B), 0 * A)
 
-    def effective_penalty(self, strength: Array) -> Array:
+    def effective_penalty(self, strength: ArrayLike) -> Array:
         """kappa(mu) of Eq. (89): on the population, ridge regression with this penalty shrinks as mu does on n
         samples."""
         mu = real_array("strength", strength, nonnegative=True)
         design = mapped(self, lambda array, _: moved(array, leading(self.eigenvalues, mu)))
         mu = real_array("strength", mu, like=design.eigenvalues)
-        return array_namespace(mu).real(_kappa(design, mu + 0j))
+        return _improved(design, array_namespace(mu).real(_kappa(design, mu + 0j)), mu)
 
     def _moved(self, filter):
         like = leading(self.eigenvalues, *filter.parameters)
@@ -133,15 +130,15 @@ class DesignFit:
 
     design: RandomDesign
     filter: Filter
-    parts: tuple
+    parts: Pair
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"DesignFit({self.filter!r}, n={self.design.n})"
 
     @property
     def variance(self) -> Array:
         """What the noise of the labels adds to the risk."""
-        return self.design.noise * self.parts[1] + 0 * self.parts[0]
+        return _times(self.design.noise, self.parts[1])
 
     @property
     def bias(self) -> Array:
@@ -155,7 +152,8 @@ class DesignFit:
 
 
 def _nodes(design, filter):
-    """(weights, kappa) (..., J) of the residual: complex, half of the contours."""
+    """(weights (..., J), left (..., J, p), learned (..., J, p)) of the residual: complex, half of the contours, and one
+    node for all that is at u = inf."""
     try:
         sums = groups(filter, design.eigenvalues)
     except NoResolvents as error:
@@ -163,53 +161,126 @@ def _nodes(design, filter):
                          f"{filter!r} (because of {error}); for gradient descent use the flow of time = learning_rate "
                          f"* steps") from error
     xp = array_namespace(design.eigenvalues)
-    rows = [(group.weight[..., None] * (group.omega[0] + 1j * group.omega[1]), _penalties(group, design))
-            for group in sums]
+    rows, endless = [], 0.0
+    for group in sums:
+        weight = group.weight[..., None] * (group.omega[0] + 1j * group.omega[1])
+        last = xp.isinf(group.u)[..., None]
+        rows.append((xp.where(last, 0j, weight), _inverse_penalties(group, design)))
+        endless = endless + xp.where(last, xp.sum(xp.real(weight), axis=-1)[..., None], 0.0)
     shape = np.broadcast_shapes(*(tuple(part.shape[:-1]) for row in rows for part in row))
-    weights, penalties = (xp.concat([xp.broadcast_to(row[i], (*shape, row[i].shape[-1])) for row in rows], axis=-1)
-                          for i in (0, 1))
-    return weights, _kappa(design, penalties)
+    weights, w = (xp.concat([xp.broadcast_to(row[i], (*shape, row[i].shape[-1])) for row in rows], axis=-1)
+                  for i in (0, 1))
+    lam, k = design.eigenvalues, _limit(design)
+    product = lam * w[..., None]
+    left, learned = 1 / (1 + product), product / (1 + product)
+    last = xp.where(lam > 0, k / xp.where(lam > 0, lam + k, 1.0), 1.0)
+    left, learned = (xp.concat([part, xp.broadcast_to(end + 0j, (*shape, 1, end.shape[0]))], axis=-2)
+                     for part, end in ((left, last), (learned, 1 - last)))
+    return xp.concat([weights, xp.broadcast_to(endless + 0j, (*shape, 1))], axis=-1), left, learned
 
 
-def _penalties(group, design):
-    """p = z/u (..., J): 0 at u = inf; at u = 0 so large that nothing is learned."""
-    xp, u = array_namespace(group.u), group.u[..., None]
-    most = design.n * xp.max(design.eigenvalues) / xp.finfo(u.dtype).eps
-    scale = xp.where(u * most > 1, 1 / xp.where(u * most > 1, u, 1.0), most)
-    return (group.z[0] + 1j * group.z[1]) * scale
+def _difference(first, second):
+    """Nodes of the difference of two residuals."""
+    (v, *parts), (w, *others), xp = first, second, array_namespace(first[0])
+    shape = np.broadcast_shapes(tuple(v.shape[:-1]), tuple(w.shape[:-1]))
+    pairs = ((v, -w), *zip(parts, others))
+    return tuple(xp.concat([xp.broadcast_to(part, (*shape, *part.shape[len(part.shape) - own:])) for part in pair],
+                           axis=-own) for own, pair in zip((1, 2, 2), pairs))
+
+
+def _inverse_penalties(group, design):
+    """1/kappa (..., J) at the penalties p = z/u: 0 at u = 0; any number at u = inf.  Eq. (89)
+
+    A last step of Newton's method, for d/kappa = c (n - sum_j lam_j/(lam_j + kappa)) with d/c = p, has the derivatives
+    at u = 0 too.
+    """
+    lam, xp = design.eigenvalues, array_namespace(group.u)
+    u = xp.where(xp.isinf(group.u), 1.0, group.u)[..., None]
+    z, least = group.z[0] + 1j * group.z[1], design.n * xp.max(constant(lam))
+    some, large = u > 0, u * least > 1
+    c = xp.where(large, 1 / least, u)
+    d = z * xp.where(large, 1 / xp.where(large, u * least, 1.0), 1.0)
+    start = xp.where(some, 1 / _kappa(design, z / xp.where(some, u, 1 / least)), 0.0)
+    kept = 1 / (1 + lam * start[..., None])
+    excess = design.n - _rank(lam)
+    miss = d * start - c * (excess + xp.sum(xp.where(lam > 0, kept, 0.0), axis=-1))
+    return start - miss / (d + c * xp.sum(lam * kept**2, axis=-1))
+
+
+def _rank(lam):
+    return array_namespace(lam).sum(array_namespace(lam).astype(lam > 0, lam.dtype))
 
 
 def _kappa(design, p):
     """The solution of p = kappa (n - sum_j lam_j/(lam_j + kappa)) that continues the one for p > 0.  Eq. (89)
 
-    A contraction towards it, then Newton's method, whose last step has the derivatives. With fewer features than
-    samples it vanishes with the penalty.
+    A contraction towards it, then Newton's method for logarithms: of both sides, or, with more features than samples,
+    of sum_j lam_j/(lam_j + kappa) + p/kappa = n, as then kappa > 0 where p = 0. The solution is the only one whose
+    angle lies between 0 and that of p. Without derivatives.
     """
-    n, xp = design.n, array_namespace(p)
-
-    def improved(kappa, p, lam):
-        share = lam / (lam + kappa[..., None])
-        return kappa - (kappa * (n - xp.sum(share, axis=-1)) - p) / (n - xp.sum(share**2, axis=-1))
-
-    fixed, lam = constant(p), constant(design.eigenvalues)
-    kappa = fixed / n + xp.sum(lam) / n
+    n, xp, p, lam = design.n, array_namespace(p), constant(p), constant(design.eigenvalues)
+    excess, kappa = n - _rank(lam), p / n + xp.sum(lam) / n
     for _ in range(FIXED):
-        kappa = fixed / n + xp.sum(lam * kappa[..., None] / (lam + kappa[..., None]), axis=-1) / n
+        kappa = p / n + xp.sum(lam * kappa[..., None] / (lam + kappa[..., None]), axis=-1) / n
+    some = p != 0
+    angle = xp.imag(xp.log(xp.where(some, p, 1.0)))
+    least, most = xp.minimum(angle, 0 * angle), xp.maximum(angle, 0 * angle)
     for _ in range(NEWTON):
-        kappa = improved(kappa, fixed, lam)
-    return improved(kappa, p, design.eigenvalues)
+        share = lam / (lam + kappa[..., None])
+        left = xp.where(lam > 0, kappa[..., None] / (lam + kappa[..., None]), 0.0)
+        learned = xp.sum(share, axis=-1) + p / kappa
+        wide = xp.log(learned / n) * learned / (xp.sum(share * left, axis=-1) + p / kappa)
+        slope, rest = excess + xp.sum(left * (1 + share), axis=-1), excess + xp.sum(left, axis=-1)
+        tall = xp.log(xp.where(some, kappa * rest / xp.where(some, p, 1.0), 1.0)) * rest / slope
+        log = xp.log(kappa) + xp.where(excess < 0, wide, -tall)
+        kappa = xp.exp(xp.real(log) + 1j * xp.minimum(xp.maximum(xp.imag(log), least), most))
+    return kappa
+
+
+def _limit(design):
+    """kappa where the penalty vanishes: 0 unless there are more features than samples; with derivatives."""
+    lam, xp = design.eigenvalues, array_namespace(design.eigenvalues)
+    return _improved(design, xp.real(_kappa(design, 0j * lam[:1]))[0], 0.0)
+
+
+def _improved(design, kappa, p):
+    """A real kappa after one more step of Newton's method, which has the derivatives; 0 where p = 0 and p <= n."""
+    lam, xp = design.eigenvalues, array_namespace(design.eigenvalues)
+    excess = design.n - _rank(lam)
+    kappa = xp.where((p == 0) & (excess >= 0), 0.0, kappa)
+    total = xp.where(lam > 0, lam + kappa[..., None], 1.0)
+    left = xp.where(lam > 0, kappa[..., None] / total, 0.0)
+    slope = excess + xp.sum(left * (1 + lam / total), axis=-1)
+    miss = kappa * (excess + xp.sum(left, axis=-1)) - p
+    return kappa - xp.where(slope > 0, miss / xp.where(slope > 0, slope, 1.0), 0.0)
 
 
 def _cross(design, first, second):
-    """(bias, per unit of noise) (...,) of the cross risk of two residuals.  Eqs. (90)-(92)"""
-    (v, k), (w, l), lam = first, second, design.eigenvalues
+    """(bias, per unit of noise) (...,) of the cross risk of two residuals; infinite without end on as many features as
+    samples.  Eqs. (90)-(92)"""
+    (v, left, learned), (w, right, others), lam = first, second, design.eigenvalues
     xp, n = array_namespace(lam), design.n
-    w, l = (xp.concat([values, xp.conj(values)], axis=-1) for values in (w, l))
-    left = k[..., None] / (lam + k[..., None])  # (..., J, p): shares that are not learned
-    right = xp.matrix_transpose(l[..., None] / (lam + l[..., None]))
-    signal = left @ (right * (lam * design.energy)[:, None])
-    both = (1 - left) @ (1 - right)  # df2
-    rest = n - both
-    bias, noise = (n * signal + design.unexplained[..., None, None] * both) / rest, both / rest
-    return tuple(xp.real(xp.sum(v[..., :, None] * w[..., None, :] * part, axis=(-2, -1))) / 2
-                 for part in (bias, noise))
+    w, right, others = (xp.concat([part, xp.conj(part)], axis=axis) for part, axis in
+                        ((w, -1), (right, -2), (others, -2)))
+    signal = left @ xp.matrix_transpose(right * (lam * design.energy))
+    both = learned @ xp.matrix_transpose(others)  # df2
+    left, right = (xp.where(lam > 0, part, 0.0) for part in (left, right))
+    rest = n - _rank(lam) - left @ xp.matrix_transpose(right)  # n - df2 where nothing cancels
+    rest = rest + xp.sum(left, axis=-1)[..., :, None] + xp.sum(right, axis=-1)[..., None, :]
+    full = rest == 0
+    rest = xp.where(full, 1.0, rest)
+    noise, weight = xp.where(full, xp.inf + 0j, both / rest), v[..., :, None] * w[..., None, :]
+    noise = xp.where(full & (weight == 0), 0j, noise)
+
+    def summed(part):
+        products = xp.real(weight) * xp.real(part) - xp.imag(weight) * xp.imag(part)  # inf has no imaginary part
+        return xp.sum(products, axis=(-2, -1)) / 2
+
+    bias, noise = summed(n * signal / rest), summed(noise)
+    return bias + _times(design.unexplained, noise), noise
+
+
+def _times(variance, unit):
+    """variance * unit, 0 where there is none of an infinite unit."""
+    xp = array_namespace(unit)
+    return variance * xp.where(xp.isinf(unit) & (variance == 0), 0.0, unit)

@@ -4,6 +4,7 @@ Parameters that a grid point has at a limit (0 or inf; 0 or 1 of a weight) stay 
 never worse than the best grid point, nor than the starts that a caller gives.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 from math import comb, inf, log
@@ -24,17 +25,17 @@ class Axis:
     high: float
     limits = (0.0, inf)
 
-    def coordinate(self, value):
+    def coordinate(self, value: float | np.ndarray) -> np.ndarray:
         return np.log(value)
 
-    def value(self, coordinate):
+    def value(self, coordinate: float | np.ndarray) -> np.ndarray:
         return np.exp(coordinate)
 
-    def most(self):
+    def most(self) -> int:
         """The largest useful number of grid points on this axis."""
         return max(2, round(PER_DECADE * log(self.high / self.low) / log(10)))
 
-    def grid(self, points):
+    def grid(self, points: int) -> np.ndarray:
         """(points + 2,) values in increasing order, limits included."""
         inner = np.linspace(self.coordinate(self.low), self.coordinate(self.high), points)
         return np.concatenate([self.limits[:1], self.value(inner), self.limits[1:]])
@@ -48,30 +49,30 @@ class ShareAxis(Axis):
     high: float = 1 - 1e-4
     limits = (0.0, 1.0)
 
-    def coordinate(self, value):
+    def coordinate(self, value: float | np.ndarray) -> np.ndarray:
         return np.log(value) - np.log1p(-value)
 
-    def value(self, coordinate):
+    def value(self, coordinate: float | np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-coordinate))
 
-    def most(self):
+    def most(self) -> int:
         return 11
 
 
 class Objective:
     """A function of points (G, d) that counts its evaluations; NaN becomes infinite."""
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
         self.function, self.evaluations = function, 0
 
-    def __call__(self, points):
+    def __call__(self, points: np.ndarray) -> np.ndarray:
         points = np.atleast_2d(points)
         self.evaluations += len(points)
         values = np.asarray(self.function(points), dtype=float)
         return np.where(np.isnan(values), np.inf, values)
 
 
-def grid(axes, budget, interchangeable):
+def grid(axes: Sequence[Axis], budget: int, interchangeable: int) -> tuple[np.ndarray, np.ndarray]:
     """(points (G, d), places (G, d) on the axes): as many on every axis as a budget of points allows.
 
     interchangeable: 1 or -1 keeps of every set of values one order, rising or falling.
@@ -92,7 +93,8 @@ def _size(axes, points, interchangeable):
     return comb(lengths[0] + len(axes) - 1, len(axes)) if interchangeable else int(np.prod(lengths))
 
 
-def smooth(objective, axes, starts, budget, interchangeable):
+def smooth(objective: Objective, axes: Sequence[Axis], starts: Sequence[np.ndarray], budget: int,
+           interchangeable: int) -> tuple[np.ndarray, float]:
     """(point, value): grid, and L-BFGS-B from its best points and from `starts` (points of this space)."""
     points, places = grid(axes, budget, interchangeable)
     values = objective(points)
@@ -106,7 +108,8 @@ def smooth(objective, axes, starts, budget, interchangeable):
     return _at_limits(objective, axes, *min(found, key=lambda pair: pair[1]))
 
 
-def stepwise(objective, axes, starts, budget, interchangeable, rounds=3):
+def stepwise(objective: Objective, axes: Sequence[Axis], starts: Sequence[np.ndarray], budget: int,
+             interchangeable: int, rounds: int = 3) -> tuple[np.ndarray, float]:
     """(point, value) of a function that is constant in pieces: the grid, then finer ones around its best point."""
     points, places = grid(axes, budget, interchangeable)
     values = objective(points)

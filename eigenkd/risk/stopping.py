@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from eigenkd._arrays import Array, moved, real_array, to_numpy
+from eigenkd._arrays import moved, real_array, to_numpy
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.directions import checked_flow, checked_values, split
+from eigenkd.typing import Array, ArrayLike
 
 STEPS = 500  # of Newton's method, which takes about six, and about one a decade of eigenvalues at worst
 
 
-def time_to_loss(flow: LinearFlow, loss: Array) -> Array:
+def time_to_loss(flow: LinearFlow, loss: ArrayLike) -> Array:
     """The time at which a teacher's training loss (1/n) ||y - f||^2, that of `training_loss`, is `loss`.  Eq. (46)
 
     Newton's method for log sum_k ||c_k||^2 exp(-2 t lam_k) = log (n loss - ||outside||^2), from t = 0: the left side is

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
 from eigenkd._pytrees import mapped
 from eigenkd.flow import Fit, LinearFlow
 from eigenkd.risk import held_out, search
@@ -15,6 +16,7 @@ from eigenkd.risk.directions import checked_flow, checked_values, of_targets, pa
 from eigenkd.risk.families import axes_of, family_of
 from eigenkd.risk.left_out import gcv_of, left_out_of
 from eigenkd.risk.noise import risk_of
+from eigenkd.typing import ArrayLike
 
 NEEDS = {"gcv": (), "loo": (), "sure": ("noise",), "risk": ("signal", "noise"), "squared": ("validation",),
          "error": ("validation",)}
@@ -39,13 +41,13 @@ class Tuned:
     value: float
     evaluations: int
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parameters = ", ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
         return f"Tuned({self.family}: {parameters}; {self.criterion}={self.value:.6g}, {self.evaluations} evaluations)"
 
 
 def tune(flow: LinearFlow, family: str = "student", criterion: str | None = None, *, noise: float | None = None,
-         signal: Array | None = None, mean: Array | None = None, validation: tuple | None = None,
+         signal: ArrayLike | None = None, mean: ArrayLike | None = None, validation: tuple | None = None,
          generations: int = 3) -> Tuned:
     """The parameters of a family of models that minimise a criterion, and the model that they give.  Sec. 9
 
@@ -82,8 +84,8 @@ def tune(flow: LinearFlow, family: str = "student", criterion: str | None = None
 
 
 def tune_each(flow: LinearFlow, families: Sequence[str] | str = ("teacher", "ridge", "student", "chain", "mixture"),
-              criterion: str | None = None, *, noise: float | None = None, signal: Array | None = None,
-              mean: Array | None = None, validation: tuple | None = None, generations: int = 3) -> dict[str, Tuned]:
+              criterion: str | None = None, *, noise: float | None = None, signal: ArrayLike | None = None,
+              mean: ArrayLike | None = None, validation: tuple | None = None, generations: int = 3) -> dict[str, Tuned]:
     """{name: Tuned} of several families by one criterion: as `tune` for each, but a family inside several of them is
     searched once. families: their names, or one."""
     flow = checked_values(checked_flow(flow))
@@ -119,9 +121,9 @@ class _Task:
 
     flow: LinearFlow
     criterion: str
-    function: Callable
+    function: Callable[..., Any]
     samples: int
-    found: dict
+    found: dict[Any, Any]
 
     def search(self, family):
         """((point, value), evaluations). Families inside are searched first; their optima are starts."""

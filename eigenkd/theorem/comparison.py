@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -11,9 +11,13 @@ from eigenkd import filters
 from eigenkd._arrays import is_concrete, leading, moved
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, Overshoot, filter_named
-from eigenkd.theorem.matching import eigenvalues_of, matched_strength, matched_time, pivot_index
+from eigenkd.theorem.matching import FlowOrEigenvalues, eigenvalues_of, matched_strength, matched_time, pivot_index
+from eigenkd.typing import Array, ArrayLike
 
-LEARNERS = {filters.flow: matched_time, filters.ridge: matched_strength}
+Learner: TypeAlias = Callable[..., Filter]
+Matched: TypeAlias = Callable[[Filter, ArrayLike], Array]
+
+LEARNERS: dict[Learner, Matched] = {filters.flow: matched_time, filters.ridge: matched_strength}
 
 
 @pytree(*["matched", "direction", "difference", "resolved", "holds", "fails"])
@@ -29,16 +33,16 @@ class Comparison:
     fails (..., k): whether it is resolved and on the other side.
     """
 
-    matched: Any
-    direction: Any
-    difference: Any
-    resolved: Any
-    holds: Any
-    fails: Any
+    matched: Array
+    direction: Array
+    difference: Array
+    resolved: Array
+    holds: Array
+    fails: Array
 
 
-def compare_gains(flow_or_eigenvalues: Any, filter: Filter, pivot: int = 0,
-                  learner: Callable = filters.flow) -> Comparison:
+def compare_gains(flow_or_eigenvalues: FlowOrEigenvalues, filter: Filter, pivot: int = 0,
+                  learner: Learner = filters.flow) -> Comparison:
     """Compare any filter with the one-hot learner matched at the pivot, by subtraction as far as float64 resolves it.
 
     filter: any filter: labels mixed in, generations of different kinds, momentum, a teacher that still learns. learner:

@@ -15,6 +15,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd.filters.elementary import log1mexp, log1p
+from eigenkd.typing import Array
 
 # Panels of Gauss-Legendre quadrature for d in [0, 64]. The integrand's singularities lie at height pi over d = -z0,
 # which is below log 2 unless the whole range is: a panel may grow with its distance from 0. Beyond, two exponentials.
@@ -22,7 +23,7 @@ EDGES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
-def log_gap(lam, pivot, student_time, teacher_time):
+def log_gap(lam: Array, pivot: Array, student_time: Array, teacher_time: Array) -> Array:
     """log |gap|, within 1e-12 max(1, |log gap|) for all finite times and ratios of eigenvalues; -inf for a gap of 0.
 
     lam: eigenvalues; pivot: the pivot's eigenvalue > 0; the times >= 0; arrays that broadcast. The gap is 0 at
@@ -31,7 +32,7 @@ def log_gap(lam, pivot, student_time, teacher_time):
     return _on_both_sides(_log_gap_below, lam, pivot, student_time, teacher_time)
 
 
-def log_margin(lam, pivot, student_time, teacher_time):
+def log_margin(lam: Array, pivot: Array, student_time: Array, teacher_time: Array) -> Array:
     """log of a certified lower bound of |gap|, never above the gap.  Eqs. (29), (30)
 
     Lowered by the rounding error of its own evaluation. Arguments as `log_gap`.
@@ -57,7 +58,7 @@ def _on_both_sides(log_below, lam, pivot, student_time, teacher_time):
     return xp.where(nothing, -xp.inf, xp.where(lam > pivot, above, below))
 
 
-def log_common_residual(x, y):
+def log_common_residual(x: Array, y: Array) -> Array:
     """log r, r = a + b - ab, a = exp(-x), b = exp(-y): the common residual of teacher and student at the pivot."""
     xp = array_namespace(x, y)
     log_gain = log1mexp(x) + log1mexp(y)

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import log
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from eigenkd import filters
-from eigenkd._arrays import Array, is_concrete, leading, moved, real_array
+from eigenkd._arrays import is_concrete, leading, moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, Leaf, check_shapes
 from eigenkd.filters.elementary import log1mexp, product
 from eigenkd.theorem import gap, penalty
-from eigenkd.theorem.matching import eigenvalues_of, pivot_index
+from eigenkd.theorem.matching import FlowOrEigenvalues, eigenvalues_of, pivot_index
 from eigenkd.theorem.penalty import log_sum
+from eigenkd.typing import Array, ArrayLike
 
-KINDS = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",): "ridge"}
+KINDS: dict[tuple[str, ...], str] = {("time",): "flow", ("learning_rate", "steps"): "descent", ("strength",): "ridge"}
 
 
 @pytree(*["matched_time", "direction", "log_gap", "log_margin", "holds"])
@@ -38,14 +38,15 @@ class Check:
     or inf, a single generation, no penalty): the theorem says nothing there.
     """
 
-    matched_time: Any
-    direction: Any
-    log_gap: Any
-    log_margin: Any
-    holds: Any
+    matched_time: Array
+    direction: Array
+    log_gap: Array
+    log_margin: Array
+    holds: Array
 
 
-def check(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, pivot: int = 0) -> Check:
+def check(flow_or_eigenvalues: FlowOrEigenvalues, student_time: ArrayLike, teacher_time: ArrayLike,
+          pivot: int = 0) -> Check:
     """Decide Theorem 4.1 and its pivot form for a student of time s of a teacher stopped at T.  Eqs. (25)-(30)
 
     flow_or_eigenvalues: what linear_flow or kernel_flow returned, or eigenvalues (k,) >= 0 of K in any order.
@@ -65,7 +66,7 @@ def check(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, pi
     return check_generations(flow_or_eigenvalues, [filters.flow(time) for time in times], pivot)
 
 
-def check_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], pivot: int = 0) -> Check:
+def check_generations(flow_or_eigenvalues: FlowOrEigenvalues, generations: Sequence[Filter], pivot: int = 0) -> Check:
     """Decide the theorem for the last of several generations, against the one-hot learner that `learner` names.
 
     generations: filters, the first trained on the labels, each next one on the outputs of the one before:
@@ -82,10 +83,11 @@ def check_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], p
     [ True  True  True] 0.303
     """
     lam = eigenvalues_of(flow_or_eigenvalues)
-    kind, kinds = learner(generations), [KINDS[one.names] for one in generations]
-    lam = moved(lam, leading(lam, *(a for one in generations for a in one.arguments)))
+    kind, leaves = learner(generations), [one for one in generations if isinstance(one, Leaf)]
+    kinds = [KINDS[one.names] for one in leaves]
+    lam = moved(lam, leading(lam, *(a for one in leaves for a in one.arguments)))
     xp = array_namespace(lam)
-    arguments = _arguments(generations, lam)
+    arguments = _arguments(leaves, lam)
     pivot = pivot_index(pivot, lam)
     with np.errstate(divide="ignore", under="ignore", over="ignore", invalid="ignore"):
         _check_rates(kinds, arguments, lam)
@@ -94,7 +96,7 @@ def check_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], p
             teacher = filters.ridge(matched[..., 0]).log_gain(lam)
         else:
             # Steps of descent are a flow in -log(1 - eta lam), which has a unit of time for every step.
-            scale = lam if kind == "flow" else _per_step(lam, generations[0].arguments[0], pivot)
+            scale = lam if kind == "flow" else _per_step(lam, leaves[0].arguments[0], pivot)
             matched, log_gap, log_margin = _flow_gap(scale, scale[pivot], [amounts[-1] for amounts in arguments])
             teacher = log1mexp(product(matched, scale))
         direction = xp.sign(lam - lam[pivot])
@@ -105,7 +107,7 @@ def check_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], p
     return Check(matched[..., 0], xp.astype(direction, xp.int32), log_gap, log_margin, holds)
 
 
-def learner(generations):
+def learner(generations: Sequence[Filter]) -> str:
     """The one-hot learner that generations are matched with: "flow", "descent" at their one rate, or "ridge".
 
     Raises TypeError for what are no generations of flow, descent and ridge regression.
@@ -116,10 +118,11 @@ def learner(generations):
         if not isinstance(one, Leaf) or one.names not in KINDS:
             raise TypeError(f"generations[{i}]: expected filters.flow(time), filters.descent(learning_rate, steps) or "
                             f"filters.ridge(strength), got {one!r}; for other filters use theorem.compare_gains")
-    check_shapes([a for one in generations for a in one.parameters])
-    kinds = {KINDS[one.names] for one in generations}
+    leaves = [one for one in generations if isinstance(one, Leaf)]
+    check_shapes([a for one in leaves for a in one.parameters])
+    kinds = {KINDS[one.names] for one in leaves}
     if kinds == {"descent"}:
-        rates = [one.arguments[0] for one in generations]
+        rates = [one.arguments[0] for one in leaves]
         return "ridge" if any(r.ndim != 0 or bool(r != rates[0]) for r in rates) else "descent"
     return "flow" if kinds == {"flow"} else "ridge"
 

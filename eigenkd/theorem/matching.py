@@ -1,14 +1,19 @@
 """The one-hot learner that has a filter's gain along one eigendirection: its time, or its penalty."""
 
+from typing import TypeAlias
+
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import Array, is_concrete, moved, real_array
+from eigenkd._arrays import is_concrete, moved, real_array
 from eigenkd.filters import Filter
 from eigenkd.flow import Fit, LinearFlow
 from eigenkd.spectrum import Spectrum
+from eigenkd.typing import Array, ArrayLike
+
+FlowOrEigenvalues: TypeAlias = LinearFlow | Spectrum | ArrayLike
 
 
-def matched_time(filter: Filter, lam: Array) -> Array:
+def matched_time(filter: Filter, lam: ArrayLike) -> Array:
     """The time at which a teacher, trained on the labels, has the gain filter(lam): t = -log r(lam) / lam.  Eq. (25)
 
     filter: any filter with a gain in [0, 1]; for a product of flows the effective time never decreases with lam and
@@ -25,7 +30,7 @@ def matched_time(filter: Filter, lam: Array) -> Array:
     return -log_residual / moved(real_array("lam", lam), log_residual)
 
 
-def matched_strength(filter: Filter, lam: Array) -> Array:
+def matched_strength(filter: Filter, lam: ArrayLike) -> Array:
     """The penalty with which ridge regression on the labels has the gain filter(lam): mu = lam r/g.  Eq. (32)
 
     Arguments, shapes and errors as `matched_time`; 0 where the residual is 0, inf where the gain is. For a product of
@@ -36,14 +41,14 @@ def matched_strength(filter: Filter, lam: Array) -> Array:
     return moved(real_array("lam", lam), log_odds) * array_namespace(log_odds).exp(log_odds)
 
 
-def positive(lam):
+def positive(lam: ArrayLike) -> Array:
     lam = real_array("lam", lam, nonnegative=True)
     if is_concrete(lam) and bool(array_namespace(lam).any(lam == 0)):
         raise ValueError("lam: expected positive eigenvalues, got 0; along a null direction nothing is ever learned")
     return lam
 
 
-def eigenvalues_of(flow_or_eigenvalues):
+def eigenvalues_of(flow_or_eigenvalues: FlowOrEigenvalues) -> Array:
     """Eigenvalues (k,) from what linear_flow or kernel_flow returned, or as they are."""
     if hasattr(flow_or_eigenvalues, "top_eigenpairs"):
         raise TypeError("flow_or_eigenvalues: expected a factorised flow or eigenvalues, got a matrix-free flow; pass "
@@ -57,7 +62,7 @@ def eigenvalues_of(flow_or_eigenvalues):
     return real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,), nonnegative=True)
 
 
-def pivot_index(pivot, lam):
+def pivot_index(pivot: int, lam: Array) -> int:
     """The index of the pivot, checked: of one of the eigenvalues lam (k,), and not a null one."""
     k = lam.shape[0]
     if isinstance(pivot, bool) or not hasattr(pivot, "__index__"):

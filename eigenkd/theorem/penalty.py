@@ -9,13 +9,14 @@ and the difference of the M is a sum of positive terms, generation by generation
 are logarithms of odds o = M/lam = (1 - g)/g, which neither overflow nor lose digits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from array_api_compat import array_namespace
 
 from eigenkd import filters
 from eigenkd.filters.elementary import log1p, mean_decay, product
+from eigenkd.typing import Array
 
 TERMS = 20  # of series for arguments below 1
 
@@ -28,21 +29,21 @@ class Odds:
     placeholders.
     """
 
-    log_here: Any
-    log_there: Any
-    there: Any
-    apart: Any
-    unlearned: Any
+    log_here: Array
+    log_there: Array
+    there: Array
+    apart: Array
+    unlearned: Array
 
 
-def log_gap(lam, pivot, generations):
+def log_gap(lam: Array, pivot: Array, generations: Sequence[tuple[str, Sequence[Array]]]) -> tuple[Array, Array, Array]:
     """(matched penalty, log gap, log margin), (..., 1), (..., k), (..., k).  Eqs. (32), (33)
 
     lam (k,), pivot: eigenvalues. generations: pairs of a kind, "flow", "ridge" or "descent", and its parameters
     (..., 1). The gap is 0 at eigenvalues equal to the pivot, at null ones, and where a generation learns nothing.
     """
     xp = array_namespace(lam)
-    same = (lam == pivot) | (lam == 0)
+    same = xp.equal(lam, pivot) | (lam <= 0)
     lam = xp.where(same, pivot / 2, lam)
     odds = [ODDS[kind](lam, pivot, *parameters) for kind, parameters in generations]
     matched, unlearned = xp.zeros_like(odds[0].there), same
@@ -78,7 +79,7 @@ def _log_gap(lam, pivot, odds):
     return difference - student - xp.logaddexp(matched + log_q, total), size
 
 
-def log_sum(a, b):
+def log_sum(a: Array, b: Array) -> Array:
     """log(exp(a) + exp(b)), with derivatives of 0 where both are -inf."""
     xp = array_namespace(a)
     nothing = xp.isinf(a) & xp.isinf(b)
@@ -158,12 +159,12 @@ def _log_odds(v):
     return xp.where(usual, -safe - xp.log(-xp.expm1(-safe)), xp.where(v > 0, -xp.inf, 0.0))
 
 
-def early(v):
+def early(v: Array) -> Array:
     """F(v) = 1 - m(v) >= 0, the mean of 1 - exp(-u) over [0, v]; exp(-v) sum_n (n - 1) v^(n - 1)/n! for small v."""
     return _by_series(v, lambda v: 1 - mean_decay(v), lambda n: n - 1)
 
 
-def late(v):
+def late(v: Array) -> Array:
     """G(v) = m(v) - exp(-v) >= 0, the mean of exp(-u) - exp(-v) over [0, v]; exp(-v) sum_n v^(n - 1)/n! likewise."""
     return _by_series(v, lambda v: mean_decay(v) - array_namespace(v).exp(-v), lambda n: 1)
 

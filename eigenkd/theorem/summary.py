@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from eigenkd import filters
-from eigenkd._arrays import Array, real_array, to_numpy
+from eigenkd._arrays import real_array, to_numpy
 from eigenkd.filters.algebra import Filter
 from eigenkd.table import NONE, Cells, html_table, written
 from eigenkd.theorem.generations import Check, check_generations, learner
-from eigenkd.theorem.matching import eigenvalues_of
+from eigenkd.theorem.matching import FlowOrEigenvalues, eigenvalues_of
+from eigenkd.typing import ArrayLike
 
 ROWS = 12  # a table that fits on a screen
 
@@ -27,9 +28,9 @@ class Report:
     """
 
     check: Check
-    eigenvalues: Any
-    teacher_gain: Any
-    student_gain: Any
+    eigenvalues: np.ndarray
+    teacher_gain: np.ndarray
+    student_gain: np.ndarray
     pivot: int
     student: str
     teacher: str
@@ -40,12 +41,12 @@ class Report:
             raise ValueError(f"rows: expected a whole number from 1 on, got {rows!r}; leave it out for {ROWS}")
         return written(self._cells(rows), format)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.table()
 
     __repr__ = __str__
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return f'<div class="eigenkd">{html_table(self._cells(ROWS))}</div>'
 
     def _cells(self, rows):
@@ -83,7 +84,8 @@ class Report:
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
 
-def report(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, pivot: int = 0) -> Report:
+def report(flow_or_eigenvalues: FlowOrEigenvalues, student_time: ArrayLike, teacher_time: ArrayLike,
+           pivot: int = 0) -> Report:
     """Theorem 4.1 decided for one student, as a table. Arguments and errors are those of `check`, with one s and one T.
 
     Returns a `Report`: print it, or leave it at the end of a notebook's cell.
@@ -99,7 +101,7 @@ def report(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, p
     Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.999995.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """
-    times = {"student_time": student_time, "teacher_time": teacher_time}
+    times: dict[str, Any] = {"student_time": student_time, "teacher_time": teacher_time}
     for name, time in times.items():
         times[name] = time = real_array(name, time, nonnegative=True, finite=False)
         if time.ndim:
@@ -111,7 +113,7 @@ def report(flow_or_eigenvalues: Any, student_time: Array, teacher_time: Array, p
                    teacher=f"stopped at t = {float(found.check.matched_time):.6g}")
 
 
-def report_generations(flow_or_eigenvalues: Any, generations: Sequence[Filter], pivot: int = 0) -> Report:
+def report_generations(flow_or_eigenvalues: FlowOrEigenvalues, generations: Sequence[Filter], pivot: int = 0) -> Report:
     """The theorem decided for the last of several generations, as a table. Arguments and errors: `check_generations`.
 
     Every filter has one number for each parameter. Returns a `Report`.

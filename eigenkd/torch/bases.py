@@ -177,13 +177,15 @@ def _basis(layer, seen):
     if seen[0].ndim != (expected := 2 + len(module.kernel_size)):
         raise ValueError(f"batches: expected {layer.name!r} to take in {expected} dimensions, examples first, got "
                          f"shape {tuple(seen[0].shape)}; pass batches, not single examples")
-    images, shape = torch.cat(seen)[:PATCHED], {"kernel_size": module.kernel_size, "dilation": module.dilation}
+    images = torch.cat(seen)[:PATCHED]
+    shape: dict[str, Any] = {"kernel_size": module.kernel_size, "dilation": module.dilation}
     spans = [(size - 1) * step + 1 for size, step in zip(*shape.values())]
     if any(span > side for span, side in zip(spans, images.shape[2:])):
         images = nn.functional.pad(images, _padding(module))
     if isinstance(module, nn.Conv1d):
         images, shape = images[:, :, None], {key: (1, *size) for key, size in shape.items()}
-    return projection.patch_eigenbasis(images.double().numpy(), **shape, groups=module.groups)
+    return projection.patch_eigenbasis(images.double().numpy(), shape["kernel_size"], dilation=shape["dilation"],
+                                       groups=module.groups)
 
 
 def _padding(convolution):

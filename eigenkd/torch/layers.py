@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -32,21 +32,22 @@ class Layer:
     name: str
     module: nn.Module
     called: nn.Module
-    taken: Callable
+    taken: Callable[..., torch.Tensor]
     acts_on: Literal["features", "patches", "tokens"] = "features"
     tensor: str = "weight"
-    rows: tuple = (0, None)  # begin and end
+    rows: tuple[int, int | None] = (0, None)  # begin and end
     transposed: bool = False
 
-    def matrix(self):
+    def matrix(self) -> torch.Tensor:
         """W (outputs, fan-in) as the layer uses it, detached, a view where it can be; an embedding's acts on one-hot
         tokens."""
         weight = used_weight(self.module, self.tensor)
         return (weight.T if self.transposed else weight.flatten(1))[slice(*self.rows)]
 
-    def check(self):
+    def check(self) -> None:
         """Raises ValueError for a weight that is not a matrix of real numbers in one place."""
-        stored, kind = self.module._parameters.get(self.tensor), _kind(self.module)
+        stored: Any = self.module._parameters.get(self.tensor)
+        kind = _kind(self.module)
         if is_lazy(stored):
             raise ValueError(f"layers: expected layers whose size is known, got {self.name!r}, a {kind} that has not "
                              "seen an input; call the network on a batch first")
@@ -70,7 +71,7 @@ def layer_names(network: nn.Module) -> tuple[str, ...]:
     return tuple(layer.name for layer in _layers(network))
 
 
-def find(network, name):
+def find(network: nn.Module, name: str) -> Layer:
     """The `Layer` of that name, in the network or in what is wrapped there.
 
     Raises ValueError, with those that there are, for another name, and for a weight that cannot be recorded.
@@ -88,7 +89,7 @@ def find(network, name):
     return found
 
 
-def unwrapped(network):
+def unwrapped(network: nn.Module) -> nn.Module:
     """The network inside of torch.compile, DataParallel and DistributedDataParallel."""
     while (inner := _inner(network)) is not None:
         network = inner
@@ -112,13 +113,14 @@ def _modules(network, prefix=""):
 
 def _inside(network, name):
     """The name without the parts that stand for wrappers."""
-    kept, module = [], network
+    kept: list[str] = []
+    module: Any = network
     for part in str(name).split("."):
         if part in ("module", "_orig_mod") and getattr(module, part, None) is (inner := _inner(module)) is not None:
             module = inner
         else:
             kept.append(part)
-            module = getattr(unwrapped(module), "_modules", {}).get(part)
+            module = getattr(unwrapped(module), "_modules", {}).get(part)  # pyrefly: ignore[bad-argument-type]
     return ".".join(kept)
 
 

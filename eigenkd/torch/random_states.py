@@ -1,14 +1,16 @@
 """Random states that are the same after a measurement as before it."""
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch import nn
 
 
 @contextmanager
-def preserved(network, loader=None):
+def preserved(network: nn.Module, loader: object = None) -> Iterator[None]:
     """Restores what Python, NumPy and torch draw from, on the CPU and on the network's GPUs, and the loader's own
     generators: iterating over a DataLoader draws from them even where it does not shuffle.
     """
@@ -27,7 +29,7 @@ def preserved(network, loader=None):
                 own.set_state(state)
 
 
-def drawn(network):
+def drawn(network: nn.Module) -> list[bytes]:
     """The states of torch's generators, as bytes: equal ones before and after say that nothing was drawn."""
     devices = {tensor.device for tensor in network.parameters() if tensor.is_cuda}
     return [torch.get_rng_state().numpy().tobytes(),

@@ -1,13 +1,19 @@
 """Components of layers in the eigenspace of their inputs, step by step. Sec. 4.1, App. D.3, D.7."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from numbers import Integral
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from torch import nn
 
 from eigenkd.projection import Eigenbasis
 from eigenkd.torch.layers import find
+
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
 
 
 class Recorder:
@@ -29,7 +35,8 @@ class Recorder:
     and, when called, for weights that are not finite.
     """
 
-    def __init__(self, network, bases, every=1):
+    def __init__(self, network: nn.Module, bases: Mapping[str, Eigenbasis | Callable[[nn.Module], Eigenbasis]],
+                 every: int = 1) -> None:
         if not isinstance(every, Integral) or every < 1:
             raise ValueError(f"every: expected 1 step or more between records, got {every!r}; pass 1 for each step")
         if not isinstance(bases, Mapping):
@@ -43,7 +50,7 @@ class Recorder:
         for name in bases.keys() - self.late.keys():
             self._look_in(name, bases[name])
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> None:
         if step % self.every:
             return
         for name, layer in self.layers.items():
@@ -53,13 +60,13 @@ class Recorder:
                                  "a smaller one")
             self.rows[name].append(row.cpu())
 
-    def follow(self, optimiser):
+    def follow(self, optimiser: torch.optim.Optimizer) -> "RemovableHandle":
         """Records now and after each step of a torch optimiser; the handle returned has remove()."""
         steps = count(1)
         self(0)
         return optimiser.register_step_post_hook(lambda *_: self(next(steps)))
 
-    def paths(self):
+    def paths(self) -> dict[str, np.ndarray]:
         """name -> (records, 2, k), NumPy: ||W v_k|| of the weights, and of their displacement from the start, in row i
         after i * every steps. Eq. (62). Layers that were never recorded are left out. Bases that were not known are
         computed from the network as it is now."""
@@ -69,11 +76,11 @@ class Recorder:
             del self.late[name]
         return {name: torch.stack(rows).numpy() for name, rows in self.rows.items() if rows}
 
-    def tensors(self):
+    def tensors(self) -> dict[str, torch.Tensor]:
         """All records, as tensors for a checkpoint."""
         return {name: torch.stack(rows) for name, rows in self.rows.items() if rows}
 
-    def restore(self, tensors):
+    def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Resumes from what `tensors` returned."""
         self.rows = {name: list(tensors.get(name, ())) for name in self.rows}
 

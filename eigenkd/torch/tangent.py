@@ -121,7 +121,7 @@ def _by_derivatives(network, inputs, memory):
     def derivatives(part):
         return torch.cat([d.reshape(len(part) * classes, -1) for d in rows(parameters, part).values()], dim=1)
 
-    blocks = [[None] * len(parts) for _ in parts]
+    blocks: list[list[Any]] = [[None] * len(parts) for _ in parts]
     for i, part in enumerate(parts):
         mine = derivatives(part)
         for j in range(i + 1):

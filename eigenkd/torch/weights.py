@@ -1,8 +1,10 @@
 """The weight that a layer uses, read without changing anything that training depends on."""
 
 import copy
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -10,11 +12,12 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from eigenkd.torch.random_states import drawn, preserved
 
+Module = TypeVar("Module", bound=nn.Module)
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @torch.no_grad()
-def used_weight(module, tensor="weight"):
+def used_weight(module: nn.Module, tensor: str = "weight") -> torch.Tensor:
     """The weight that the module would use if it were called now, detached.
 
     Parametrizations (`torch.nn.utils.parametrizations`, custom ones) and the hooks of the old `weight_norm`,
@@ -25,7 +28,8 @@ def used_weight(module, tensor="weight"):
     Raises ValueError where that one is random too, or where the weight is computed in another way.
     """
     if parametrize.is_parametrized(module, tensor):
-        return _of_parametrization(module.parametrizations[tensor], tensor)
+        parametrizations: Any = module.parametrizations
+        return _of_parametrization(parametrizations[tensor], tensor)
     if tensor in module._parameters or tensor in module._buffers:
         return getattr(module, tensor).detach()
     still = object.__new__(type(module))  # it shares the parameters; what is set on it does not show in the module
@@ -42,7 +46,7 @@ def used_weight(module, tensor="weight"):
     return weight.detach()
 
 
-def copied(network):
+def copied(network: Module) -> Module:
     """A deep copy, of modules too that hold tensors that are not leaves, as the old `weight_norm` makes them."""
     memo = {id(value): value.detach().clone() for module in network.modules() for value in vars(module).values()
             if isinstance(value, torch.Tensor)}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from eigenkd import filters, linear_flow, risk
+from eigenkd.risk.advisor import stopping
 from tests.conftest import LIBRARIES
 
 
@@ -46,10 +47,15 @@ def test_it_says_what_would_do_better():
         mixed = flow.fit(student @ filters.mix(filters.identity, filters.flow(1.0), 1 - advice.mixed.weight))
         assert advice.change_by_mixing == pytest.approx(value(mixed) - advice.teacher_risk, rel=1e-6)
         text = str(advice)
-        for words in ("squared error on " + ("new inputs" if inputs == "new" else "the training inputs"),
-                      f"{advice.change:+.3g} ± {advice.standard_error:.2g} (z = {advice.z:+.1f})",
+        verb = "lower" if advice.change < 0 else "raise"
+        for words in (f"a student is estimated to {verb} the squared error on "
+                      + ("new inputs" if inputs == "new" else "the training inputs"),
+                      f"by {abs(advice.change):.3g} ± {advice.standard_error:.2g} (z = {advice.z:+.1f}).",
+                      f"The teacher's is {advice.teacher_risk:.3g} a sample, in squared units of the labels",
                       f"label noise of {advice.break_even_noise:.3g} ± {advice.break_even_error:.2g}; here it is 1.",
-                      f"Stopping the teacher at {advice.stopped.parameters['time']:.4g} instead: ",
+                      f"Stopping the teacher at {advice.stopped.parameters['time']:.4g} instead would lower it by "
+                      f"{-advice.change_by_stopping:.3g}.",
+                      f"weights {advice.weight:.3g} and {1 - advice.weight:.3g} would lower it by ",
                       "This compares with this teacher only: where distilling helps, stopping it earlier may do as"):
             assert words in text
         assert text.startswith({"helps": "Distilling helps (student 0.5, teacher 1)", "hurts": "Distilling hurts",
@@ -85,6 +91,31 @@ def test_errors_say_what_was_expected_and_what_came(given, kind, words):
     given = {"flow": linear_flow(np.eye(3), np.ones(3)), "student_time": 1.0, "teacher_time": 1.0} | given
     with pytest.raises(kind, match=words):
         risk.advise(given.pop("flow"), **given)
+
+
+def test_cautions_say_where_a_verdict_is_less_sure():
+    flow = problem_of(60)
+    for inputs, noise, guessed in (("new", None, False), ("training", None, True), ("training", 1.0, False)):
+        advice = risk.advise(flow, student_time=0.1, teacher_time=10.0, inputs=inputs, noise=noise)
+        best = advice.stopped.parameters["time"]
+        assert 0 < best < 5 and len(advice.cautions) == guessed
+        assert ("the noise is estimated, and a part of the target that the features cannot" in str(advice)) == guessed
+        close = risk.advise(flow, student_time=0.1, teacher_time=1.5 * best, inputs=inputs, noise=noise)
+        assert len(close.cautions) == 1 + guessed
+        assert f"teacher's time is close to the best one ({best:.4g}), where the sign of such changes is" in str(close)
+
+
+def test_times_and_weights_that_are_no_numbers_are_explained():
+    still = risk.advise(problem_of(60), student_time=0.1, teacher_time=1.0, noise=1e3, inputs="training")
+    assert "Not training at all (time 0) would lower it by" in str(still)
+    assert stopping(np.inf) == "Training the teacher to the end (time inf)"
+    same = risk.advise(problem_of(60), student_time=1e9, teacher_time=1e9)
+    assert np.isnan(same.weight)
+    assert "No weight for mixing teacher and labels: students of either hardly differ" in str(same)
+    assert "to leave the squared error on new inputs as it is" in str(same)
+    assert risk.advise(problem_of(60), student_time=2**80, teacher_time=1.0).student_time == 2.0**80
+    with pytest.raises(ValueError, match=r"student_time: expected a number below 1.8e308, .*; pass inf"):
+        risk.advise(problem_of(60), student_time=2**2000, teacher_time=1.0)
 
 
 def test_what_changes_nothing_has_no_verdict():

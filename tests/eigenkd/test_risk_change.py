@@ -167,6 +167,30 @@ def test_every_library_has_them_with_derivatives(library):
         assert float(s.grad) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("inputs", ["training", "new"])
+def test_standard_errors_have_derivatives_where_nothing_is_learned(inputs):
+    import torch
+
+    X, y, _ = problem()
+    t = torch.tensor([0.0, 0.3], dtype=torch.float64, requires_grad=True)
+    for parameters in ((0.5, t), (t, 0.5)):  # the standard error has a kink at a teacher of time 0
+        student, teacher = map(filters.flow, parameters)
+        change = risk.estimated_change(linear_flow(X, y), student, teacher, 0.4, inputs)
+        line = risk.estimated_mixing(linear_flow(X, y), student, teacher, 0.4, inputs)
+        total = change.standard_error.sum() + line.standard_errors.difference.sum() + change.value.sum()
+        (slope,) = torch.autograd.grad(total, t)
+        assert bool(torch.isfinite(slope).all()) and float(slope[1]) != 0
+
+
+def test_a_line_of_left_out_or_measured_errors_refuses_the_noise():
+    X, y, _ = problem()
+    found = risk.estimated_mixing(linear_flow(X, y), S, T)
+    for line in (found, risk.line(1.0, 1.2, 0.4)):
+        with pytest.raises(ValueError, match="noise_at: expected a line whose risks are split into signal and noise"):
+            line.noise_at(1.0)
+    assert np.isfinite(risk.estimated_mixing(linear_flow(X, y), S, T, 0.4, "training").noise_at(1.0))
+
+
 flow = linear_flow(np.eye(3), np.ones(3))
 weighted = linear_flow(np.eye(3), np.ones(3), sample_weight=[1.0, 2.0, 3.0])
 

@@ -20,6 +20,8 @@ def folder(tmp_path_factory):
     np.save(path / "y.npy", y)
     np.save(path / "K.npy", X @ X.T)
     np.save(path / "classes.npy", (y > 0) + 2 * (X[:, 1] > 0.3))
+    np.save(path / "names.npy", np.where(y > 0, "cat", "dog"))
+    np.save(path / "each.npy", np.arange(80))
     np.savetxt(path / "X.csv", X, delimiter=",", header=",".join(f"f{i}" for i in range(120)), comments="")
     return path
 
@@ -37,11 +39,11 @@ def test_the_table_is_that_of_the_estimates(folder, capsys):
         out = printed(capsys, folder / "X.npy", folder / "y.npy", "--inputs", inputs, "--noise", 1, "--format", "csv")
         rows = list(csv.reader(io.StringIO(out.out)))
         assert f"Stop at {tuned.parameters['time']:.4g}: squared error on {inputs} inputs {tuned.value:.4g}" in out.err
-        assert "noise of the labels 1 (given)" in out.err and len(rows) == 8
+        assert "noise of the labels 1 (given)" in out.err and len(rows) == 8 and len(set(rows[0])) == len(rows[0])
         for factor, row in zip((0.25, 0.5, 1, 2, 4, 16, 64), rows[1:]):
             f = filters.flow(factor * tuned.parameters["time"])
             change = risk.estimated_change(flow, f, f, 1.0, inputs)
-            assert row[2:4] == [f"{change.value:+.3g}", f"{change.standard_error:.2g}"]
+            assert [float(v) for v in row[2:4]] == pytest.approx([float(change.value), float(change.standard_error)])
             assert row[5] == risk.advise(flow, student_time=f.arguments[0], teacher_time=f.arguments[0], noise=1.0,
                                          inputs=inputs).verdict
 
@@ -50,12 +52,18 @@ def test_files_kernels_classes_and_formats(folder, capsys):
     plain = printed(capsys, folder / "X.npy", folder / "y.npy").out
     assert "80 samples, 1 output(s), rank 80; noise of the labels" in plain and "(estimated)" in plain
     assert printed(capsys, folder / "X.csv", folder / "y.npy").out.splitlines()[1] == plain.splitlines()[1]
+    without = printed(capsys, folder / "X.csv", folder / "y.npy", "--drop", "f3", "f7").out
+    assert "rank 80" in without and without.splitlines()[1] != plain.splitlines()[1]
+    assert "whole numbers" not in plain
+    assert "The labels are 4 different whole numbers; add --classes if they are classes." in printed(
+        capsys, folder / "X.npy", folder / "classes.npy").out
     kernel = printed(capsys, folder / "K.npy", folder / "y.npy", "--kernel").out
     assert kernel.splitlines()[1] == plain.splitlines()[1]
     classes = printed(capsys, folder / "X.npy", folder / "classes.npy", "--classes", "--flipped", 0.1, "--intercept",
                       "--inputs", "training", "--format", "json")
     assert f"4 output(s), rank 79; noise of the labels {risk.flip_noise(0.1, 4):.4g} (given)" in classes.err
-    assert len(json.loads(classes.out)["rows"]) == 7
+    rows = json.loads(classes.out)["rows"]
+    assert len(rows) == 7 and all(isinstance(v, float | None) for row in rows for v in (*row[:5], *row[6:]))
     judged = printed(capsys, folder / "X.npy", folder / "y.npy", "--teacher-time", 1, "--student-time", 2).out
     flow = linear_flow(np.load(folder / "X.npy"), np.load(folder / "y.npy"))
     advice = risk.advise(flow, student_time=2.0, teacher_time=1.0, noise=float(risk.noise_variance(flow)))
@@ -65,15 +73,23 @@ def test_files_kernels_classes_and_formats(folder, capsys):
 def test_pure_noise_is_stopped_at_once(folder, capsys):
     np.save(folder / "noise.npy", np.random.default_rng(1).normal(size=80))
     out = printed(capsys, folder / "X.npy", folder / "noise.npy", "--inputs", "training", "--noise", 5).out
-    assert "Stop at 0:" in out and "verdict" in out
+    assert "Stop at 0 (no training at all: by this estimate these labels are noise to the model):" in out
+    assert "verdict" in out
 
 
 @pytest.mark.parametrize("arguments, words", [
     (("X.npy", "missing.npy"), "missing.npy: expected a file, found none"),
-    (("X.npy", "K.npy", "--noise", "-1"), "noise: expected numbers >= 0, got -1"),
+    (("X.npy", "K.npy", "--noise", "-1"), "--noise: expected a number >= 0, got -1"),
+    (("X.npy", "y.npy", "--flipped", ".1"), "--flipped: expected classes, got labels that are numbers; add --classes"),
+    (("X.npy", "y.npy", "--teacher-time", "-1"), "--teacher-time: expected a number >= 0, got -1"),
+    (("X.npy", "names.npy"), "Y: expected numbers, got <U3, as 'cat'; add --classes if these are classes"),
+    (("X.npy", "each.npy", "--classes"), "Y: expected classes that several samples share with --classes, got 80 diff"),
+    (("X.npy", "y.npy", "--kernel"), "--kernel: expected X to be a square matrix, a row and a column a sample, got sh"),
+    (("X.npy", "y.npy", "--drop", "f0"), "--drop: expected X to be a .csv file"),
     (("X.npy", "y.npy", "--classes"), "Y: expected one class a sample with --classes, got shape"),
     (("K.npy", "y.npy", "--kernel", "--intercept"), "--intercept: expected features, got --kernel"),
-    (("X.npy", "y.npy", "--noise", "1", "--flipped", "0.1"), "--flipped: expected one of --noise and --flip"),
+    (("X.npy", "classes.npy", "--classes", "--noise", "1", "--flipped", "0.1"),
+     "--flipped: expected one of --noise and --flipped, got both"),
     (("X.npy", "y.npy", "--inputs", "old"), "argument --inputs: invalid choice: 'old'"),
 ])
 def test_mistakes_are_one_line(folder, capsys, arguments, words):

@@ -116,6 +116,31 @@ def test_limits():
     assert even.student(0.1, 0.2).risk == pytest.approx(even.teacher(0.1).risk, rel=1e-9)
 
 
+def test_the_ends_of_training():
+    """Without end: least squares, or the interpolant of least norm, whose risk is infinite for as many features as
+    samples (as the root of the time on the way there)."""
+    for p in (40, 100, 160):
+        lam, beta = power_law(p, 1, 1)
+        design = risk.random_design(lam, beta, n=100, noise=0.5)
+        long, last = design.teacher([1e12, np.inf]).risk
+        kappa = float(design.effective_penalty(0.0))
+        assert np.sum(lam / (lam + kappa)) == pytest.approx(min(p, 100), rel=1e-12) and (kappa > 0) == (p > 100)
+        if p == 100:
+            assert last == design.student(np.inf, np.inf).risk == design.ridge(0.0).risk == np.inf
+            assert design.teacher(1e16).risk / long == pytest.approx(100, rel=1e-3)
+            assert risk.random_design(lam, beta, n=100, noise=0.0).teacher(np.inf).risk == 0
+            found = risk.random_design(lam, beta, n=100, noise=0.0, unexplained=0.1)
+            assert found.teacher(np.inf).bias == np.inf and found.teacher(np.inf).variance == 0
+        else:
+            df2 = np.sum((lam / (lam + kappa)) ** 2)
+            bias = 100 / (100 - df2) * kappa**2 * np.sum(lam * (beta / (lam + kappa)) ** 2)
+            assert last == pytest.approx(bias + 0.5 * df2 / (100 - df2), rel=1e-12) == long
+        assert design.student(0.1, np.inf).risk == pytest.approx(float(design.teacher(0.1).risk), rel=1e-12)
+    spectrum = 0.9 ** np.arange(450)  # the least kappa is 1e-15
+    kappa = float(risk.random_design(spectrum, spectrum, n=300, noise=1.0).effective_penalty(0.0))
+    assert np.sum(spectrum / (spectrum + kappa)) == pytest.approx(300, rel=1e-12)
+
+
 def test_every_library_has_it_with_derivatives(library):
     import jax
     import torch
@@ -126,17 +151,20 @@ def test_every_library_has_it_with_derivatives(library):
         return risk.random_design(xp(lam), xp(beta), n=30, noise=0.5).student(time, 0.2).risk
 
     expected = (value(0.1 + 1e-6) - value(0.1 - 1e-6)) / 2e-6
-    times = library.asarray([0.1, 0.3])
-    found = jax.jit(lambda: value(times, library.asarray))() if library.name == "jax" else value(times, library.asarray)
+    at_start = (value(2e-9) - value(0.0)) / 2e-9
+    times = np.array([0.1, 0.3, 0.0])
+    if library.name == "jax":  # compiled once, for values and derivatives
+        found, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda t: value(t, jax.numpy.asarray))))(times)
+        np.testing.assert_allclose(slopes[::2], [expected, at_start], rtol=1e-6)
+    else:
+        found = value(library.asarray(times), library.asarray)
     assert isinstance(found, library.array_type)
-    np.testing.assert_allclose(np.asarray(found), value(np.array([0.1, 0.3])), rtol=1e-10)
-    if library.name == "jax":
-        by = jax.jit(jax.grad(lambda t: value(t, jax.numpy.asarray)))(0.1)
-        assert float(by) == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(np.asarray(found), value(times), rtol=1e-10)
     if library.name == "torch":
-        t = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
-        value(t, torch.asarray).backward()
-        assert float(t.grad) == pytest.approx(expected, rel=1e-6)
+        for at, slope in ((0.1, expected), (0.0, at_start)):
+            t = torch.tensor(at, dtype=torch.float64, requires_grad=True)
+            value(t, torch.asarray).backward()
+            assert float(t.grad) == pytest.approx(slope, rel=1e-6)
 
 
 @pytest.mark.parametrize("call, kind, words", [

@@ -1,5 +1,7 @@
 """k steps with free weights: against generations, checkpoints, brute force over the weights, and the oracle."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -98,6 +100,30 @@ def test_what_steps_leave_above_the_oracle(name):
     best = risk.tune(flow, "teacher", "risk", signal=signal, noise=1.0).parameters["time"]
     found = risk.best_steps(flow, filters.flow(part * best), 4, signal, 1.0)
     np.testing.assert_allclose(100 * (found.risks / found.oracle - 1), expected, atol=0.06)
+
+
+@pytest.mark.parametrize("student", [filters.flow(0.02), filters.ridge(0.3)], ids=repr)
+def test_risks_of_many_steps_are_those_of_the_filters(student):
+    """Weights of 1e13 would reach lower risks that no filter has in double precision."""
+    X, signal, rng = problem(3, n=40, p=60, m=1)
+    signal, y = signal[:, 0], signal[:, 0] + rng.normal(size=40)
+    flow = linear_flow(X, y)
+    several = [(lambda k: risk.best_steps(flow, student, k, signal, 0.7, y),
+                lambda fit: risk.fixed_design(fit, signal, 0.7, y).total)]
+    several += [(lambda k, i=i: risk.estimated_steps(flow, student, k, 0.7, i), value) for i, value in (
+        ("training", lambda fit: risk.sure(fit, 0.7)), ("new", lambda fit: risk.leave_one_out(fit).value))]
+    for made, value in several:
+        for count in (3, 12):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = made(count)
+            assert found.risks[-1] == pytest.approx(float(value(flow.fit(found.filter))), rel=1e-10)
+            assert np.all(np.diff(found.risks) <= 0) and np.ptp(found.risks) > 0
+            assert found.amplification < 1e8
+        with pytest.warns(RuntimeWarning, match="count: expected steps that rounding resolves, got 14; .* left out"):
+            made(14)
+    text = str(risk.best_steps(flow, student, 1, signal, 0.7))
+    assert "1 step(s); weights of the model before: " in text and "errors of one training can grow " in text
 
 
 def test_estimates_minimise_what_they_estimate():

@@ -12,6 +12,7 @@ import pytest
 from eigenkd.deviation import Stream, compare, files
 from eigenkd.deviation.__main__ import main
 from eigenkd.deviation.llama import BaseFile
+from tests.eigenkd.deviation.base_files import changed, made, written
 
 REAL = Path(__file__).parent / "llama_cpp"
 UNICODE = [REAL / f"spm389-c64-unicode-{name}.kld" for name in ("f32", "q4_0")]
@@ -22,32 +23,6 @@ LINE = re.compile(r"(\S.*?)\s*:\s+(-?[\d.]+)%?(?: ±\s+([\d.]+))?(?: %)?")
 
 def both(paths):
     return [BaseFile(path) for path in paths]
-
-
-def written(path, logits, tokens, context, cap=16.0):
-    """A base file as the format is described: logits (chunks, rows, V), tokens (chunks, context)."""
-    chunks, _, vocabulary = logits.shape
-    rows = []
-    for row in logits.reshape(-1, vocabulary).astype(np.float32):
-        top = row.max()
-        lse = np.log(np.sum(np.exp(row - top)))
-        least = max(row.min(), top - np.float32(cap))
-        scale = (top - least) / 65535
-        codes = np.zeros(vocabulary + vocabulary % 2, "<u2")
-        if scale > 0:
-            codes[:vocabulary] = np.round(np.maximum(row - least, 0) / scale)
-        rows.append(np.array([scale, least - top - lse], "<f4").tobytes() + codes.tobytes())
-    header = b"_logits_" + np.array([context, vocabulary, chunks], "<i4").tobytes() + tokens.astype("<i4").tobytes()
-    path.write_bytes(header + b"".join(rows))
-    return path
-
-
-def made(path, vocabulary=7, context=9, chunks=4, seed=0, scale=2.0, **options):
-    rng = np.random.default_rng(seed)
-    rows = context - 1 - context // 2
-    logits = scale * rng.normal(size=(chunks, rows, vocabulary)).astype(np.float32)
-    tokens = np.random.default_rng(1).integers(vocabulary, size=(chunks, context))
-    return written(path, logits, tokens, context, **options), logits, tokens
 
 
 # --- real files ---
@@ -179,12 +154,6 @@ def test_a_row_of_equal_logits_has_a_scale_of_zero_and_is_fine(tmp_path):
 
 
 # --- bad ones ---
-
-def changed(path, at, content):
-    data = bytearray(path.read_bytes())
-    data[at: at + len(content)] = content
-    path.write_bytes(data)
-
 
 ROW = 2 * (4 + 8)  # bytes of a row of 7 tokens
 BEGIN = 20 + 4 * 4 * 9
