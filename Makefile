@@ -32,7 +32,7 @@ lowest:
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --noconftest $(CORE)
 
 docs: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -j auto -W --keep-going -q docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 figures: $(READY)

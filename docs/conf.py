@@ -9,6 +9,7 @@ ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))  # eigenkd and validation of this checkout, docs.extensions and docs.tables
 
 import eigenkd  # noqa: E402
+from docs.extensions.notebooks import scripts  # noqa: E402
 
 project = "eigenkd"
 version = release = eigenkd.__version__
@@ -19,7 +20,8 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
               "sphinx_copybutton", "docs.extensions.docstrings", "docs.extensions.generated",
               "docs.extensions.equations",
               "docs.extensions.notebooks", "docs.extensions.repository"]
-exclude_patterns = ["_build", "conf.py", "extensions", "tables", "generated/*.md", "generated/notebooks"]
+exclude_patterns = ["_build", "extensions", "tables", "generated/*.md", "generated/notebooks",
+                    *({path.name for path in DOCS.glob("*.py")} - {path.name for path in scripts()})]
 
 # Pages are Markdown that GitHub shows as well; notebooks are scripts with # %% cells, one source of page and .ipynb.
 myst_enable_extensions = ["dollarmath", "html_image"]
@@ -30,9 +32,11 @@ nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
-# A reference to a name of eigenkd has to resolve; names of other libraries and words of a type are not looked up.
+# A reference to a name of eigenkd has to resolve. Not looked up: names of other libraries, words of a type, and classes
+# of rooms that have no page, which annotations name.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!eigenkd\b).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!eigenkd\b).*"), ("py:class", r"eigenkd\.(_\w+|\w+\.\w+)\.\w+"),
+                        ("py:class", r"eigenkd\.typing\.Sliceable")]
 default_role = "py:obj"
 napoleon_use_rtype = False
 autodoc_member_order = "bysource"

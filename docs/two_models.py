@@ -67,7 +67,7 @@ plt.show()
 # mapping.
 
 # %%
-d  # noqa: B018
+d
 
 # %% [markdown]
 # ## The same on test points, over seeds

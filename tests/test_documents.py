@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 WRITTEN = {page: page.read_text() for page in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md")}
 COMMANDS = sorted({line for text in WRITTEN.values() for line in re.findall(
     r"^(?:\$ )?python -m ((?!pip |validation\.run )[\w.]+ .*)$", text, re.MULTILINE)})  # validation.run: test_listing
-ASKED = [line for line in COMMANDS if re.search(r" --(list|dry-run)\b", line)]
+ASKED = [line for line in COMMANDS if re.match(r"validation.study .* --(list|dry-run)\b", line)]
 FLAGS = sorted({(line.split()[0], flag) for line in COMMANDS
                 for flag in re.findall(r" (--[a-z][\w-]*)", line.partition("#")[0])})
 PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if "```python" in page.read_text()]
@@ -75,19 +75,22 @@ def test_the_flags_that_pages_use_exist(module, capsys):
 
 
 def test_every_notebook_and_page_is_in_the_contents():
+    from docs.extensions.notebooks import scripts
+
     index = (ROOT / "docs" / "index.md").read_text()
     listed = {name for block in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL)
               for name in re.findall(r"^(\w+)$", block, re.MULTILINE)}
-    there = {path.stem for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".py")} - {"index", "conf"}
+    there = {path.stem for path in (*(ROOT / "docs").glob("*.md"), *scripts())} - {"index"}
     assert listed == there
 
 
 def test_formulas_in_docstrings_are_escaped_and_examples_are_not():
     from docs.extensions.docstrings import prepare
 
-    lines = ["|a| * b of `|c|` and `.d`", "", ">>> a * b", "a | b", "", "* one", "as::", "", "    a * b"]
+    lines = ["|a| * b of `|c|`s and `.d`", "", ">>> a * b", "a | b", "", "* one", "as::", "", "    a * b"]
     prepare(None, "function", "", None, None, lines)
-    assert lines == [r"\|a\| \* b of `|c|` and ``.d``", "", ">>> a * b", "a | b", "", "* one", "as::", "", "    a * b"]
+    assert lines == [r"\|a\| \* b of `|c|`\ s and ``.d``", "", ">>> a * b", "a | b", "", "* one", "as::", "",
+                     "    a * b"]
 
 
 def test_links_out_of_the_pages_lead_into_the_checkout():

@@ -30,6 +30,7 @@ def _parts(lines):
 def _escaped(text):
     parts = LITERAL.split(text)
     parts[::2] = [MATHEMATICS.sub(r"\\\1", part) for part in parts[::2]]
+    parts[2::2] = [re.sub(r"^(?=\w)", r"\\ ", part) for part in parts[2::2]]  # the plural of a `Part`s
     # `.value` is of the object at hand, not a name to look up.
     parts[1::2] = [f"`{part}`" if part.startswith("`.") else part for part in parts[1::2]]
     return BULLET.sub(r"\1* ", "".join(parts))

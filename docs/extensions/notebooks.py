@@ -10,6 +10,11 @@ PYTHON = {"kernelspec": {"display_name": "Python 3", "language": "python", "name
           "language_info": {"name": "python"}}
 
 
+def scripts():
+    """The notebooks: scripts that begin with a cell; other scripts in docs/ are files that pages link to."""
+    return [path for path in sorted(DOCS.glob("*.py")) if path.read_text().startswith("# %%")]
+
+
 def read(text):
     """The script as a notebook of Python."""
     notebook = jupytext.reads(text, fmt="py:percent")
@@ -17,12 +22,11 @@ def read(text):
     return notebook
 
 
-def write(app):
+def write(_):
     """Writes docs/generated/notebooks/<name>.ipynb of every script."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for script in DOCS.glob("*.py"):
-        if script.name != "conf.py":
-            jupytext.write(read(script.read_text()), FOLDER / f"{script.stem}.ipynb", fmt="ipynb")
+    for script in scripts():
+        jupytext.write(read(script.read_text()), FOLDER / f"{script.stem}.ipynb", fmt="ipynb")
 
 
 def announce(app, name, source):

@@ -21,7 +21,7 @@ def base(outdir):
 
 
 class RepositoryLinks(SphinxTransform):
-    """Turns links to existing files and folders outside of docs/ into plain references."""
+    """Turns links to existing files and folders that are not of the site into plain references."""
 
     default_priority = 5
 
@@ -30,7 +30,12 @@ class RepositoryLinks(SphinxTransform):
         links = [node for node in self.document.findall(nodes.Element) if node.get("reftype") == "myst"]
         for link in links:
             path = (source / link["reftarget"].partition("#")[0]).resolve()
-            if path.exists() and path.is_relative_to(ROOT) and not path.is_relative_to(ROOT / "docs"):
+            if link.get("refdomain") == "doc":  # of a page, or of a script that is none
+                path = ROOT / "docs" / f"{link['reftarget']}.py"
+                outside = link["reftarget"] not in self.env.found_docs
+            else:
+                outside = path.is_relative_to(ROOT) and not path.is_relative_to(ROOT / "docs")
+            if outside and path.exists():
                 here = Path(self.app.outdir) / self.env.docname
                 place = base(here.parent) + path.relative_to(ROOT).as_posix()
                 link.replace_self(nodes.reference("", "", *link.children, refuri=place, internal=False))

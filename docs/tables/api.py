@@ -1,6 +1,7 @@
 """The API reference: a page for each public module, and the list of them."""
 
 from importlib import import_module
+from types import FunctionType
 
 from docs.tables.markdown import table
 
@@ -17,6 +18,7 @@ MODULES = {
     "eigenkd.deviation.callback": "deviations during a training with transformers' Trainer",
     "eigenkd.projection": "weights along eigendirections, and how exaggerated a path is",
     "eigenkd.torch": "for PyTorch training loops: recorded layers, tangent kernels",
+    "eigenkd.typing": "the types of arrays, for annotations",
     "eigenkd.plot": "Matplotlib Axes of gains, paths, scatters",
 }
 
@@ -35,7 +37,7 @@ def _page(name):
     names = getattr(module, "__all__", None) or [
         one for one, value in vars(module).items()
         if not one.startswith("_") and callable(value) and getattr(value, "__module__", "") == name]
-    members = [one for one in names if callable(getattr(module, one))]
+    members = [one for one in names if isinstance(getattr(module, one), (type, FunctionType))]
     lines = [f".. automodule:: {name}", f"   :members: {', '.join(members)}", "   :imported-members:",
              "   :undoc-members:"]
     for one in names:

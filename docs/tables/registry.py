@@ -26,7 +26,8 @@ def _settings():
 def _studies():
     rows = [(f"`{study.name}`", study.title, ", ".join(f"`{name}`" for name in study.settings),
              ", ".join(f"`{name}`" for name in study.header[1:]) or "–", str(len(study.variants())),
-             str(len(study.seeds)),
-             ", ".join(quantity.title for quantity in study.quantities)) for study in STUDIES.values()]
-    header = ("study", "what", "settings", "varied", "rows", "seeds", "quantities")
-    return table(header, rows, right=(4, 5))
+             str(len(study.seeds))) for study in STUDIES.values()]
+    measured = [f"- `{study.name}`: {'; '.join(quantity.title for quantity in study.quantities)}"
+                for study in STUDIES.values()]
+    header = ("study", "what", "settings", "varied", "rows", "seeds")
+    return "\n".join([table(header, rows, right=(4, 5)), "", "## What each measures", "", *measured])
