@@ -43,15 +43,18 @@ def draw(found):
     edges = densities.pop("edges")
     figure = Figure(figsize=(WIDTH, 4.3), layout="constrained")
     *panels, curves = figure.subplots(1, 3)
-    most = max(density.max() for density in densities.values())
+    whole = sum(density.astype(int) for density in densities.values())
+    most, filled = max(density.max() for density in densities.values()), np.flatnonzero(whole.sum(0) + whole.sum(1))
+    ends = edges[filled[0]], edges[filled[-1] + 1]
     for ax, (model, density) in zip(panels, densities.items()):
         ax.pcolormesh(edges, edges, np.ma.masked_equal(density, 0).T, cmap="viridis", norm=LogNorm(1, most),
                       rasterized=True)
         ax.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=0.8)
-        ax.set(title=SHOWN[model], xlabel="teacher's confidence (log-odds, nats)", aspect="equal")
+        ax.set(title=SHOWN[model], xlabel="teacher's confidence (log-odds, nats)", aspect="equal",
+               xlim=ends, ylim=ends)
     panels[0].set_ylabel("the model's confidence")
-    for model, (label, marker, colour) in CURVES.items():
-        _curve(curves, runs, model, label, marker, colour)
+    for shift, (model, (label, marker, colour)) in zip((-0.15, -0.05, 0.05, 0.15), CURVES.items()):
+        _curve(curves, runs, model, shift, label=label, marker=marker, color=colour)
     curves.axhline(0, color="black", linestyle="--", linewidth=0.8)
     curves.set(xlabel="tenth of tokens, by the teacher's confidence", ylabel="change of confidence (nats)",
                xticks=range(1, 11), title="model less teacher")
@@ -60,13 +63,13 @@ def draw(found):
                   f"bars: 95 % over seeds. {drawn(found.all)}", handles, labels)
 
 
-def _curve(ax, runs, model, label, marker, colour):
+def _curve(ax, runs, model, shift, **look):
     changes = np.array([[part["change"][0] for part in run.field("measured", "test", model, "by_confidence")]
                         for run in runs])
     spread = np.array([over_seeds(column) for column in changes.T])
     bars = np.abs(spread[:, 1:] - spread[:, :1]).T if len(runs) > 1 else None
-    ax.errorbar(np.arange(1, changes.shape[1] + 1), spread[:, 0], bars, label=label, color=colour, marker=marker,
-                markersize=4, linewidth=1, elinewidth=0.8)
+    ax.errorbar(np.arange(1, changes.shape[1] + 1) + shift, spread[:, 0], bars, markersize=4, linewidth=1,
+                elinewidth=0.8, **look)
 
 
 def finding(runs):
