@@ -119,7 +119,7 @@ class Advice:
             "This compares with this teacher only: where distilling helps, stopping it earlier may do as well.",
             *self.cautions])
 
-    def _verb(self, change, what="it", error=None):
+    def _verb(self, change: float, what: str = "it", error: float | None = None) -> str:
         if abs(change) <= NEGLIGIBLE * abs(self.teacher_risk):
             return f"leave {what} as it is"
         size = f"{abs(change):.3g}" if error is None else f"{abs(change):.3g} ± {error:.2g}"
