@@ -2,6 +2,7 @@
 # make test   set up and run the whole suite
 # make lint   style; make types   types, and that every public name has one
 # make lowest   the core with the oldest versions that pyproject.toml allows
+# make docs   build the documentation into docs/_build/html, without a network; warnings are errors
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 LOWEST := .venv-lowest
 CORE := $(addprefix tests/eigenkd/test_,$(addsuffix .py,atomic intervals risk_command table theorem_command)) tests/test_doctests.py
 
-.PHONY: demo test lint types lowest figures bench clean
+.PHONY: demo test lint types docs lowest figures bench clean
 
 demo: $(READY)
 	@$(BIN)/python -m paper_figures.demo
@@ -30,6 +31,10 @@ lowest:
 	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -q -c lowest.txt . pytest hypothesis
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest --noconftest $(CORE)
 
+docs: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -j auto -W --keep-going -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 figures: $(READY)
 	$(BIN)/python -m paper_figures
 
@@ -46,4 +51,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) build dist docs/_build docs/generated .pytest_cache .ruff_cache .hypothesis

@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from eigenkd.table import NONE, Cells, written
-from paper_figures import FIGURES, TABLES, named
+from paper_figures import FIGURES, NAMES, TABLES, named
 from paper_figures.choice import Choice
+from paper_figures.listing import listing
 from paper_figures.saving import save
-from validation.errors import UsageError
+from validation.errors import UsageError, unknown
 from validation.runs import telling
 
 WIDTH = 140  # characters per line of the notes under a printed table
@@ -28,24 +29,38 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m paper_figures", description="Draw figures from run folders.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="which figures and tables (default: all)")
     parser.add_argument("--list", action="store_true", help="say what each figure and table is drawn from, and exit")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the run folders are (default: runs)")
+    parser.add_argument("--runs", type=Path, help="where the run folders are (default: runs, if it is there)")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="where figures are saved (default: figures)")
     parser.add_argument("--seed", type=int, help="the seed of the runs in figures (default: the lowest one found)")
     parser.add_argument("--where", nargs="+", default=[], metavar="NAME=VALUE", type=_value,
                         help="draw runs with these values, such as data.label_noise=0.1 (default: unchanged settings)")
     options = parser.parse_args(arguments)
-    if unknown := [name for name in options.names if not named(name)]:
-        parser.error(f"no figure is called {', '.join(unknown)}; there are: {', '.join(FIGURES | TABLES)}")
+    try:
+        _check(options)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     entries = list(dict.fromkeys(entry for name in options.names or FIGURES | TABLES for entry in named(name)))
-    choice = Choice(options.runs, options.seed, dict(options.where))
+    choice = Choice(options.runs or Path("runs"), options.seed, dict(options.where))
     told = []
     with telling(told.append):
         if options.list:
-            print("\n".join(line for entry in entries for line in listed(entry, choice)))
+            print(listing(entries, [_status(entry, choice) for entry in entries], bool(options.names)))
             code = 0
         else:
             code = _draw(entries, choice, options, told)
     return code
+
+
+def _check(options):
+    """Raises UsageError for a name that is none and for a folder that is not there."""
+    for name in options.names:
+        if not named(name):
+            raise unknown("NAME", name.lower(), NAMES)
+    if options.runs is not None and not options.runs.is_dir():
+        raise UsageError(f"--runs: expected a folder of runs, got {options.runs}, which is "
+                         f"{'no folder' if options.runs.exists() else 'not there'}; name one that is, or leave --runs "
+                         "out to draw the committed records")
 
 
 def _draw(entries, choice, options, told):
@@ -86,14 +101,12 @@ def _page(entry, found):
         return None
 
 
-def listed(entry, choice):
-    """The lines of --list: name and what it shows, and what it is drawn from."""
-    also = f" (also: {', '.join(entry.aliases)})" if entry.aliases else ""
+def _status(entry, choice):
+    """The `Status` of an entry, or the sentence that says why it cannot be told."""
     try:
-        status = entry.status(_of(entry, choice))
+        return entry.status(_of(entry, choice))
     except UsageError as problem:
-        status = f"not drawn: {problem}"
-    return f"{entry.name:<16}  {entry.shows}{also}", f"{'':18}{status}"
+        return str(problem)
 
 
 def _of(entry, choice):

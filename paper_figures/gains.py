@@ -209,9 +209,10 @@ def _against_width(ax, found):
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xticks(widths, [str(width) for width in widths])
-    ax.yaxis.set_minor_formatter(lambda value, _: f"{value:.2g}")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
-    ax.tick_params(axis="y", which="minor", labelsize=7)
+    low, high = ax.get_ylim()
+    ticks = [tick * power for power in (1e-4, 1e-3, 0.01, 0.1, 1) for tick in (1, 2, 5) if low < tick * power < high]
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("width")
     ax.set_ylabel("drift")

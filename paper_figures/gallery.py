@@ -18,6 +18,7 @@ from eigenkd import _atomic as atomic
 from paper_figures import FIGURES, TABLES
 from paper_figures.choice import Choice
 from paper_figures.data import alike, fingerprint
+from paper_figures.entry import WORDS
 from paper_figures.style import STYLE
 from validation.runs import Unusable
 
@@ -130,7 +131,8 @@ def part(name):
     if status.kind == "missing":
         return f"| {name} | {entry.shows} | {_made_by(status)} |"
     if name in TABLES:
-        return f"| {name} | {entry.shows} | {_rests_on(status)} |"
+        said = f"{WORDS[status.kind]}: " if status.kind in WORDS else ""  # as the title of a figure does
+        return f"| {name} | {entry.shows} | {said}{_rests_on(status)} |"
     finding = " ".join(drawn(name).get_suptitle().split())
     return PICTURE.format(name=name, shows=entry.shows, file=file_of(name), finding=finding,
                           alt=finding.replace('"', "'"), status=_rests_on(status))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from eigenkd._intervals import t_interval
-from eigenkd.table import NONE, Cells
+from eigenkd._intervals import in_words
+from eigenkd.table import Cells
 from validation.studies import STUDIES
 
 FAMILIES = {  # name -> how the labels of its students begin, and whether plain distillation is its weakest strength
@@ -28,7 +28,7 @@ def table(runs):
                      if name.startswith(begin) or (plain and name == "distilled")]
             gains = [_gain([halves[name] for name in dict.fromkeys(whole)], plain) for halves in seeds.values()
                      if set(whole) <= set(halves)]
-            rows.append((rate, family, _mean(gains), str(len(gains))))
+            rows.append((rate, family, in_words(gains), str(len(gains))))
     notes = ("Test accuracy less the teacher's, mean and Student's 95 % interval over seeds. Strengths are chosen seed "
              "by seed on the test images of even index and measured on those of odd index, and the other way round; "
              "the mean of both. Of strength 0, weights and temperatures are plain distillation, smoothing and stopping "
@@ -46,9 +46,3 @@ def _gain(halves, plain):
             students.append((halves[0][chosen_by]["teacher"], teacher))
         gains.append(100 * (max(students, key=lambda pair: pair[0])[1] - teacher))
     return float(np.mean(gains))
-
-
-def _mean(values):
-    if not values:
-        return NONE
-    return f"{values[0]:.2f}" if len(values) == 1 else "{:.2f} [{:.2f}, {:.2f}]".format(*t_interval(values))

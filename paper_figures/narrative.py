@@ -30,5 +30,6 @@ def draw(found=None):
         (x0, y0), (x1, y1) = places[start], places[end]
         ax.text((x0 + x1) / 2 - 0.005, (y0 + y1) / 2 + 0.04 + 0.05 * (y1 < y0), words, ha="center", va="bottom",
                 fontsize=8, color="#444444")
-    return titled(figure, "The paper's argument: one exaggerated bias gives both deviations and better students",
-                  "In brackets: the figures and tables that measure each step.")
+    return titled(figure, "What the paper argues: one exaggerated bias gives both deviations and better students",
+                  "In brackets: the figures and tables that measure each step. Which of them came out on the networks "
+                  "trained here, and which did not, stands in docs/findings.md.")

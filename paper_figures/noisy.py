@@ -6,31 +6,34 @@ from matplotlib.figure import Figure
 from eigenkd import plot
 from eigenkd._intervals import t_interval
 from paper_figures import scatter
-from paper_figures.captions import drawn, legend_of, titled
+from paper_figures.captions import between, drawn, legend_of, one_drawn, titled
 from paper_figures.style import WIDTH
-from validation.studies.quantities import accuracy, gain
+from validation.studies.quantities import accuracy, gain, points
 
 POINTS = "#444444"
 
 
 def draw(found):
     """A scatter of the training points for each share of flipped labels, and the gain by that share."""
-    shown = [mine[0] for _, mine in found.runs]
     by_rate = {mine[0].value("data.label_noise"): mine for _, mine in (*found.beside, *found.runs)}
-    columns = len(shown) + 1
+    columns = len(found.runs) + 1
     figure = Figure(figsize=(WIDTH, WIDTH / columns + 1.7), layout="constrained")
     *axes, last = figure.subplots(1, columns)
-    for ax, run in zip(axes, shown):
-        scatter.panel(ax, scatter.compare(run, "train"), two_kinds(run))
+    for ax, (_, mine) in zip(axes, found.runs):
+        run = mine[0]
+        compared = scatter.compare(run, "train")
+        scatter.panel(ax, compared, two_kinds(run), told=scatter.stated(mine, "train", compared))
         ax.set_title(f"{run.value('data.label_noise'):.0%} of the labels flipped")
         ax.set(xlabel="teacher's confidence (nats)", ylabel="")
+    scatter.square(*axes)
     axes[0].set_ylabel("student's confidence (nats)")
     _gains(last, by_rate)
-    shares = [100 * run.field("mislabelled_points", "mislabelled", "underfit_fitted") for run in shown]
+    fitted = points("mislabelled", "underfit_fitted", "")
+    shares = between([(fitted, mine) for _, mine in found.runs])
     return titled(
-        figure, f"The student underfits {scatter.spread(shares, '.0f')} % of the mislabelled points that its unsure "
-        "teacher has fitted", "Scatters: training points of the lowest seed, the slope that of the teacher's least "
-        f"confident quarter. Last: seeds, their mean and 95 % interval. {drawn(found.all)}", legend_of(*axes))
+        figure, f"The student underfits {shares} of the mislabelled points that its unsure teacher has fitted",
+        f"Training points. Right: seeds, their mean and 95 % interval. {one_drawn(found)} {drawn(found.all)}",
+        legend_of(*axes))
 
 
 def two_kinds(run):

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from paper_figures import phase
-from paper_figures.captions import drawn
+from paper_figures.captions import drawn, seeds_in_words
 from validation.closed_form.matching import diagram_of, gain_at
 
 OFFSETS = {1.0: 0.10, 0.5: -0.20}  # of a teacher's share of the data, in units of the distance of two noise rates
@@ -19,8 +19,10 @@ def page(found):
     """The document; it needs no network. Raises ImportError without plotly."""
     cells, closed = phase.cells(found)
     rates = sorted({cell.rate for cell in cells})
-    traces = [_band(closed, rate, fraction, i) for i, rate in enumerate(rates) for fraction in OFFSETS if closed]
-    traces = [trace for trace in traces if trace] + [_runs(cells, fraction, rates) for fraction in OFFSETS]
+    bands = [_band(closed, rate, fraction, i) for i, rate in enumerate(rates) for fraction in OFFSETS if closed]
+    bands = [band | {"showlegend": k == 0} for k, band in enumerate(filter(None, bands))]
+    without = "closed form: none of this seed" + (f" ({seeds_in_words(closed)} have one)" if closed else "")
+    traces = bands + [_runs(cells, fraction, rates, without) for fraction in OFFSETS]
     layout = {
         "xaxis": {"title": {"text": "training labels that the teacher gets right (%)"}, "range": [38, 102]},
         "yaxis": {"title": {"text": "labels flipped"}, "tickvals": list(range(len(rates))),
@@ -33,8 +35,9 @@ def page(found):
         colours=_json([[k / 10, to_hex(colormaps[phase.COLORS](k / 10))] for k in range(11)]))
 
 
-def _runs(cells, fraction, rates):
-    """The runs of teachers of one share of the data, as a trace; runs of one cell lie a little apart."""
+def _runs(cells, fraction, rates, without):
+    """The runs of teachers of one share of the data, as a trace; runs of one cell lie a little apart. without: what a
+    run says that has no closed form beside it."""
     places, colours, told = [], [], []
     for cell in cells:
         if cell.fraction != fraction:
@@ -46,8 +49,8 @@ def _runs(cells, fraction, rates):
             told.append("<br>".join([
                 f"<b>{escape(run.name)}</b>, seed {run.seed}", f"gain on test: {gain:+.2f} points",
                 f"labels right: teacher {fit:.1f} %, student {student:.1f} %",
-                *([f"closed form: {long:+.2f} trained as long, {own:+.2f} at the student's own fit"]
-                  if np.isfinite([long, own]).all() else [])]))
+                f"closed form: {long:+.2f} trained as long, {own:+.2f} at the student's own fit"
+                if np.isfinite([long, own]).all() else without]))
     return {"type": "scatter", "mode": "markers", "x": [round(x, 4) for x, _ in places],
             "y": [round(y, 4) for _, y in places], "text": told, "hovertemplate": "%{text}<extra></extra>",
             "name": f"a run, teacher of {'all' if fraction == 1 else 'half'} the data",
@@ -68,6 +71,7 @@ def _band(closed, rate, fraction, i):
     whose = "all" if fraction == 1 else "half"
     return {"type": "heatmap", "x": [round(100 * fit, 3) for fit in fits], "y": [middle - 0.13, middle + 0.13],
             "z": [[round(gain, 4) for gain in gains]], "coloraxis": "coloraxis", "opacity": 0.75,
+            "name": "closed form, a band for teachers of all and of half the data", "legendgroup": "bands",
             "hovertemplate": f"closed form, {rate:.0%} flipped, teacher of {whose} the data<br>"
                              "teacher fits %{x:.1f} %: gain %{z:+.2f} points<extra></extra>"}
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from eigenkd._intervals import t_interval
+from eigenkd._intervals import in_words, t_interval
 from eigenkd.deviation.clusters import share_interval
-from eigenkd.table import NONE, Cells
+from eigenkd.table import Cells
 from paper_figures.captions import drawn, titled
 from paper_figures.style import WIDTH
 from validation.closed_form.matching import diagram_of, gain_at
@@ -101,9 +103,12 @@ def draw(runs):
     shapes = {name: left.plot([], [], MARKERS[share], color="white", markeredgecolor="black", markersize=9)[0]
               for name, share in (("teacher of all the data", 1.0), ("teacher of half the data", 0.5))}
     thick = left.plot([], [], "o", color="white", markeredgecolor="black", markersize=9, markeredgewidth=1.8)[0]
+    shapes["95 % interval without 0"] = thick
+    if closed:
+        shapes |= {"band: closed form at every fit": Patch(facecolor=colormaps[COLORS](0.7)),
+                   "where it turns positive": right.plot([], [], "|", color="black", markersize=11)[0]}
     return titled(figure, finding(found, closed), "Means over seeds. Right: gradient flow, teacher and student trained "
-                  f"equally long, nothing fitted; bars: where the gain turns positive. {drawn(runs.all)}",
-                  shapes | {"95 % interval without 0": thick})
+                  f"equally long, nothing fitted. {drawn(runs.all)}", shapes)
 
 
 def _marker(ax, cell, i, norm, above):
@@ -146,11 +151,12 @@ def finding(found, closed):
 def table(runs):
     """The measured gain of each variant next to the closed form's."""
     found, _ = cells(runs)
-    rows = [(f"{cell.rate:g}", cell.teacher, *(_mean(cell.measured[:, k]) for k in (0, 1, 2)),
+    rows = [(f"{cell.rate:g}", cell.teacher, *(quantity.in_words(cell.runs) for quantity in MEASURED),
              *(_mean(cell.predicted[:, k]) for k in (0, 1)), str(len(cell.runs))) for cell in found]
     header = ("labels flipped", "teacher", "teacher's train accuracy (%)", "student's (%)", "gain (points)",
               "closed form, equally long", "closed form, student's own fit", "seeds")
-    notes = ["Mean and Student's 95 % interval over seeds. Gains: student less teacher, test accuracy, last epoch."]
+    notes = ["Mean and Student's 95 % interval over seeds, of accuracies cut at 100 %. Gains: student less "
+             "teacher, test accuracy, last epoch."]
     for which, name in enumerate(("equally long", "student's own fit")):
         right, runs, share = agreement(found, which)
         pairs, _ = _pairs(found, which)
@@ -161,9 +167,4 @@ def table(runs):
 
 
 def _mean(values):
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return NONE
-    if values.size == 1:
-        return f"{values[0]:.2f}"
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*t_interval(values.tolist()))
+    return in_words(values[np.isfinite(values)].tolist())

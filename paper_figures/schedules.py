@@ -35,7 +35,7 @@ def panels():
 
 def draw(found=None):
     """Gains of every schedule, compared with the one-hot teacher. Needs no run."""
-    figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     for ax, (title, schedules) in zip(figure.subplots(1, 3, sharex=True, sharey=True), panels().items()):
         ax.plot(LAM, ANY.gain(LAM), linewidth=2.2, label="one-hot teacher, time 1", **plot.TEACHER)
         for (name, filter), color, dashes in zip(schedules.items(), CYCLE, DASHES):
@@ -43,9 +43,8 @@ def draw(found=None):
         ax.set_xscale("log")
         ax.set_xlabel("eigenvalue λ · training time")
         ax.set_title(title)
-        ax.legend(loc="upper left", fontsize=7.5)
-        ax.set_ylim(-0.05, 2.05)
-        ax.set_yticks(np.linspace(0, 1.4, 8))
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7.5)
+        ax.set_ylim(-0.05, 1.45)
     figure.axes[0].set_ylabel("gain (share of the target learned)")
     return titled(figure, "Each generation strengthens the bias to the top directions; after a switch the second loss "
                   "dominates", "Gradient flow on the squared loss, in closed form. The teacher is the one-hot teacher "

@@ -23,17 +23,28 @@ class Wanted:
 class Found:
     """Runs to draw.
 
-    runs: pairs (variant, its runs by increasing seed), of variants that have any. beside: the same, of optional ones.
-    stand_in: whether they take the place of the paper's own runs, which are missing.
+    runs: pairs (variant, its runs), of variants that have any: first the one to draw where one is drawn, which is that
+    of the lowest seed with the arrays, then the others by increasing seed. beside: the same, of optional ones.
+    stand_ins: those of `runs` that take the place of the paper's own, which are missing.
+
+    A figure may draw the points or the path of one run, but a number in its title or beside a panel is that of all
+    runs: `Quantity.over` and `captions.between` make it.
     """
 
     runs: tuple = ()
     beside: tuple = ()
-    stand_in: bool = False
+    stand_ins: tuple = ()
+
+    @property
+    def kind(self):
+        """"missing", "drawn", "stand-in" or "in part", as in `entry.Status`."""
+        if not self.runs:
+            return "missing"
+        return "drawn" if not self.stand_ins else "stand-in" if len(self.stand_ins) == len(self.runs) else "in part"
 
     @property
     def first(self):
-        """(variant, the run of the lowest seed), of all variants."""
+        """(variant, the run to draw where one is drawn), of all variants."""
         return [(variant, mine[0]) for variant, mine in self.runs]
 
     @property

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isnan
 from statistics import mean
 
-from eigenkd._intervals import t_interval
+from eigenkd._intervals import ANYWHERE, PERCENT, in_words, t_interval
 from eigenkd.table import NONE, Cells
 from paper_figures.captions import data_of, drawn, marked, notes_at_chance
 from validation.models import MobileNetV2
@@ -30,6 +30,11 @@ def of_text(name):
     return name.startswith(LANGUAGE)
 
 
+def is_papers(name):
+    """Whether the paper has this setting, on this data: the others stand in for it."""
+    return SETTINGS[name].data.set.name in {one.data.set.name for one in SETTINGS.values() if one.published}
+
+
 def compared():
     """The names of all settings that Table 2 has a row for, if there are runs."""
     images = {setting.name for setting in IMAGES}
@@ -49,16 +54,18 @@ def accuracies(found):
             ours["gain"] = [student - alone for alone, student in zip(ours["one_hot"], ours["distilled"])]
             cells = []
             for what, values in ours.items():
-                form = "{:+.2f}" if what == "gain" else "{:.2f}"
-                cells += [form.format(papers[what]) if papers else NONE,
-                          marked(_mean(values, form), mine, split, *({what} & set(ROLES)))]
-                data.append(_number(setting, mine, split, f"{what} accuracy, %" if what != "gain" else "gain, points",
-                                    papers.get(what), values))
+                gain = what == "gain"
+                within, sign = (ANYWHERE, "+") if gain else (PERCENT, "")
+                mean_of = in_words(values, within=within)
+                cells += [f"{papers[what]:{sign}.2f}" if papers else NONE, marked(
+                    sign + mean_of if values and mean_of[0] != "-" else mean_of, mine, split, *({what} & set(ROLES)))]
+                data.append(_number(setting, mine, split, "gain, points" if gain else f"{what} accuracy, %",
+                                    papers.get(what), values, within=within))
             rows.append((_title(setting, mine), split, *cells, str(len(mine) or NONE)))
     header = ("top-1 accuracy, %", "", *(text for what in (*ROLES.values(), "distilled - one-hot")
                                          for text in (f"{what}: paper", "ours")), "seeds")
-    means = ("Ours: mean over seeds ± half of Student's 95% interval, at the last epoch. The difference is computed "
-             "per seed. Training accuracy is against the training labels.")
+    means = ("Ours: mean over seeds with Student's 95% interval, of accuracies cut at 100%, at the last epoch. The "
+             "difference is computed per seed. Training accuracy is against the training labels.")
     return Table(header, tuple(rows), (means, drawn(found.all), *notes_at_chance(found.all)), "ll", tuple(data))
 
 
@@ -99,7 +106,7 @@ def papers_slope(setting, split):
     return "not > 1" if split == "train" and excepted else "> 1"
 
 
-def _number(setting, mine, split, quantity, papers, values, intervals=()):
+def _number(setting, mine, split, quantity, papers, values, intervals=(), within=ANYWHERE):
     """One mapping of `Table.data`."""
     found = {"setting": mine[0].name if mine else setting.name, "split": split, "quantity": quantity, "paper": papers,
              "ours": None, "low": None, "high": None, "seeds": [run.seed for run in mine],
@@ -107,7 +114,7 @@ def _number(setting, mine, split, quantity, papers, values, intervals=()):
     if any(value is None or isnan(value) for value in values) or not values:
         return found
     if len(values) > 1:
-        return found | dict(zip(("ours", "low", "high"), map(float, t_interval(values))))
+        return found | dict(zip(("ours", "low", "high"), map(float, t_interval(values, within))))
     ends = {end: intervals[0][end] for end in ("low", "high")} if intervals else {}
     return found | {"ours": values[0]} | ends
 
@@ -116,16 +123,6 @@ def _title(setting, mine):
     """The setting's title, with its changed values."""
     changes = mine[0].name.partition("@")[2] if mine else ""
     return f"{setting.title} ({changes})" if changes else setting.title
-
-
-def _mean(values, form="{:.2f}"):
-    """The mean, with half of its 95% interval if there are at least two values."""
-    if not values:
-        return NONE
-    if len(values) == 1:
-        return form.format(values[0])
-    middle, low, _ = t_interval(values)
-    return f"{form.format(middle)} ± {middle - low:.2f}"
 
 
 def _slope(found):

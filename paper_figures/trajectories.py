@@ -12,7 +12,6 @@ from validation.record import DEFINITIONS
 COLUMNS = 5
 AGAINST = "#B00020"  # of the title of a pair that is not exaggerated
 MATRIX = {"weights": "W", "displacement": "(W-W_0)"}
-MEANING = {"weights": "‖W\u00a0v‖", "displacement": "‖(W\u00a0-\u00a0W₀)\u00a0v‖"}
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,14 @@ def grid(layer):
 def draw(found, rows):
     """A panel a pair, in as many rows as needed; each title has the share of the path on which the student lies below.
     """
-    [(_, run)] = found.first
+    [(_, mine)] = found.runs
+    run = mine[0]
     of = {row.layer: _measured(run, row.layer) for row in rows}
     most = max(min(row.end, len(of[row.layer][2])) - row.first for row in rows)
     columns = -(-most // -(-most // COLUMNS))
     rows = [replace(row, first=first, end=min(first + columns, row.end, len(of[row.layer][2]))) for row in rows
             for first in range(row.first, min(row.end, len(of[row.layer][2])), columns)]
-    figure = Figure(figsize=(max(6.0, WIDTH * columns / COLUMNS), (2.0 if columns > 2 else 3.0) * len(rows) + 1.1),
+    figure = Figure(figsize=(max(7.0, WIDTH * columns / COLUMNS), (2.0 if columns > 2 else 3.0) * len(rows) + 1.1),
                     layout="constrained")
     axes = figure.subplots(len(rows), columns, squeeze=False)
     alike = len({(row.layer, row.definition) for row in rows}) == 1
@@ -57,11 +57,12 @@ def draw(found, rows):
             ax.set_axis_off()
         if not alike:
             panels[0].set_ylabel(f"{row.layer}\n{panels[0].get_ylabel()}")
-    counts = [_counted(layer, definition, of[layer][3][definition])
+    counts = [_counted(mine, layer, definition)
               for layer, definition in dict.fromkeys((row.layer, row.definition) for row in rows)]
     lines = axes[0, 0].get_lines()
     teacher, teacher_end, start, student, student_end, _ = lines
-    return titled(figure, f"The student's path lies below its teacher's in {', '.join(counts)}", _caption(run, rows),
+    return titled(figure, f"The student's path lies below its teacher's in {', '.join(counts)}"
+                  + (f" over {len(mine)} seeds" if len(mine) > 1 else ""), _caption(found, rows),
                   [teacher, student, start, teacher_end, student_end],
                   ["teacher", "student", "shared start", "teacher's end", "student's end"])
 
@@ -74,8 +75,10 @@ def _measured(run, layer):
     return teacher, student, pairs, {name: [pair[name] for pair in per_pair] for name in DEFINITIONS}
 
 
-def _counted(layer, definition, shares):
-    known = [share for share in shares if share is not None]
+def _counted(mine, layer, definition):
+    """How many pairs of all runs are exaggerated, in words."""
+    known = [pair[definition] for run in mine for pair in run.field("eigenspace", layer, "per_pair")
+             if pair[definition] is not None]
     return f"{int(projection.is_exaggerated(known).sum())} of {len(known)} pairs ({layer}, {definition})"
 
 
@@ -89,9 +92,9 @@ def _color(share):
     return "black" if share is None or projection.is_exaggerated(share) else AGAINST
 
 
-def _caption(run, rows):
-    deeper = any(run.field("eigenspace") and row.layer != next(iter(run.field("eigenspace"))) for row in rows)
-    what = " and ".join(MEANING[name] for name in dict.fromkeys(row.definition for row in rows))
-    of = "inputs in the trained teacher" if deeper else "inputs"
-    return (f"{what} along a top (x) and a bottom (y) eigendirection of the layer's {of}; above each panel, the share "
-            f"of the path on which the student lies below. {drawn([run])}")
+def _caption(found, rows):
+    [(_, run)] = found.first
+    deeper = any(row.layer != next(iter(run.field("eigenspace"))) for row in rows)
+    of = "the layer's inputs in the trained teacher" if deeper else "the layer's inputs"
+    return (f"Eigendirections of {of}. Above each panel: the share of the path on which the student lies below. Drawn: "
+            f"seed {run.seed}. {drawn(found.all)}")

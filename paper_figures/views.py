@@ -29,5 +29,6 @@ def draw(found):
     shown = np.isfinite(x) & np.isfinite(y)
     rank = spearmanr(x[shown], y[shown]).statistic
     return titled(figure, "The student diverges more where its teacher is less confident (rank correlation "
-                  f"{rank:.2f})", f"{scatter.called(variant, run)}, training points. {drawn(found.all)}",
+                  f"{rank:.2f} in seed {run.seed})", f"{scatter.called(variant, run)}, training points. "
+                  f"{drawn([run])}",
                   legend_of(*axes.ravel()))

@@ -1,7 +1,9 @@
-"""The Python code of the pages in docs/ runs as printed, with the committed records in place of runs."""
+"""The code of the pages runs as printed, with the committed records in place of runs; the site's own code works."""
 
 import os
 import re
+import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+WRITTEN = {page: page.read_text() for page in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md")}
+COMMANDS = sorted({line for text in WRITTEN.values() for line in re.findall(
+    r"^(?:\$ )?python -m ((?!pip |validation\.run )[\w.]+ .*)$", text, re.MULTILINE)})  # validation.run: test_listing
+ASKED = [line for line in COMMANDS if re.search(r" --(list|dry-run)\b", line)]
+FLAGS = sorted({(line.split()[0], flag) for line in COMMANDS
+                for flag in re.findall(r" (--[a-z][\w-]*)", line.partition("#")[0])})
 PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if "```python" in page.read_text()]
 
 
@@ -40,3 +48,49 @@ def test_links_and_pictures_of(page):
     assert links
     for link in links:
         assert link.startswith("http") or (page.parent / link).exists(), link
+
+
+def said(capsys, arguments):
+    """What `python -m` of these arguments prints, in this process."""
+    module, *rest = arguments
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [module, *rest])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_module(module, run_name="__main__")
+    printed = capsys.readouterr()
+    assert not end.value.code, printed.err
+    return printed.out
+
+
+@pytest.mark.parametrize("line", ASKED)
+def test_commands_that_only_ask_answer(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert said(capsys, shlex.split(line, comments=True))
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _ in FLAGS}))
+def test_the_flags_that_pages_use_exist(module, capsys):
+    text = said(capsys, [module, "--help"])
+    assert [flag for name, flag in FLAGS if name == module and not re.search(rf"{flag}\b", text)] == []
+
+
+def test_every_notebook_and_page_is_in_the_contents():
+    index = (ROOT / "docs" / "index.md").read_text()
+    listed = {name for block in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL)
+              for name in re.findall(r"^(\w+)$", block, re.MULTILINE)}
+    there = {path.stem for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".py")} - {"index", "conf"}
+    assert listed == there
+
+
+def test_formulas_in_docstrings_are_escaped_and_examples_are_not():
+    from docs.extensions.docstrings import prepare
+
+    lines = ["|a| * b of `|c|` and `.d`", "", ">>> a * b", "a | b", "", "* one", "as::", "", "    a * b"]
+    prepare(None, "function", "", None, None, lines)
+    assert lines == [r"\|a\| \* b of `|c|` and ``.d``", "", ">>> a * b", "a | b", "", "* one", "as::", "", "    a * b"]
+
+
+def test_links_out_of_the_pages_lead_into_the_checkout():
+    from docs.extensions.repository import base
+
+    assert base(ROOT / "docs" / "_build" / "html") in ("../../../",) or base(ROOT).endswith("/blob/HEAD/")

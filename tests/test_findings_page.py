@@ -1,4 +1,6 @@
-"""docs/findings.md says what the committed records say: its tables are theirs, and so are the numbers of its claims."""
+"""docs/findings.md says what the committed records say: its tables are theirs, and so are the numbers of its claims.
+
+Tables of docs/language_models.md are those of the records too."""
 
 import re
 from pathlib import Path
@@ -12,8 +14,9 @@ from validation import study
 from validation.studies import STUDIES
 
 BESIDE = {"teacher_fit": "table_phase", "loss_switching": "table_switching", "intervention": "table_intervention"}
-PAGE = (Path(__file__).parent.parent / "docs" / "findings.md").read_text()
-SHOWN = re.findall(r"<!-- (\w+) -->\n\n((?:\|.*\n)+)", PAGE)
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = (DOCS / "findings.md").read_text()
+SHOWN = re.findall(r"<!-- (\w+) -->\n\n((?:\|.*\n)+)", PAGE + (DOCS / "language_models.md").read_text())
 CLAIMS = [line.split(" | ") for line in PAGE.split("## Claims")[1].split("\n## ")[0].splitlines()
           if line.startswith("| ")][1:]
 

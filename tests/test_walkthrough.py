@@ -1,4 +1,4 @@
-"""The example script runs from start to end, as a reader would run it."""
+"""The first notebook runs as a script from start to end, and prints what its text says."""
 
 import os
 import re
@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parent.parent / "docs" / "walkthrough.py"
 
 def test_the_walkthrough_runs_and_prints_its_results(tmp_path):
     done = subprocess.run([sys.executable, str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(SCRIPT.parent.parent)})
+                          env=os.environ | {"PYTHONPATH": str(SCRIPT.parent.parent), "MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stderr
     said = done.stdout
     directions = int(re.search(r"(\d+) eigendirections", said)[1])
@@ -23,4 +23,3 @@ def test_the_walkthrough_runs_and_prints_its_results(tmp_path):
     accuracies = {family: float(value) for family, value in found}
     assert set(accuracies) == {"teacher", "student", "mixture", "ridge"}
     assert min(accuracies.values()) > 0.8
-    assert (tmp_path / "figures" / "walkthrough.png").read_bytes().startswith(b"\x89PNG")

@@ -4,7 +4,8 @@ Every process has all examples and draws the same order of batches. Process r of
 ... of each batch. Losses are weighted so that the averaged gradient is that of the whole batch, and batch normalisation
 uses the statistics of the whole batch. The result therefore equals that of one process up to the order of summation.
 Training in float32 amplifies this difference where activations are near the kink of a ReLU; in float64 the results
-agree. Only the first process reads and writes run folders.
+agree. Each process draws its own dropout, so with dropout the results differ. Only the first process reads and writes
+run folders.
 """
 
 import json

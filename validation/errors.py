@@ -21,6 +21,13 @@ def unknown(what, name, known):
     return UsageError(f"{what}: expected one of {', '.join(sorted(known))}; got {name!r};{hint or ' see --list'}")
 
 
+def unreadable(flag, what, path, error):
+    """A `UsageError` for a file or folder that an OSError keeps from being read; what: what was expected."""
+    why = "no path" if not str(path) else f"{path}, which is not there" if isinstance(error, FileNotFoundError) else (
+        f"{path}, which cannot be read ({error.strerror})")
+    return UsageError(f"{flag}: expected {what}, got {why}; name another, or check the spelling")
+
+
 @contextmanager
 def blaming(flag):
     """Makes a `UsageError` of a ValueError that is raised inside, and names the flag to change."""

@@ -5,10 +5,11 @@ from textwrap import indent
 
 from eigenkd.table import Cells, written
 from validation import costs
-from validation.models.pretrained import Missing
+from validation.models.pretrained import Missing, NotFetched
 from validation.schedules import in_words, learning_rate_pieces, steps_per_epoch, weight_pieces
 
 DEVICES = {"cpu": "2 CPU CORES", "gpu": "ONE H100"}
+FETCHED = "not on this machine, to be downloaded from the Hugging Face hub by the run"
 UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -30,7 +31,7 @@ def listing(settings, locate):
         rows = []
         for setting in settings:
             if setting.data.set.name == dataset.name:
-                times = [_time(costs.expected(setting), device) for device in DEVICES]
+                times = [duration(costs.expected(setting), device) for device in DEVICES]
                 estimated |= any("*" in time for time in times)
                 rows.append((setting.name, setting.networks, *times, setting.title))
         table = Cells(("NAME", "MODELS", *DEVICES.values(), "WHAT"), tuple(rows), align="lllll")
@@ -63,17 +64,20 @@ def dry_run(plans):
         lines += [f"  {name}: {in_words(pieces)}" for name, pieces in over_epochs(mine[0]).items()]
         lines += ["  steps: " + ", ".join(f"{role} {count:,}" for role, count in steps(mine[0]).items())]
         counts, sizes, missing = sizes_of(mine[0])
-        lines += [f"  parameters: {_counts(counts)}" if counts else f"  networks: MISSING: {missing}"]
+        networks = f"MISSING: {missing}" if missing else FETCHED
+        lines += [f"  parameters: {_counts(counts)}" if counts else f"  networks: {networks}"]
         lines += [f"  data: {'MISSING: ' if source.missing else ''}{source.note}"]
         if sizes:
             lines += [f"  disk: about {sizes['run']:,} MB per seed and {sizes['checkpoints']:,} MB more while it runs; "
                       f"the teacher {sizes['teacher']:,} MB, once for all its students"]
         unchanged = "; for the unchanged setting" if chosen.given else ""
-        lines += [f"  time: {_time(costs.expected(chosen), 'cpu')} per seed on two CPU cores, "
-                  f"{_time(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
+        lines += [f"  time: {duration(costs.expected(chosen), 'cpu')} per seed on two CPU cores, "
+                  f"{duration(costs.expected(chosen), 'gpu')} on one H100 (* estimated{unchanged})"]
         for plan in mine:
             why = f" and run again ({plan.why})" if plan.why else ""
-            lines += [f"  seed {plan.seed}: would {plan.state}{why}, {plan.folder.path}"]
+            lacking = plan.state != "show" and (missing or source.missing)
+            would = "cannot run before what is MISSING is there" if lacking else f"would {plan.state}"
+            lines += [f"  seed {plan.seed}: {would}{why}, {plan.folder.path}"]
     return "\n".join(lines)
 
 
@@ -114,11 +118,13 @@ def steps(plan):
 
 def sizes_of(plan):
     """(`parameters`, estimated sizes on disk in MB, what is missing); without the files of a pretrained network the
-    first two are None. The sizes are those of the run folder, the checkpoints and the teacher's folder."""
+    first two are None, and nothing is missing if the run may download them. The sizes are those of the run folder, the
+    checkpoints and the teacher's folder."""
     try:
         counts = parameters(plan.setting, plan.data_dir)
     except Missing as missing:
-        return None, None, str(missing)
+        fetched = isinstance(missing, NotFetched) and plan.download is not False
+        return None, None, "" if fetched else str(missing)
     sizes = costs.kept_bytes(plan.setting, counts)
     return counts, {name: max(1, round(count / 1e6)) for name, count in sizes.items()}, ""
 
@@ -128,7 +134,8 @@ def _counts(counts):
     return f"{counts['trained']:,} trained, {counts['fixed']:,} fixed{student}"
 
 
-def _time(times, device):
+def duration(times, device):
+    """A time of `costs.expected` in words, with * where it is estimated."""
     seconds = getattr(times, device)
     if seconds is None:
         return "unknown"

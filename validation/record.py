@@ -21,7 +21,7 @@ from validation.lock import lock
 
 RESULT, CONFIGURATION, LOG, WEIGHTS = "result.json", "config.json", "metrics.jsonl", "weights.safetensors"
 PARTS = (RESULT, CONFIGURATION, LOG, "outputs.npz", "snapshots.npz", "trajectory.npz", "mislabelled.npz", "gains.npz",
-         WEIGHTS)
+         "densities.npz", WEIGHTS)
 CHECKPOINTS = "checkpoints"
 SCHEMA = 3  # of result.json and the arrays next to it: counted up where a field changes its name or its meaning
 OLDER = (1, 2)  # schemas whose JSON files carry no digest

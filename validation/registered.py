@@ -6,9 +6,10 @@ from validation.address import changes, leaves
 from validation.closed_form.setting import CLOSED_FORM
 from validation.data import DATASETS
 from validation.function_space.setting import FUNCTION_SPACE
+from validation.language_models.setting import LANGUAGE_MODELS
 from validation.settings import SETTINGS
 
-REGISTERED = SETTINGS | {setting.name: setting for setting in (FUNCTION_SPACE, CLOSED_FORM)}
+REGISTERED = SETTINGS | {setting.name: setting for setting in (FUNCTION_SPACE, CLOSED_FORM, LANGUAGE_MODELS)}
 SOURCE = "data_source"  # the configuration's field for the source of the data
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
 from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from validation import listing, report
 from validation.address import changes
+from validation.command_line import parsed
 from validation.data import DATASETS, VIEWS
 from validation.errors import UsageError, unknown
 from validation.interrupts import listening
@@ -79,7 +79,7 @@ def parse(arguments):
     """The options, and each named setting with the values that the command line overrides."""
     if sum(argument.split("=")[0] == "--seeds" for argument in arguments) > 1:
         raise UsageError("--seeds: expected once, with all seeds behind it, got it several times; pass --seeds 0 1 2")
-    options, overrides = tyro.cli(Options, prog="python -m validation.run", args=arguments, return_unknown_args=True)
+    options, overrides = parsed(Options, "python -m validation.run", arguments, return_unknown_args=True)
     if options.download and options.no_download:
         raise UsageError("--download: expected it or --no-download, got both; leave one out")
     if not options.seeds or min(options.seeds) < 0:
@@ -115,8 +115,8 @@ def overridden(setting, arguments):
     data = replace(setting.data, **{part.removeprefix("data."): value for part, value in named.items()
                                     if part.startswith("data.")})
     models = {part: value for part, value in named.items() if not part.startswith("data.")}
-    return tyro.cli(Setting, prog=f"python -m validation.run {setting.name}", args=others, config=(AvoidSubcommands,),
-                    default=replace(setting, data=data, given=given, **models))
+    return parsed(Setting, f"python -m validation.run {setting.name}", others, config=(AvoidSubcommands,),
+                  default=replace(setting, data=data, given=given, **models))
 
 
 def changed(setting, overridden, scale_schedule=False):

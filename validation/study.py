@@ -1,33 +1,26 @@
 """python -m validation.study NAME: runs what a study lacks, and prints its table; see --help and --list."""
 
-import csv
-import io
 import json
 import os
-import signal
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from importlib import import_module
-from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from threading import Thread, Timer
 from typing import Annotated, Literal
 
-import tyro
 from tqdm import tqdm
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from eigenkd._intervals import t_interval
-from eigenkd.table import NONE, Cells, written
-from validation import run, runs
+from validation import run, runs, workers
+from validation.command_line import parsed
 from validation.errors import UsageError, exit_code
 from validation.interrupts import listening
 from validation.plans import make_plans
 from validation.registered import SOURCE
 from validation.settings import Setting
 from validation.studies import STUDIES, find
+from validation.studies.tables import Row, differences, formatted
 
 Switch = Annotated[bool, FlagCreatePairsOff]
 
@@ -56,6 +49,8 @@ class StudyOptions:
     """Show which runs are there and which are missing, and exit."""
     there: Switch = False
     """Train nothing: the table of the runs that are there."""
+    differences: Switch = False
+    """Of each variant from the first, seed by seed, in place of the variants themselves."""
     json: Switch = False
     """Print JSON: every run's numbers, and their means and intervals. The same as --format json."""
     format: Literal["text", "markdown", "csv", "json"] = "text"
@@ -65,30 +60,6 @@ class StudyOptions:
         """The options of `validation.run` for these seeds."""
         return run.Options(seeds=tuple(seeds), device=self.device, data_dir=self.data_dir, download=self.download,
                            no_download=self.no_download, out=self.out)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A variant of a study with its finished runs, in the order of seeds."""
-
-    variant: object
-    found: list
-
-    def values(self, quantity):
-        """A number a run, those that are undetermined left out."""
-        return [value for value in self.by_seed(quantity).values() if value is not None]
-
-    def by_seed(self, quantity):
-        """{seed: number or None}. Raises UsageError where a run's result was made before the quantity was measured."""
-        return {one.seed: _measured(quantity, one) for one in self.found}
-
-
-def _measured(quantity, run):
-    try:
-        return quantity.of(run.result)
-    except KeyError as error:
-        raise UsageError(f"{run.folder / 'result.json'} has no field {error}, which {quantity.title!r} is read from; "
-                         f"compute it with: python -m validation.findings {run.folder}") from None
 
 
 def plans_of(study, options):
@@ -116,26 +87,11 @@ def missing(planned, options):
     return lacking
 
 
-def carry_out(wanted, options):
-    """Runs each (variant, seed), several at once, with a bar that counts them. Raises the first error, once those that
-    are under way have ended."""
-    workers = min(len(wanted), options.at_once or automatic(options.device))
+def train(wanted, options):
+    """Trains each (variant, seed), several at once, with a bar that counts them."""
+    at_once = min(len(wanted), options.at_once or automatic(options.device))
     with tqdm(total=len(wanted), unit="run", file=sys.stderr, disable=not wanted) as bar:
-        if workers <= 1:
-            for variant, seed in wanted:
-                one(variant, seed, options)
-                bar.update()
-            return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_the_parent) as pool:
-            try:
-                for done in as_completed([pool.submit(_one, variant, seed, options) for variant, seed in wanted]):
-                    done.result()
-                    bar.update()
-            except BaseException as error:
-                for worker in active_children() if isinstance(error, KeyboardInterrupt) else ():
-                    worker.terminate()
-                pool.shutdown(cancel_futures=True)
-                raise
+        workers.carry_out(one, [(*each, options) for each in wanted], at_once, bar.update)
 
 
 def one(variant, seed, options):
@@ -151,26 +107,6 @@ def one(variant, seed, options):
             with threads(1):
                 import_module(setting.runner).run(replace(setting, seed=seed), options.out,
                                                   device=choose(options.device), data_dir=options.data_dir)
-
-
-def _one(variant, seed, options):
-    """`one` in a process of the pool, which ends soon after it is stopped, even if the pool is broken by then."""
-    try:
-        one(variant, seed, options)
-    except KeyboardInterrupt:
-        end = Timer(60, os._exit, [1])
-        end.daemon = True
-        end.start()
-        raise
-
-
-def _end_with_the_parent():
-    """Stops this process when the one that started it is gone, however that ended."""
-    def follow():
-        parent_process().join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    Thread(target=follow, daemon=True).start()
 
 
 def automatic(device):
@@ -193,63 +129,6 @@ def rows_of(study, planned, options):
     return rows
 
 
-def table(study, rows):
-    """The study's `Cells`: a row a variant, the mean and Student's 95 % interval over seeds of each quantity; a column
-    a variant where there are more than twice as many quantities."""
-    cells = []
-    for row in rows:
-        numbers = (_spread(row.values(quantity), quantity.digits) for quantity in study.quantities)
-        cells.append((*row.variant.labels, *numbers, str(len(row.found))))
-    header = (*study.header, *(quantity.title for quantity in study.quantities), "seeds")
-    sources = sorted({one.field("data", "note") for row in rows for one in row.found})
-    note = f"{study.title}. Mean and Student's 95 % interval over seeds. Data: {'; '.join(sources) or 'none'}."
-    if len(study.quantities) > 2 * len(cells):
-        header, *cells = zip(header, *cells)
-        return Cells(header, tuple(cells), (note,))
-    return Cells(header, tuple(cells), (note,), align="l" * len(study.header))
-
-
-def _spread(values, digits):
-    if not values:
-        return NONE
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(*t_interval(values), d=digits)
-
-
-def as_data(study, rows):
-    """The table as a JSON-able list, a mapping a variant, with each run's number by its seed."""
-    listed = []
-    for row in rows:
-        quantities = {}
-        for quantity in study.quantities:
-            values = row.values(quantity)
-            mean, low, high = t_interval(values) if len(values) > 1 else (values or [None]) * 3
-            quantities[quantity.title] = {"mean": mean, "low": low, "high": high, "seeds": len(values), "by_seed": {
-                str(seed): value for seed, value in row.by_seed(quantity).items()}}
-        listed.append({"setting": row.variant.setting, "values": row.variant.values, "quantities": quantities})
-    return {"study": study.name, "title": study.title, "variants": listed}
-
-
-def as_csv(study, rows):
-    """The table with a column for each number: mean, low and high of each quantity."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*study.header, *(f"{quantity.title}{part}" for quantity in study.quantities
-                                      for part in ("", " low", " high")), "seeds"])
-    for row, variant in zip(rows, as_data(study, rows)["variants"]):
-        numbers = [value[part] for value in variant["quantities"].values() for part in ("mean", "low", "high")]
-        writer.writerow([*row.variant.labels, *numbers, len(row.found)])
-    return file.getvalue().rstrip("\n")
-
-
-def formatted(study, rows, format):
-    """The study's table in one of the formats."""
-    if format == "json":
-        return json.dumps(as_data(study, rows), indent=1, allow_nan=False)
-    return as_csv(study, rows) if format == "csv" else written(table(study, rows), format)
-
-
 def dry_run(planned, lacking):
     """Each run: its folder, its state ("there", or what would be done), and why a run there would be set aside."""
     names = {(id(variant), seed) for variant, seed in lacking}
@@ -270,7 +149,7 @@ def dry_run_text(study, states):
 
 def parse(arguments):
     """The options and the studies that they name."""
-    options = tyro.cli(StudyOptions, prog="python -m validation.study", args=arguments)
+    options = parsed(StudyOptions, "python -m validation.study", arguments)
     if options.download and options.no_download:
         raise UsageError("--download: expected it or --no-download, got both; leave one out")
     if options.seeds is not None and (not options.seeds or min(options.seeds) < 0):
@@ -280,7 +159,11 @@ def parse(arguments):
         raise UsageError(f"--at-once: expected at least 1, got {options.at_once}; leave it out")
     if not options.names and not options.list:
         raise UsageError(f"NAME: expected a study ({', '.join(STUDIES)}), got none; see --list")
-    return options, [find(name) for name in dict.fromkeys(options.names)]
+    studies = [find(name) for name in dict.fromkeys(options.names)]
+    if options.differences and (alone := [study.name for study in studies if len(study.variants()) == 1]):
+        raise UsageError(f"--differences: expected a study of several variants, got {alone[0]}, which has one; leave "
+                         "it out")
+    return options, studies
 
 
 def main(arguments=None):
@@ -308,9 +191,10 @@ def _work(arguments):
               f"{len(lacking)} {'missing' if options.there else 'to be trained'}", file=sys.stderr)
         if not options.there:
             with listening():
-                carry_out(lacking, options)
+                train(lacking, options)
         with runs.telling(_say):
             rows = rows_of(study, planned, options)
+        rows = differences(rows) if options.differences else rows
         print(formatted(study, rows, "json" if as_json else options.format))
 
 

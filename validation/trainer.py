@@ -55,17 +55,19 @@ class Trainer:
         self.network = engine.placed(network)
         self.recorder = recorder or Recorder(self.network, {})
         self.precision = engine.precision(precision)
-        self.state = TrainingState(self.network, self.recipe)
+        self.state = TrainingState(self.network, self.recipe, self.group)
         self.before, self.log = list(before), []
         self.wanted, self.snapshots = snapshots, {}
-        self.clock = Clock()
+        self.clock, self.test = Clock(), None
         self.checkpoints = folder.checkpoints(progress.note)
         self.saved = None
 
     def run(self, teacher=None):
         """Resumes from the newest whole checkpoint, or begins; returns `Trained`. teacher: see `train`."""
         engine, role = self.engine, self.role
-        with engine.interrupts.deferred(), local_default(self.seed, "training", role.stream, device=engine.device):
+        others = () if self.group.first else (self.group.rank,)  # the first process draws as a single one does
+        with engine.interrupts.deferred(), local_default(self.seed, "training", role.stream, *others,
+                                                         device=engine.device):
             self._resume()
             with engine.repeatable(), self.progress.training(role.name, self.recipe.epochs, self.state.epoch) as tell:
                 self.tell = tell
@@ -75,9 +77,8 @@ class Trainer:
             if engine.interrupts.received is not None and self.group.size == 1:
                 self._save()  # a signal came in the very end
         with engine.exact():
-            test = predict(self.network, self.inputs.test, group=self.group).cpu()
             paths = self.recorder.paths()
-        return Trained(self.network, paths, self._train_logits(), test, self.log, self.clock.seconds(),
+        return Trained(self.network, paths, self._train_logits(), self._test_logits(), self.log, self.clock.seconds(),
                        self.folder.name, described(self.engine.device), self.snapshots)
 
     def _train_logits(self):
@@ -85,11 +86,18 @@ class Trainer:
         with self.engine.exact():
             return predict(self.network, self.inputs.train, self.inputs.saved, group=self.group).cpu()
 
+    def _test_logits(self, check=lambda: None):
+        """On the CPU, of the trained network; computed once."""
+        if self.test is None:
+            with self.engine.exact():
+                self.test = predict(self.network, self.inputs.test, group=self.group, check=check).cpu()
+        return self.test
+
     def _resume(self):
         number = self.group.on_first(self.checkpoints.newest)
         if number is not None:
             tensors, state = self.checkpoints.read(number)
-            self.state.restore(tensors | {"total": self.group.own(tensors["total"])}, state["counters"])
+            self.state.restore(tensors, state["counters"])
             self.recorder.restore({name.removeprefix(RECORDED): tensor for name, tensor in tensors.items()
                                    if name.startswith(RECORDED)})
             self.snapshots = {int(name.removeprefix(SNAPSHOTS)): tensor for name, tensor in tensors.items()
@@ -102,15 +110,15 @@ class Trainer:
         self.saved = self.state.step, self.clock.seconds()
 
     def _save(self):
-        total = self.group.gather(self.state.total[None], self.group.size)
+        tensors = self.state.tensors()
         self.saved = self.state.step, self.clock.seconds()
         if not self.group.first:
             return
         recorded = {RECORDED + name: tensor for name, tensor in self.recorder.tensors().items()}
         snapshots = {f"{SNAPSHOTS}{epoch}": logits for epoch, logits in self.snapshots.items()}
-        tensors = self.state.tensors() | {"total": total} | recorded | snapshots
-        self.checkpoints.save(tensors, {"role": self.role.stream, "counters": self.state.counters(), "log": self.log,
-                                        "seconds": self.clock.seconds()})
+        self.checkpoints.save(tensors | recorded | snapshots, {
+            "role": self.role.stream, "counters": self.state.counters(), "log": self.log,
+            "seconds": self.clock.seconds()})
 
     def _after_step(self, step):
         with blaming(f"{self.role.flag}.learning-rate"):
@@ -137,9 +145,12 @@ class Trainer:
 
         named = {"precision": self.precision, "group": self.group, "check": check}
         train, test, evaluated = self.inputs.train, self.inputs.test, self.inputs.evaluated
+        of_train = predict(self.network, train, evaluated, **named)
+        of_test = (self._test_logits(check) if epoch == self.recipe.epochs else
+                   predict(self.network, test, **named))
         entry = {"role": self.role.stream, "epoch": epoch, "step": step, "loss": loss,
-                 "train_accuracy": accuracy(predict(self.network, train, evaluated, **named), train.labels[evaluated]),
-                 "test_accuracy": accuracy(predict(self.network, test, **named), test.labels)}
+                 "train_accuracy": accuracy(of_train, train.labels[evaluated]),
+                 "test_accuracy": accuracy(of_test, test.labels)}
         self.log.append(entry)
         if self.group.first:
             self.folder.log(entry)
@@ -151,4 +162,4 @@ class Trainer:
 
 def accuracy(logits, labels):
     """The share of examples whose largest logit is the label's."""
-    return (logits.argmax(dim=1) == labels).double().mean().item()
+    return (logits.argmax(dim=1) == labels.to(logits.device)).double().mean().item()

@@ -12,13 +12,14 @@ from eigenkd.deviation.calibration import Calibration, Calibrations, Group, Grou
 from eigenkd.deviation.clusters import Mean
 from eigenkd.deviation.comparison import compare
 from eigenkd.deviation.files import read
-from eigenkd.deviation.measured import VIEWS, Deviation
+from eigenkd.deviation.measured import Deviation
 from eigenkd.deviation.seeds import Seeds, over_seeds
 from eigenkd.deviation.slope import Slope
 from eigenkd.deviation.stream import Stream
 from eigenkd.deviation.tokens import Tokens
 from eigenkd.deviation.topk import TopK
 from eigenkd.deviation.verdict import Side, Verdict
+from eigenkd.deviation.views import VIEWS
 
 __all__ = ["VIEWS", "Calibration", "Calibrations", "Deviation", "Group", "Groups", "Mean", "Seeds", "Side", "Slope",
            "Stream", "Tokens", "TopK", "Verdict", "compare", "over_seeds", "parts", "read"]

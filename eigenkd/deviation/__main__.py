@@ -123,12 +123,12 @@ def run(options: argparse.Namespace) -> None:
     bare = options.format in ("csv", "json")  # a table that another program reads
     words = sys.stderr if bare else sys.stdout
     comment = "% " if options.format == "latex" else ""
-    files = (f"teacher: {options.teacher}; student{'s' * (len(options.students) > 1)}: "
-             f"{', '.join(options.students)}")
-    for line in (files, verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes):
+    tokens = len(deviations) == 1 and deviations[0].tokens is not None
+    which = [f"Teacher: {options.teacher}. Student: {options.students[0]}."] * tokens  # nothing in such files says it
+    for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes, *which):
         say(f"{comment}{line}", words)
     say("\n" * (not bare) + table(measured, options.format))
-    if len(deviations) == 1 and deviations[0].tokens is not None and not bare:
+    if tokens and not bare:
         for cells in token_tables(deviations[0], vocabulary):
             say("\n" + written(cells, options.format))
     if any((options.json, options.png, options.out)):

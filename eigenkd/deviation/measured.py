@@ -11,6 +11,7 @@ from eigenkd._arrays import to_numpy
 from eigenkd._intervals import share_interval
 from eigenkd.deviation import clusters
 from eigenkd.deviation.calibration import Calibrations, Groups, calibrate, group
+from eigenkd.deviation.classes import by_class
 from eigenkd.deviation.clusters import Mean
 from eigenkd.deviation.infinities import infinities
 from eigenkd.deviation.inputs import mask_of
@@ -21,12 +22,12 @@ from eigenkd.deviation.summary import summarised
 from eigenkd.deviation.table import html, table
 from eigenkd.deviation.tokens import Tokens
 from eigenkd.deviation.verdict import FRACTION, Verdict, judge
+from eigenkd.deviation.views import axes
 from eigenkd.typing import Array, ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
 POINTWISE = ("teacher_confidence", "student_confidence", "teacher_class", "student_class", "divergence", "reverse",
              "jensen_shannon", "teacher_entropy", "student_entropy")
 
@@ -202,18 +203,7 @@ class Deviation:
     def per_class(self) -> list[dict[str, Any]]:
         """For each reference class with points, as plain mappings: points, means of both confidences and of KL (which
         may be infinite), the share of points underfit, and with labels both accuracies on the class."""
-        x, y = self._confidences()
-        of: Any = self.labels if self.reference == "label" else to_numpy(self.teacher_class)
-        columns = {"teacher_confidence": x, "student_confidence": y, "underfit": self._less(),
-                   "kl": to_numpy(self.divergence)}
-        if self.labels is not None:
-            columns |= dict(zip(("teacher_accuracy", "student_accuracy"), self._right("per_class")))
-        count = np.bincount(of, minlength=self.classes)
-        with np.errstate(invalid="ignore"):  # inf - inf: a mean of both is none
-            sums = {name: np.bincount(of, values.astype(float), minlength=self.classes)
-                    for name, values in columns.items()}
-        return [{"class": int(c), "points": int(count[c])} | {name: float(sums[name][c] / count[c]) for name in columns}
-                for c in np.flatnonzero(count)]
+        return by_class(self)
 
     @property
     def verdict(self) -> Verdict:
@@ -232,19 +222,7 @@ class Deviation:
 
         Raises ValueError for a name that is not in `VIEWS`.
         """
-        if name not in VIEWS:
-            raise ValueError(f"name: expected one of {', '.join(VIEWS)}, got {name!r}")
-        teacher, student = self._confidences()
-        of = "label" if self.reference == "label" else "teacher's class"
-        kind, _, against_kl = name.partition("-")
-        x, y, what = {
-            "confidence": (teacher, student, f"confidence on the {of} (log-odds, nats)"),
-            "probability": (_logistic(teacher), _logistic(student), f"probability of the {of}"),
-            "entropy": (to_numpy(self.teacher_entropy), to_numpy(self.student_entropy), "entropy (nats)"),
-        }[kind]
-        if against_kl:
-            return x, to_numpy(self.divergence), f"teacher's {what}", "KL(teacher ‖ student) (nats)"
-        return x, y, f"teacher's {what}", f"student's {what}"
+        return axes(self, name)
 
     def subset(self, mask: ArrayLike) -> "Deviation":
         """The `Deviation` of the points where mask (n,) is true. Its quarters and masks are those of these points.
@@ -322,7 +300,3 @@ class Deviation:
 def _take(values, keep):
     xp = array_namespace(values)
     return xp.take(values, xp.asarray(keep), axis=0) if not isinstance(values, np.ndarray) else values[keep]
-
-
-def _logistic(phi):
-    return np.exp(-np.logaddexp(0, -phi))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eigenkd._arrays import to_numpy
-from eigenkd.deviation.measured import VIEWS
 from eigenkd.deviation.table import cells, expect_measured
 from eigenkd.deviation.verdict import FRACTION
+from eigenkd.deviation.views import VIEWS
 from eigenkd.plot import fitted
 from eigenkd.table import html_table, number
 

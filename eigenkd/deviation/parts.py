@@ -107,8 +107,10 @@ def by_kind(deviation: "Deviation", vocabulary: Vocabulary) -> list[Part]:
 
 
 def worst(deviation: "Deviation", count: int = 20) -> np.ndarray:
-    """The indices (m,) of the points with the largest KL(teacher || student), the largest first."""
+    """The indices (m,) of the points with the largest KL(teacher || student), the largest first; where top-k rows leave
+    it open, with the largest that is certain."""
     kl = to_numpy(deviation.divergence)
+    kl = np.where(np.isnan(kl), deviation.scores.get("low:divergence", kl), kl)
     return np.argsort(-kl, kind="stable")[:count]
 
 

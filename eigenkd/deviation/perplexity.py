@@ -115,11 +115,13 @@ class Perplexity:
         return exp(float(np.mean(self.student[known] - self.teacher[known]))) if known.any() else float("nan")
 
 
-def cells(found: Perplexity, name: str = "llama-perplexity") -> Cells:
+def cells(found: Perplexity, name: str = "as llama-perplexity prints it") -> Cells:
     """The `Cells` of a `Perplexity`: each value as llama-perplexity writes it, its ±, and the interval over texts."""
     over = {"Mean ln(PPL(Q)/PPL(base))": "ln(PPL ratio)", "Mean KLD": "KL", "Mean Δp": "Δp", "Same top p": "same top"}
     intervals, rows = found.clustered, []
     for label, (value, error) in found.values.items():
+        if np.isnan(value) and "KLD" in label:  # of top-k rows the KL is not known
+            continue
         percent = "Δp" in label or "Same" in label
         digits, scale = (".3f", 100) if percent else (".2f" if "Cor" in label else ".6f", 1)
         unit = "%" if percent or "Cor" in label else ""
@@ -127,7 +129,7 @@ def cells(found: Perplexity, name: str = "llama-perplexity") -> Cells:
         rows.append((label, number(value, digits) + unit, "" if error is None else number(error, digits),
                      "" if mean is None else f"[{scale * mean.low:{digits}}, {scale * mean.high:{digits}}]"))
     groups = next(iter(intervals.values())).groups
-    return Cells((f"as {name}", "value", "± (tokens independent)", f"95% interval over {groups:,} groups"), tuple(rows))
+    return Cells((name, "value", "± (tokens independent)", f"95% interval over {groups:,} groups"), tuple(rows))
 
 
 def _printed_mean(values):

@@ -6,7 +6,7 @@ from math import isfinite
 from statistics import mean
 from typing import Any
 
-from eigenkd._intervals import t_interval
+from eigenkd._intervals import SHARE, t_interval
 from eigenkd.deviation.measured import Deviation
 from eigenkd.deviation.slope import Slope, reported, undetermined
 from eigenkd.deviation.summary import finite
@@ -82,8 +82,8 @@ class Seeds:
         shares = ([d.underfit(FRACTION) for d in self.deviations], [d.overfit(FRACTION) for d in self.deviations])
         sides = []
         for side, share in zip(("low", "high"), shares):
-            beyond, least, most = t_interval(share)
-            sides.append((self.slope(side, FRACTION), beyond, (max(least, 0.0), min(most, 1.0))))
+            beyond, *ends = t_interval(share, SHARE)
+            sides.append((self.slope(side, FRACTION), beyond, tuple(ends)))
         doubts = [d.doubt for d in self.deviations if d.doubt]
         doubt = f"In {len(doubts)} of {len(self.deviations)} seeds: {doubts[0]}" if doubts else ""
         return judge(sides[0], sides[1], notes, doubt)

@@ -185,7 +185,7 @@ def _curves(figure, x, found, names, label):
 
 
 def _worst_table(found):
-    kinds = [' class="token"' if name in TEXTS else "" for name in found.header]
+    kinds = [f' class="token{" context" * (name == "context")}"' if name in TEXTS else "" for name in found.header]
     head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for kind, name in zip(kinds, found.header))
     body = "".join("<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row)) + "</tr>\n"
                    for row in found.rows)

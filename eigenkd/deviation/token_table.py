@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from math import isnan
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import parts, perplexity
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 
 WORST = 10  # rows of the table of the worst tokens, and tokens of context in it
 BEFORE = 12
-COLUMNS = {"kl": "KL", "teacher": "teacher says", "student": "student says", "label": "text says",
+COLUMNS = {"kl": "KL", "kl_at_least": "KL at least", "teacher": "teacher says", "student": "student says",
+           "label": "text says",
            "teacher_confidence": "teacher's confidence", "student_confidence": "student's confidence"}
 MEASURES = {"kl": "KL(teacher ‖ student), nats", "reverse": "KL(student ‖ teacher), nats",
             "jensen_shannon": "Jensen-Shannon, nats", "change": "change of confidence, nats",
@@ -27,7 +31,7 @@ def token_tables(deviation: "Deviation", vocabulary: Vocabulary | None = None) -
     """The `Cells` of a `Deviation` of tokens, one table after another. vocabulary: a `Vocabulary`, or None."""
     found = [direction(deviation)]
     if deviation.labels is not None:
-        name = "llama-perplexity prints it" if "stored_kl" in deviation.scores else "perplexity"
+        name = "as llama-perplexity prints it" if "stored_kl" in deviation.scores else "perplexity"
         found.append(perplexity.cells(deviation.perplexity, name))
     found.append(of_parts(parts.by_confidence(deviation), "teacher's confidence"))
     if deviation.tokens is not None:
@@ -45,7 +49,8 @@ def direction(deviation: "Deviation") -> Cells:
     for name, label in MEASURES.items():
         mean, other = getattr(found, name), getattr(alone, name)
         width, plain = mean.high - mean.low, other.high - other.low
-        rows.append((label, number(mean.value, ".4g"), _interval(mean), f"{width / plain:.2f}" if plain > 0 else NONE))
+        rows.append((label, number(mean.value, ".4g"), _interval(mean),
+                     f"{width / plain:.2f}" if 0 < plain < np.inf else NONE))
     groups = found.kl.groups
     over = f"{groups:,} groups" if deviation.clusters is not None else "tokens"
     return Cells(("volume and direction", "mean", f"95% interval over {over}", "over that of independent tokens"),
@@ -80,6 +85,8 @@ def worst_rows(deviation: "Deviation", vocabulary: Vocabulary | None = None, cou
         for role in ("teacher", "student"):
             row[role] = said([int(to_numpy(getattr(deviation, f"{role}_class"))[i])])
         row["kl"] = float(to_numpy(deviation.divergence)[i])
+        if "low:divergence" in deviation.scores:
+            row["kl_at_least"] = float(deviation.scores["low:divergence"][i])
         for role in ("teacher", "student"):
             row[f"{role}_confidence"] = float(to_numpy(getattr(deviation, f"{role}_confidence"))[i])
         found.append(row)
@@ -90,7 +97,8 @@ def worst(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: i
           before: int = BEFORE) -> Cells:
     """The `Cells` of the tokens with the largest KL and their contexts."""
     rows = worst_rows(deviation, vocabulary, count, before)
-    names = [name for name in rows[0] if name != "index"]
+    lost = "kl" if all(isnan(row["kl"]) for row in rows) else "kl_at_least"  # one says it
+    names = [name for name in rows[0] if name not in ("index", lost)]
     return Cells(tuple(COLUMNS.get(name, name) for name in names),
                  tuple(tuple(_cell(row[name]) for name in names) for row in rows),
                  ("tokens with the largest KL; confidence is that of the teacher's token",), align="rrl")
@@ -115,6 +123,8 @@ def token_summary(deviation: "Deviation", vocabulary: Vocabulary | None = None) 
 
 
 def _interval(mean, digits=".4g"):
+    if isnan(mean.low) and isnan(mean.high):
+        return ""
     return f"[{number(mean.low, digits)}, {number(mean.high, digits)}]"
 
 

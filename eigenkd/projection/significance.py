@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eigenkd._intervals import sign_p_value, t_interval
+from eigenkd._intervals import SHARE, sign_p_value, t_interval
 from eigenkd.projection.paths import is_exaggerated
 from eigenkd.typing import ArrayLike
 
@@ -52,11 +52,11 @@ def sign_test(shares: ArrayLike) -> Significance:
     means = [float(row.mean()) for row in seeds]
     every = np.concatenate([*seeds, []])
     units = means if len(means) > 1 else every.tolist()
-    interval = t_interval(units) if len(units) > 1 else (*(units or [np.nan]), np.nan, np.nan)
+    interval = t_interval(units, SHARE) if len(units) > 1 else (*(units or [np.nan]), np.nan, np.nan)
     (won, p_pairs), (won_seeds, p_seeds) = _tested(every), _tested(np.array(means))
     return Significance(
-        share=interval[0], low=max(interval[1], 0.0), high=min(interval[2], 1.0), exaggerated=won, pairs=len(every),
-        p_pairs=p_pairs, exaggerated_seeds=won_seeds, seeds=len(seeds), p_seeds=p_seeds)
+        *interval, exaggerated=won, pairs=len(every), p_pairs=p_pairs, exaggerated_seeds=won_seeds, seeds=len(seeds),
+        p_seeds=p_seeds)
 
 
 def _tested(shares):

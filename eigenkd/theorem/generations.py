@@ -27,15 +27,15 @@ class Check:
     """The result of `check`; `...` is the broadcast shape of the parameters, k the number of eigenvalues.
 
     matched_time (...): the teacher's time t that has the student's gain at the pivot. For ridge regression, which
-        mixed kinds are matched with as well, its penalty; for descent its number of steps, a real number, since whole
-        ones do not match.
+    mixed kinds are matched with as well, its penalty; for descent its number of steps, a real number, since whole
+    ones do not match.
     direction (k,): -1 for eigenvalues below the pivot's, 0 for those equal to it, +1 above.
     log_gap (..., k): log |student's gain - teacher's gain|, right where both gains round to 1; -inf where equal.
     log_margin (..., k): log of the certified lower bound of that gap, never above log_gap.
     holds (..., k): whether the student's gain is strictly on the theorem's side of the teacher's: by the integral, by
-        the margin, and, wherever plain subtraction of the gains resolves a difference, by that as well. True at the
-        pivot and in null directions, where both gains are equal. False where the two models are the same (a time is 0
-        or inf, a single generation, no penalty): the theorem says nothing there.
+    the margin, and, wherever plain subtraction of the gains resolves a difference, by that as well. True at the
+    pivot and in null directions, where both gains are equal. False where the two models are the same (a time is 0
+    or inf, a single generation, no penalty): the theorem says nothing there.
     """
 
     matched_time: Array

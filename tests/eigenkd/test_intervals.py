@@ -4,7 +4,17 @@ from math import comb, sqrt
 
 import pytest
 
-from eigenkd._intervals import share_interval, sign_p_value
+from eigenkd._intervals import PERCENT, SHARE, in_words, share_interval, sign_p_value, t_interval
+
+
+def test_an_interval_ends_where_the_mean_can_no_longer_lie():
+    """The mean keeps its place, and an end inside the range too: 12.7062 is Student's quantile of one degree."""
+    values = (0.95, 0.99)
+    assert t_interval(values) == pytest.approx((0.97, 0.97 - 12.7062 * 0.02, 0.97 + 12.7062 * 0.02), abs=1e-5)
+    assert t_interval(values, SHARE) == (*t_interval(values)[:2], 1.0)
+    assert t_interval((1.0, 1.0, 1.0), SHARE) == (1, 1, 1)
+    assert in_words((0.0, 4.0), 0, PERCENT) == "2 [0, 27]" and in_words((0.0, 4.0)) == "2.00 [-23.41, 27.41]"
+    assert in_words([7.0], 1) == "7.0" and in_words([]) == "\u2013"
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (3, 4), (7, 20), (10, 20), (441, 450)])

@@ -13,7 +13,7 @@ CNN = "cnn_fashion_mnist_noisy"
 DATA = {"source": "fashion_mnist", "note": "made up"}
 
 
-def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75, snapshots=()):
+def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75, snapshots=(), underfit=0.6):
     """A run of a variant whose student is better by `gain` points; snapshots: the epochs whose logits it kept."""
     name = variant.setting
     configuration = as_it_stands(find(name)) | variant.apply().configuration()
@@ -40,7 +40,10 @@ def write_variant(runs, variant, seed, gain, fits=(0.9, 0.8), teacher=0.75, snap
                      "test": {"teacher": teacher, "one_hot": teacher, "distilled": student}},
         "at_chance": {"train": [], "test": []}, "teachers": {"teacher": "it"},
         "epochs": dict.fromkeys(("teacher", "one_hot", "distilled"), ends), "eigenspace": {},
-        "deviation": {split: {"slope_low": slope, "slope_high": slope, "underfit": 0.6} for split in ("train", "test")},
+        "deviation": {split: {"slope_low": slope, "slope_high": slope, "underfit": underfit, "overfit": 0.1}
+                      for split in ("train", "test")},
+        "by_label": {split: {"slope_low": slope, "underfit": 0.4, "either_wrong": {
+            "of_underfit": 0.25, "are_underfit": 0.5, "overlap": 0.2}} for split in ("train", "test")},
         "halves": {half: {"teacher": teacher, "distilled": student + (half == "odd") / 100}
                    for half in ("even", "odd")},
         "mislabelled_points": {"separation": 0.9, "mislabelled": points, "clean": points} if wrong.any() else {}})

@@ -20,9 +20,9 @@ RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
     ("rf_noisy_mnist_sgd", "mlp_mnist_sgd", "mlp_mnist_adam_1e-3", "cnn_fashion_mnist", "cnn_fashion_mnist_sgd",
      "resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits"), 5)}
 VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "intervention", "ablations", "closed_form",
-          "language")  # of which there are records
+          "language", "language_models")  # of which there are records
 WITHOUT_ARRAYS = ("cnn_fashion_mnist_sgd",)
-WHOLE = ("noisy_labels", "label_class")  # all of their runs
+WHOLE = ("noisy_labels", "label_class", "language_models")  # all of their runs
 FUNCTION_SPACES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
                             for loss in ("squared", "cross_entropy"))}
 
@@ -95,12 +95,13 @@ def test_students_in_function_space_have_learned():
 
 
 def test_the_committed_records_suffice_for_all_their_figures(tmp_path, capsys):
+    (tmp_path / "runs").mkdir()
     choice = Choice(tmp_path / "runs")
     for name in ("fig1b", "fig17", "fig18", "fig19", "fig20", "fig21", "fig22", "fig23", "fig4a", "exaggeration",
-                 "gains", "gains_over_time", "gains_away", "phase", "loss_switching", "confidence_mnist",
+                 "gains", "gains_over_time", "gains_away", "phase", "tokens", "loss_switching", "confidence_mnist",
                  "confidence_digits"):
         assert FIGURES[name].status(choice).kind in ("drawn", "stand-in"), name
-    for name in ("table2", "table3", "table_eigenspace", "table_gains", "table_phase"):
+    for name in ("table2", "table3", "table_eigenspace", "table_gains", "table_phase", "table_tokens"):
         assert TABLES[name].draw(choice).rows
     places = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "figures")]
     assert command.main(["mlp_mnist", "--seed", "3", *places]) == 1

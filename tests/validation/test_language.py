@@ -12,7 +12,7 @@ from validation import costs, runs
 from validation.models.encoder import SIZES
 from validation.settings import SETTINGS, find, language
 
-from .running import ROOT
+from .running import ROOT, same_files
 from .tiny_roberta import TEXTS, tiny_roberta
 
 ROWS = {  # rows of Table 2: teacher, student, temperature, train and test accuracies where they are known
@@ -127,6 +127,9 @@ def test_smoke_and_dry_runs_of_a_setting_of_texts(place, command, result_of):
     code, out, _ = command("roberta_small_mnli", "--dry-run", "--no-download")
     assert code == 0 and "networks: MISSING: --no-download: expected the encoder gaunernst/bert-small" in out
     assert "data: MISSING: --no-download: expected MNLI in" in out and "a stand-in: RoBERTa-Small is not public" in out
+    assert "seed 0: cannot run before what is MISSING is there" in out
+    _, out, _ = command("roberta_small_mnli", "--dry-run")
+    assert "networks: not on this machine, to be downloaded" in out and "seed 0: would run" in out
     code, out, _ = command("roberta_small_mnli", "--dry-run", "--no-download", "--json")
     (plan,) = json.loads(out)
     assert plan["parameters"] is None and plan["megabytes"] is None and "models/gaunernst" in plan["missing"]
@@ -168,3 +171,13 @@ def test_a_killed_run_on_texts_is_bit_identical_when_it_is_resumed(place, tmp_pa
     report = json.loads(done.stdout)
     assert report["differing"] == [] and sum(report["kills"].values()) == 5
     assert {path.split("/")[-1] for path in report["files"]} >= {"outputs.npz", "weights.safetensors", "manifest.json"}
+
+
+def test_two_processes_with_dropout_are_bit_identical_when_they_are_resumed(place, tmp_path):
+    """Each process draws its own dropout, and resumes with its own random state. A checkpoint is made after step 10."""
+    done = subprocess.run([sys.executable, "-m", "tests.validation.two_killed", str(tmp_path), "12", *texts(place),
+                           "--data-dir", str(tmp_path / "data"), "--checkpoint-every", "10"], cwd=ROOT,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [done.stderr.count(f"{role}: resumes after step 10 ") for role in ("teacher", "student")] == [1, 1]
+    assert same_files(tmp_path / "whole", tmp_path / "killed") == []

@@ -10,7 +10,8 @@ from validation.settings import SETTINGS
 
 from .running import ROOT
 
-COMMANDS = re.findall(r"^python -m validation.run (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+COMMANDS = [command for page in ("README.md", "docs/image_settings.md") for command in re.findall(
+    r"^(?:\$ )?python -m validation.run (.*)$", (ROOT / page).read_text(), re.MULTILINE)]
 
 
 def test_list_names_every_setting(command):
@@ -43,6 +44,7 @@ def test_dry_run_of_an_image_setting_shows_size_time_and_missing_data(command, t
                            "--scale-schedule")
     assert code == 0 and "parameters: 861,428 trained, 0 fixed; student's: 278,132" in out
     assert "data: MISSING: --no-download: expected CIFAR-100 in" in out and "; for the unchanged setting)" in out
+    assert "  seed 0: cannot run before what is MISSING is there, runs/" in out
     assert any("teacher.weight_decay" in line and "a guess:" in line for line in out.splitlines())
     _, out, _ = command("resnet56_resnet20_cifar100", "--dry-run", "--no-download", "--json")
     (plan,) = json.loads(out)
@@ -68,10 +70,10 @@ def test_dry_run_describes_learning_rates_and_loss_weights_over_the_training(com
 
 
 @pytest.mark.parametrize("arguments", COMMANDS)
-def test_the_commands_of_the_readme_are_valid(command, arguments):
+def test_the_commands_of_the_pages_are_valid(command, arguments):
     code, _, err = command(*shlex.split(arguments, comments=True), "--dry-run")
     assert code == 0, err
 
 
-def test_the_readme_has_commands():
+def test_the_pages_have_commands():
     assert len(COMMANDS) > 5 and any("--scale-schedule" in arguments for arguments in COMMANDS)

@@ -81,6 +81,15 @@ def test_a_study_runs_what_is_missing_and_ends_in_a_table(small, tmp_path):
         assert variant["quantities"]["nothing"] == {"mean": None, "low": None, "high": None, "seeds": 0,
                                                     "by_seed": {"0": None, "1": None}}
 
+    first, second = (variant["quantities"]["test accuracy, teacher (%)"]["by_seed"] for variant in data["variants"])
+    minus = json.loads(small("--json", "--there", "--differences")[1])
+    (changed,) = minus["variants"]
+    assert data["minus"] is None and minus["minus"]["values"]["model.hidden"] == 4
+    assert changed["values"]["model.hidden"] == 6 and changed["quantities"]["nothing"]["seeds"] == 0
+    assert changed["quantities"]["test accuracy, teacher (%)"]["by_seed"] == {
+        seed: second[seed] - first[seed] for seed in first}
+    assert "of the differences from mlp_mnist, 4, 1, seed by seed" in small("--there", "--differences")[1]
+
     _, text, _ = small()
     lines = text.splitlines()
     assert lines[0].split()[:3] == ["setting", "model.hidden", "teacher.epochs"] and lines[0].endswith("seeds")
@@ -120,6 +129,9 @@ def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_pa
     for arguments, message in (
             (["--at-once", "0"], "error: --at-once: expected at least 1, got 0; leave it out"),
             (["--download", "--no-download"], "error: --download: expected it or --no-download"),
+            (["--seeds", "0", "x"], "error: --seeds: expected whole numbers, got '0' 'x'; see python -m validation"),
+            (["--at-once=many"], "error: --at-once: expected a whole number, got 'many'; see"),
+            (["--differences", "closed_form"], "error: --differences: expected a study of several variants, got"),
             (["--seeds", "-1"], "error: --seeds: expected")):
         code, out, err = small(*arguments)
         assert code == 2 and out == "" and err.startswith(message), err

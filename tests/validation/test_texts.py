@@ -61,6 +61,13 @@ def test_other_content_is_another_source(tmp_path, table):
     ("own.jsonl", '{"text": "a", "label": 0}\n{"label": 1}\n', {}, "expected a value of 'text' in each row, got none in"
                                                                     " row 2"),
     ("own.csv", "text,label\n", {}, "--data.set.path: expected rows in .*got none"),
+    ("own.csv", "text,label\na,\nb,1\n", {}, "expected a value of 'label' in each row, got none in row 1"),
+    ("own.csv", "text,label\na,0\nb,1\nc,1\nd,0\n", {}, "--data.set.path: expected five rows or more in .*got 4; add"),
+    ("own.csv", "text,label\n" + "".join(f"a,{i}.5\n" for i in range(10)), {},
+     r"--data.set.label: expected classes with two rows or more .*one row of '4.5' \(10 different values in 10 rows"),
+    ("own.csv", "text;label\na;0\nb;1\n", {}, "--data.set.text: expected a column of .*; separate columns by commas"),
+    ("own.jsonl", '{"text": "a", "label": 0}\n{"text": ["b"], "label": 1}\n', {},
+     "--data.set.path: expected a text or a number of 'text' in each row, got a list in row 2"),
     ("own.txt", "a", {}, r"--data.set.path: expected a file that ends in .parquet, .tsv, .csv, .jsonl, got .*own.txt"),
     ("own.parquet", "no parquet", {}, "--data.set.path: expected rows with named columns in .*own.parquet, got: "),
     ("own.jsonl", "no json", {}, "--data.set.path: expected rows with named columns in .*own.jsonl, got: "),
@@ -77,7 +84,7 @@ def test_a_missing_file_and_an_unknown_class_of_the_test_file_are_named(tmp_path
         OwnTexts(path="nowhere.csv").load(tmp_path, None)
     table.to_csv(tmp_path / "own.csv", index=False)
     table.assign(label="rock").to_csv(tmp_path / "test.csv", index=False)
-    with pytest.raises(UsageError, match=r"--data.set.test-path: expected the classes of .*got 'rock'"):
+    with pytest.raises(UsageError, match=r"--data.set.test-path: expected .*\(animal, plant\), got 'rock'"):
         OwnTexts(path=str(tmp_path / "own.csv"), test_path=str(tmp_path / "test.csv")).load(tmp_path, None)
 
 

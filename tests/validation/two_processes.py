@@ -57,15 +57,22 @@ def small(folder, rank):
     dist.destroy_process_group()
 
 
-def started_by_torchrun(arguments, port, rank):
+def run_of_two(*arguments, before=lambda rank: None):
+    """validation.run in two processes; returns their statuses. before(rank) is called first in each of them."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    return twice(partial(started_by_torchrun, arguments, store.port, before))
+
+
+def started_by_torchrun(arguments, port, before, rank):
     """validation.run as one of two processes that connect through the store at `port`."""
+    before(rank)
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
     assert run.main(arguments) == 0
 
 
 def twice(work):
-    """Runs work(rank) in two processes."""
+    """Runs work(rank) in two processes and returns their two statuses, those of os.waitpid."""
     children = []
     for rank in range(2):
         children.append(os.fork())
@@ -77,19 +84,17 @@ def twice(work):
             finally:
                 sys.stderr.flush()
                 os._exit(code)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    return [os.waitpid(child, 0)[1] for child in children]
 
 
 def main(folder, *arguments):
     torch.set_num_threads(1)
     (folder / "small").mkdir()
-    twice(partial(small, folder / "small"))
+    assert twice(partial(small, folder / "small")) == [0, 0]
     two = [safetensors.torch.load_file(folder / "small" / f"{rank}.safetensors") for rank in range(2)]
     with redirect_stdout(sys.stderr):
         for precision in ("fp32", "fp64"):
-            store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-            twice(partial(started_by_torchrun, [*arguments, "--precision", precision, "--out",
-                                                str(folder / precision)], store.port))
+            assert run_of_two(*arguments, "--precision", precision, "--out", str(folder / precision)) == [0, 0]
         assert run.main([*arguments, "--precision", "fp64", "--out", str(folder / "one")]) == 0
     one = trained(SINGLE)
     print(json.dumps({name: max(_difference(one[name], each[name]) for each in two) for name in one}))

@@ -63,9 +63,7 @@ class CIFAR(Dataset):
                                 f" ({accepted})")
 
     def load(self, data_dir, download):
-        source = self.locate(data_dir, download)
-        if source.missing:
-            raise UsageError(source.missing)
+        source = self.located(data_dir, download)
         if source.megabytes:
             published.fetch((self.versions[0].archive,), Path(data_dir), self.title)
             source = self.locate(data_dir, download)

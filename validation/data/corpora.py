@@ -44,9 +44,7 @@ class Corpus(Texts):
         return Source(self.name, message, missing=message)
 
     def load(self, data_dir, download):
-        source = self.locate(data_dir, download)
-        if source.missing:
-            raise UsageError(source.missing)
+        source = self.located(data_dir, download)
         paths = _own(check_data_dir(data_dir) / self.name) or self._cached() or self._downloaded(data_dir)
         parts = []
         for path, count in zip(paths, self.examples):

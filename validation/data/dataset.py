@@ -60,6 +60,13 @@ class Dataset:
         """
         raise NotImplementedError(f"{type(self).__name__}.locate(data_dir, download) -> Source")
 
+    def located(self, data_dir, download) -> Source:
+        """What `locate` returns. Raises UsageError for missing files."""
+        source = self.locate(data_dir, download)
+        if source.missing:
+            raise UsageError(source.missing)
+        return source
+
     def load(self, data_dir, download) -> Splits:
         """The arrays. Raises UsageError for missing or corrupt files and for a failed download."""
         raise NotImplementedError(f"{type(self).__name__}.load(data_dir, download) -> Splits")

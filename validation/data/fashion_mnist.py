@@ -8,7 +8,6 @@ from validation.data import idx, published
 from validation.data.dataset import Dataset, check_data_dir
 from validation.data.published import Published
 from validation.data.splits import Source
-from validation.errors import UsageError
 
 DEBIAN, DEBIANS = Path("/usr/share/datasets/fashion-mnist"), "Debian's package dataset-fashion-mnist"
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
@@ -55,9 +54,7 @@ class FashionMNIST(Dataset):
                                 f" or {DEBIAN} ({DEBIANS})")
 
     def load(self, data_dir, download):
-        source = self.locate(data_dir, download)
-        if source.missing:
-            raise UsageError(source.missing)
+        source = self.located(data_dir, download)
         folder = _folder(data_dir) or _raw(data_dir)
         paths = idx.complete(folder, PUBLISHED, self.title, download or source.megabytes > 0)
         return idx.load(paths, self.classes, self.locate(data_dir, download), UNPACKED)

@@ -12,7 +12,6 @@ from validation.data.dataset import Dataset, check_data_dir
 from validation.data.decoded import Cache
 from validation.data.folders import Folder, listings
 from validation.data.splits import Source
-from validation.errors import UsageError
 
 STORED = 256
 FOLDER = "imagenet"
@@ -49,9 +48,7 @@ class ImageNet(Dataset):
 
     def load(self, data_dir, download):
         """The images, decoded on first use into data_dir/cache (262 GB) and memory-mapped."""
-        source = self.locate(data_dir, download)
-        if source.missing:
-            raise UsageError(source.missing)
+        source = self.located(data_dir, download)
         folder, cache = _places(data_dir)
         if not folder.exists():
             return cache.splits(self.title, self.classes, source)

@@ -7,10 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from eigenkd._atomic import sha256
-from validation.data.dataset import InFile, split, stamp
-from validation.data.splits import Splits, own_source
-from validation.errors import UsageError
+from validation.data.columns import check_columns, own_splits
+from validation.data.dataset import InFile, stamp
+from validation.errors import UsageError, unreadable
 
 
 @dataclass(frozen=True)
@@ -40,21 +39,8 @@ def _read(path, test_path, label, drop, stamps):
         if parts[1][0] != parts[0][0]:
             raise UsageError(f"--data.set.test-path: expected the columns of {path}, got {', '.join(parts[1][0])} "
                              f"instead of {', '.join(parts[0][0])}; use the same columns in both files")
-    known = np.unique(parts[0][2])
-    if len(known) < 2:
-        raise UsageError(f"--data.set.label: expected at least two classes in the column {label!r} of {path}, got "
-                         f"{len(known)}; name another column")
-    if test_path and len(strangers := np.setdiff1d(parts[1][2], known)):
-        raise UsageError(f"--data.set.test-path: expected the classes of {path}, got {str(strangers[0])!r}; add "
-                         "training examples of it, or remove it")
-    rows = sum(len(labels) for _, _, labels in parts)
-    content = b"".join(Path(one).expanduser().read_bytes() for one in (path, test_path) if one)
-    source = own_source(Table.name, sha256(content), f"{rows:,} rows, {len(parts[0][0])} features, {len(known)} "
-                        f"classes in {path}")
-    (inputs, numbers), *tests = ((x, np.searchsorted(known, y).astype(np.int64)) for _, x, y in parts)
-    splits = (Splits(inputs, numbers, *tests[0], len(known), source) if tests else
-              split(inputs, numbers, len(known), source))
-    return splits, tuple(map(str, known))
+    note = f"rows, {len(parts[0][0])} features"
+    return own_splits(Table.name, [part[1:] for part in parts], note, path=path, test_path=test_path, label=label)
 
 
 def _columns(flag, path, label, drop):
@@ -64,13 +50,12 @@ def _columns(flag, path, label, drop):
     file = Path(path).expanduser()
     try:
         table = pandas.read_csv(file, sep="\t" if file.suffix.lower() == ".tsv" else ",")
-    except (OSError, ValueError) as error:  # a ParserError is a ValueError
-        raise UsageError(f"{flag}: expected a .csv or .tsv file with a header, got {path or 'none'} ({error}); name "
+    except OSError as error:
+        raise unreadable(flag, "a .csv or .tsv file with a header", path, error) from error
+    except ValueError as error:  # of pandas, a ParserError for one
+        raise UsageError(f"{flag}: expected a .csv or .tsv file with a header, got {path} ({error}); name "
                          "another") from error
-    for column, what in ((label, "--data.set.label"), *((name, "--data.set.drop") for name in drop)):
-        if column not in table.columns:
-            raise UsageError(f"{what}: expected a column of {path} ({', '.join(map(str, table.columns))}), got "
-                             f"{column!r}; name another")
+    check_columns(table, path, (("--data.set.label", label), *(("--data.set.drop", name) for name in drop)))
     table = table.drop(columns=[name for name in table.columns if str(name).startswith("Unnamed: ")])  # pandas' index
     labels, features = table[label], table.drop(columns=[label, *drop])
     if labels.isna().any():

@@ -8,11 +8,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from eigenkd._atomic import sha256
 from validation.data import generated
-from validation.data.dataset import Dataset, InFile, split, stamp
-from validation.data.splits import Splits, own_source
-from validation.errors import UsageError
+from validation.data.columns import check_columns, own_splits
+from validation.data.dataset import Dataset, InFile, stamp
+from validation.errors import UsageError, unreadable
 
 TEXT = np.dtypes.StringDType()
 ENDINGS = (".parquet", ".tsv", ".csv", ".jsonl")
@@ -67,31 +66,22 @@ def _read(path, test_path, text, label, stamps):
     parts = [columns("--data.set.path", path, text, label)]
     if test_path:
         parts.append(columns("--data.set.test-path", test_path, text, label))
-    known = np.unique(parts[0][1])
-    if len(known) < 2:
-        raise UsageError(f"--data.set.label: expected at least two classes in the column {label!r} of {path}, got "
-                         f"{len(known)}; name another column")
-    if len(strangers := np.setdiff1d(parts[-1][1], known)):
-        raise UsageError(f"--data.set.test-path: expected the classes of {path}, got {str(strangers[0])!r}; add "
-                         "training examples of it, or remove it")
-    numbered = [(texts, np.searchsorted(known, labels).astype(np.int64)) for texts, labels in parts]
-    files = b"".join(Path(one).expanduser().read_bytes() for one in (path, test_path) if one)
-    source = own_source(OwnTexts.name, sha256(files), f"{sum(len(texts) for texts, _ in parts):,} texts, {len(known)} "
-                        f"classes in {path}")
-    splits = (Splits(*numbered[0], *numbered[1], len(known), source) if test_path else
-              split(*numbered[0], len(known), source))
-    return splits, tuple(map(str, known))
+    return own_splits(OwnTexts.name, parts, "texts", path=path, test_path=test_path, label=label)
 
 
 def columns(flag, path, text, label):
     """(texts (n, parts), labels (n,) strings) of a file. Raises UsageError, which names the flag."""
+    import pandas
+
     table = read_table(flag, path)
-    for name, what in (*((name, "--data.set.text") for name in text), (label, "--data.set.label")):
-        if name not in table.columns:
-            raise UsageError(f"{what}: expected a column of {path} ({', '.join(map(str, table.columns))}), got "
-                             f"{name!r}; name another")
+    check_columns(table, path, (*(("--data.set.text", name) for name in text), ("--data.set.label", label)))
     for name in (*text, label):
-        if (empty := table[name].isna()).any():
+        if (odd := ~table[name].map(pandas.api.types.is_scalar).astype(bool)).any():
+            raise UsageError(f"{flag}: expected a text or a number of {name!r} in each row, got a "
+                             f"{type(table[name][int(odd.argmax())]).__name__} in row {int(odd.argmax()) + 1} of "
+                             f"{path}; write it as a text")
+        empty = table[name].isna() | ((table[name] == "") & (name == label))  # a text may be empty
+        if empty.any():
             raise UsageError(f"{flag}: expected a value of {name!r} in each row, got none in row "
                              f"{int(empty.argmax()) + 1} of {path}; fill it in, or remove the row")
     if not len(table):
@@ -116,6 +106,8 @@ def read_table(flag, path):
     except ImportError as error:
         raise UsageError(f"{flag}: expected the package pyarrow for {path}, got none; install it with: python -m pip "
                          "install 'eigenkd[text]'") from error
-    except (OSError, ValueError) as error:  # a ParserError is a ValueError, and so is pyarrow's ArrowInvalid
+    except OSError as error:
+        raise unreadable(flag, "a file with a row for each text", path, error) from error
+    except ValueError as error:  # a ParserError, or pyarrow's ArrowInvalid
         raise UsageError(f"{flag}: expected rows with named columns in {path}, got: "
                          f"{' '.join(str(error).split())[:200]}; check the file") from error

@@ -13,7 +13,6 @@ from validation.data.decoded import Cache
 from validation.data.folders import Folder, Zip, listings
 from validation.data.published import Published
 from validation.data.splits import Source
-from validation.errors import UsageError
 
 MEGABYTES = 248
 ARCHIVE = Published("tiny-imagenet-200.zip", "http://cs231n.stanford.edu",
@@ -52,9 +51,7 @@ class TinyImageNet(Dataset):
 
     def load(self, data_dir, download):
         """The images, decoded on first use into data_dir/cache (1.4 GB) and memory-mapped."""
-        source = self.locate(data_dir, download)
-        if source.missing:
-            raise UsageError(source.missing)
+        source = self.located(data_dir, download)
         folder, archive, cache = _places(data_dir)
         if source.megabytes:
             published.fetch((ARCHIVE,), archive.parent, self.title)

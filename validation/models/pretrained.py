@@ -21,6 +21,10 @@ class Missing(UsageError):
     """Files of an encoder that are not on this machine; the message says what to put where."""
 
 
+class NotFetched(Missing):
+    """Those that a run downloads if it may."""
+
+
 def library(name="transformers"):
     """The module `name`. Raises `Missing` if it is not installed."""
     from importlib import import_module
@@ -104,8 +108,8 @@ def _of_hub(source, put, download):
     except (OSError, ValueError):  # its "not in the cache" is both
         how = (f"download {NEEDED} of https://huggingface.co/{source} elsewhere and put them into {put}")
     if download is False:
-        raise Missing(f"--no-download: expected the encoder {source} in {put} or in the cache of the Hugging Face hub, "
-                      f"found none; omit --no-download to download it, or {how}")
+        raise NotFetched(f"--no-download: expected the encoder {source} in {put} or in the cache of the Hugging Face "
+                         f"hub, found none; omit --no-download to download it, or {how}")
     try:
         return Path(hub.snapshot_download(source, allow_patterns=list(FILES)))
     except Exception as error:  # the hub's client raises errors of several libraries

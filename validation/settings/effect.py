@@ -18,7 +18,7 @@ def check(setting, pool):
     data, counts = setting.data, setting.data.counts(pool)
     examples, taught = counts["student"], counts["teacher"]
     require(examples <= pool, "--data.train-examples", f"at most the {pool} examples of the training pool", examples,
-            "pass fewer, or leave the flag out for all of them")
+            "pass fewer, or None for all of them")
     require(data.teacher_fraction == 1 or 0 < taught < examples, "--data.teacher-fraction",
             f"a fraction that gives the teacher some but not all of the {examples} training examples",
             data.teacher_fraction)

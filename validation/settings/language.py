@@ -77,7 +77,7 @@ FEW = Data(sets.WordNet(tests=1_000), Tokens(length=32), train_examples=2_000)
 
 
 def stand_in(name, model, student_model=None, *, few=False, teacher=FINE_TUNED, student=FINE_TUNED):
-    """A setting on WordNet's definitions; few: in two minutes."""
+    """A setting on WordNet's definitions; few: 2,000 of them, for two epochs."""
     if few:
         teacher, student = (replace(recipe, epochs=2, warmup_epochs=0.2) for recipe in (teacher, student))
     return distil(name, "WordNet's definitions" + (", 2,000" if few else ""), FEW if few else TOPICS, teacher, student,

@@ -8,6 +8,7 @@ from validation.studies.intervention import INTERVENTION
 from validation.studies.label_class import LABEL_CLASS
 from validation.studies.label_noise import LABEL_NOISE
 from validation.studies.language import LANGUAGE, LANGUAGE_FULL, LANGUAGE_PAPER
+from validation.studies.language_models import LANGUAGE_MODELS_STUDY
 from validation.studies.loss_switching import (
     LOSS_SWITCHING,
     LOSS_SWITCHING_GRADUAL,
@@ -40,6 +41,7 @@ STUDIES = {study.name: study for study in (
     LANGUAGE,
     LANGUAGE_FULL,
     LANGUAGE_PAPER,
+    LANGUAGE_MODELS_STUDY,
 )}
 
 __all__ = ["STUDIES", "Quantity", "Study", "find"]

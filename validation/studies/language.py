@@ -1,13 +1,13 @@
 """Encoders on texts: within and across architectures, without the student's dropout. Tables 5 and 6, Figs. 10 to 12."""
 
 from validation.settings import language
-from validation.studies.quantities import accuracy, gain, overfit, slope, underfit
+from validation.studies.quantities import accuracy, agreement, gain, overfit, slope, underfit
 from validation.studies.study import Study
 
 QUANTITIES = (
     *(accuracy(role, split) for split in ("train", "test") for role in ("teacher", "one_hot", "distilled")), gain(),
     *(measure for split in ("train", "test") for measure in (
-        slope(split, "high"), overfit(split), slope(split, "low"), underfit(split))))
+        agreement(split), slope(split, "high"), overfit(split), slope(split, "low"), underfit(split))))
 
 LANGUAGE = Study(
     name="language",

@@ -1,13 +1,19 @@
 """The quantities that studies read from the result of a run."""
 
+from eigenkd._intervals import ANYWHERE, PERCENT
 from validation.studies.study import Quantity
 
 QUARTER = "0.25"
 
 
+def percent(title, of, digits=2):
+    """A `Quantity` that is a share in per cent."""
+    return Quantity(title, of, digits, PERCENT)
+
+
 def accuracy(role, split="test"):
     """The accuracy of "teacher", "one_hot" or "distilled", in per cent."""
-    return Quantity(f"{split} accuracy, {role} (%)", lambda result: 100 * result["accuracy"][split][role])
+    return percent(f"{split} accuracy, {role} (%)", lambda result: 100 * result["accuracy"][split][role])
 
 
 def pairs(layer, definition="weights"):
@@ -16,7 +22,7 @@ def pairs(layer, definition="weights"):
         found = result["eigenspace"][layer][definition]
         return 100 * found["exaggerated"] / found["pairs"] if found["pairs"] else None
 
-    return Quantity(f"pairs exaggerated, {layer} (%)", share, digits=0)
+    return percent(f"pairs exaggerated, {layer} (%)", share, digits=0)
 
 
 def gain(split="test"):
@@ -33,23 +39,28 @@ def slope(split="train", side="low"):
 
 def underfit(split="train"):
     """The share of the teacher's least confident quarter on which the student is less confident, in per cent."""
-    return Quantity(f"underfit, {split} (%)", lambda result: 100 * result["deviation"][split]["underfit"], digits=0)
+    return percent(f"underfit, {split} (%)", lambda result: 100 * result["deviation"][split]["underfit"], digits=0)
+
+
+def agreement(split="train"):
+    """How often the most probable classes of teacher and student are the same, in per cent."""
+    return percent(f"agreement, {split} (%)", lambda result: 100 * result["deviation"][split]["agreement"], digits=1)
 
 
 def overfit(split="train"):
     """The share of the teacher's most confident quarter on which the student is more confident, in per cent."""
-    return Quantity(f"overfit, {split} (%)", lambda result: 100 * result["deviation"][split]["overfit"], digits=0)
+    return percent(f"overfit, {split} (%)", lambda result: 100 * result["deviation"][split]["overfit"], digits=0)
 
 
 def best(role):
     """The best test accuracy of any epoch, in per cent: what stopping at the right time would have given."""
-    return Quantity(f"best test accuracy, {role} (%)",
-                    lambda result: 100 * result["epochs"][role]["best"]["test_accuracy"])
+    return percent(f"best test accuracy, {role} (%)",
+                   lambda result: 100 * result["epochs"][role]["best"]["test_accuracy"])
 
 
 def separation():
     """How often the teacher is less confident on a mislabelled point than on a clean one, in per cent."""
-    return Quantity("mislabelled less confident than clean (%)", lambda result: _percent(
+    return percent("mislabelled less confident than clean (%)", lambda result: _percent(
         result["mislabelled_points"].get("separation")), digits=1)
 
 
@@ -60,7 +71,7 @@ def points(kind, what, title):
         value = result["mislabelled_points"].get(kind, {}).get(what)
         return value if what == "confidence" else _percent(value)
 
-    return Quantity(f"{title}, {kind}", of, digits=1)
+    return Quantity(f"{title}, {kind}", of, digits=1, within=ANYWHERE if what == "confidence" else PERCENT)
 
 
 def label_class(split, what):
@@ -68,21 +79,21 @@ def label_class(split, what):
     if what == "slope":
         return Quantity(f"low slope on the label's class, {split}",
                         lambda result: result["by_label"][split]["slope_low"][QUARTER]["value"])
-    return Quantity(f"underfit on the label's class, {split} (%)",
-                    lambda result: _percent(result["by_label"][split]["underfit"]), digits=0)
+    return percent(f"underfit on the label's class, {split} (%)",
+                   lambda result: _percent(result["by_label"][split]["underfit"]), digits=0)
 
 
 def either_wrong(split, what, title):
     """Of `validation.underfit.by_label`, the underfit points next to those that teacher or student gets wrong, in per
     cent."""
-    return Quantity(f"{title}, {split} (%)",
-                    lambda result: _percent(result["by_label"][split]["either_wrong"][what]), digits=0)
+    return percent(f"{title}, {split} (%)",
+                   lambda result: _percent(result["by_label"][split]["either_wrong"][what]), digits=0)
 
 
 def chosen_half(half):
     """The student's accuracy on the test images of "even" or "odd" index, in per cent: what is chosen by the one is
     measured by the other."""
-    return Quantity(f"accuracy on {half} test images (%)", lambda result: 100 * result["halves"][half]["distilled"])
+    return percent(f"accuracy on {half} test images (%)", lambda result: 100 * result["halves"][half]["distilled"])
 
 
 def _percent(share):

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from eigenkd._intervals import ANYWHERE, in_words
+from validation.errors import UsageError
 from validation.registered import REGISTERED
 from validation.settings import Setting, find
 from validation.settings.variation import varied
@@ -11,11 +13,28 @@ from validation.settings.variation import varied
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number computed from the result of a run, or None if it is undetermined."""
+    """A number computed from the result of a run, or None if it is undetermined; within: the range it can lie in."""
 
     title: str
     of: Callable[[dict], float | None]
     digits: int = 2
+    within: tuple[float, float] = ANYWHERE
+
+    def of_run(self, run):
+        """The number of a `validation.runs.Run`. Raises UsageError where its result was made before it was measured."""
+        try:
+            return self.of(run.result)
+        except KeyError as error:
+            raise UsageError(f"{run.folder / 'result.json'} has no field {error}, which {self.title!r} is read from; "
+                             f"compute it with: python -m validation.findings {run.folder}") from None
+
+    def over(self, runs):
+        """A number a run, those that are undetermined left out."""
+        return [value for run in runs if (value := self.of_run(run)) is not None]
+
+    def in_words(self, runs):
+        """The mean over the runs with its interval, in brackets."""
+        return in_words(self.over(runs), self.digits, self.within)
 
 
 @dataclass(frozen=True)

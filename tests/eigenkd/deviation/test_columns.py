@@ -140,7 +140,7 @@ def test_row_numbers_among_whole_logits_are_asked_about(numbers, capsys):
         np.save(name.replace("csv", "npy"), np.c_[rows, numbers])
     expected = compare(*WHOLE.values()).verdict.low.sentence
     err = said(capsys, "t.csv", "s.csv", code=2)
-    assert err.startswith("error: teacher_logits: expected logits in every column, got whole numbers such as ")
+    assert err.startswith("error: t.csv: expected logits in every column, got whole numbers such as ")
     assert "in column 0 (sample) that number the rows, as ids do; drop the column (of a CSV: --drop sample, " in err
     assert "in column 4 that number the rows" in said(capsys, "t.npy", "s.npy", code=2)
     for option in ("--drop", "--ids"):

@@ -38,7 +38,7 @@ def test_it_has_the_pictures_the_worst_tokens_and_all_tables(text):
     worst = text.split('class="worst"')[1].split("</table>")[0]
     assert worst.count("<tr>") == 51 and f"{d.divergence.max():.3f}" in worst
     assert "over 12 groups" in text and escape(d.verdict.low.sentence) in text
-    for table in ("volume and direction", "as perplexity", "teacher&#x27;s confidence", "position", "token"):
+    for table in ("volume and direction", "perplexity", "teacher&#x27;s confidence", "position", "token"):
         assert f'<th scope="col">{table}</th>' in text
 
 
