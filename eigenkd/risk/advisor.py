@@ -89,7 +89,7 @@ class Advice:
         return weight if isfinite(error) and abs(weight) <= LARGEST else nan
 
     @property
-    def cautions(self) -> tuple:
+    def cautions(self) -> tuple[str, ...]:
         """Sentences on what makes this verdict less sure than its standard error says."""
         found, best = [], self.stopped.parameters["time"]
         if self.inputs == "training" and self.estimated:
