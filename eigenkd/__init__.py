@@ -8,6 +8,7 @@ See docs/theory.md for the symbols and equations that docstrings cite.
 """
 
 from importlib import import_module
+from types import ModuleType
 
 from eigenkd import filters
 from eigenkd.flow import Fit, LinearFlow
@@ -19,11 +20,11 @@ __all__ = ["Fit", "LinearFlow", "cross_entropy", "deviation", "filters", "kernel
 _ON_FIRST_USE = ("cross_entropy", "deviation", "krylov", "plot", "projection", "risk", "theorem", "torch")
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> ModuleType:
     if name in _ON_FIRST_USE:
         return import_module(f"eigenkd.{name}")
     raise AttributeError(f"module 'eigenkd' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *_ON_FIRST_USE])

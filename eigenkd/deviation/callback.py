@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 try:
     from transformers import TrainerCallback
-except ImportError as error:
+except ImportError as _error:
     raise ImportError("eigenkd.deviation.callback: expected transformers, which is missing; pip install "
-                      "transformers") from error
+                      "transformers") from _error
 
 
 class DeviationCallback(TrainerCallback):

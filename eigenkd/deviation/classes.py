@@ -1,14 +1,19 @@
 """The points of each reference class."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from eigenkd._arrays import to_numpy
 
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
 
-def by_class(deviation):
+
+def by_class(deviation: "Deviation") -> list[dict[str, Any]]:
     """`Deviation.per_class`."""
     x, y = deviation._confidences()
-    of = deviation.labels if deviation.reference == "label" else to_numpy(deviation.teacher_class)
+    of: Any = deviation.labels if deviation.reference == "label" else to_numpy(deviation.teacher_class)
     columns = {"teacher_confidence": x, "student_confidence": y, "underfit": deviation._less(),
                "kl": to_numpy(deviation.divergence)}
     if deviation.labels is not None:

@@ -56,7 +56,8 @@ class BaseFile:
     labels: np.ndarray
     tokens: Tokens | Any
 
-    dtype, ndim = np.dtype(np.float32), 2
+    dtype: np.dtype = np.dtype(np.float32)
+    ndim: int = 2
 
     def __init__(self, path: str | Path, chunks: int | None = None) -> None:
         self.path = Path(path)

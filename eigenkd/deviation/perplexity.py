@@ -11,6 +11,7 @@ from math import exp, sqrt
 import numpy as np
 
 from eigenkd.deviation import clusters
+from eigenkd.deviation.clusters import Mean
 from eigenkd.table import Cells, number
 
 OF_KL = (99.9, 99, 95, 90, 50, 10, 5, 1, 0.1)
@@ -91,13 +92,13 @@ class Perplexity:
         }
 
     @property
-    def clustered(self) -> dict[str, clusters.Mean]:
+    def clustered(self) -> dict[str, Mean]:
         """name -> `clusters.Mean` of the means among the values, with 95% intervals over texts: "ln(PPL ratio)",
         "KL", "Δp" and "same top"."""
         return {name: clusters.mean(values, self.clusters) for name, values in self._means.items()}
 
     @property
-    def _means(self):
+    def _means(self) -> dict[str, np.ndarray]:
         return {"ln(PPL ratio)": self.student - self.teacher, "KL": self.kl, "Δp": self.change, "same top": self.same}
 
     @property

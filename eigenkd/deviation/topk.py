@@ -1,7 +1,7 @@
 """Rows of which only the most probable tokens are known: `TopK`. What two such rows say is in `bounds`."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -41,7 +41,8 @@ class TopK:
     tokens: "Tokens | None" = None
     path: str = "TopK"
 
-    dtype, ndim = np.dtype(float), 2
+    dtype: ClassVar[np.dtype] = np.dtype(float)
+    ndim: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         ids, log = to_numpy(self.ids), to_numpy(self.log_probs).astype(float)

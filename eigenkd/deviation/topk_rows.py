@@ -15,11 +15,11 @@ from eigenkd.deviation.topk import NONE, ROUNDING, TopK
 class Rows:
     """Rows as they are read: of each the ids, log-probabilities and which are top ones, its sequence and position."""
 
-    ids: list = field(default_factory=list)
-    logs: list = field(default_factory=list)
-    tops: list = field(default_factory=list)
-    sequences: list = field(default_factory=list)
-    positions: list = field(default_factory=list)
+    ids: list[Any] = field(default_factory=list)
+    logs: list[Any] = field(default_factory=list)
+    tops: list[Any] = field(default_factory=list)
+    sequences: list[Any] = field(default_factory=list)
+    positions: list[Any] = field(default_factory=list)
     texts: dict[int, Any] = field(default_factory=dict)
     rounding: float = ROUNDING
 

@@ -1,13 +1,18 @@
 """Pairs of quantities of the points to draw against each other, Fig. 16 of the paper."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from eigenkd._arrays import to_numpy
 
+if TYPE_CHECKING:
+    from eigenkd.deviation.measured import Deviation
+
 VIEWS = ("confidence", "probability", "entropy", "confidence-kl", "probability-kl", "entropy-kl")  # Fig. 16
 
 
-def axes(deviation, name):
+def axes(deviation: "Deviation", name: str) -> tuple[np.ndarray, np.ndarray, str, str]:
     """`Deviation.view`."""
     if name not in VIEWS:
         raise ValueError(f"name: expected one of {', '.join(VIEWS)}, got {name!r}")

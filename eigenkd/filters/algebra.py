@@ -216,8 +216,8 @@ def _everything(lam):
     return xp.full_like(lam, xp.inf)
 
 
-zero = Exponential("zero", (), (), exponent=_nothing)
-identity = Exponential("identity", (), (), exponent=_everything)
+zero: Filter = Exponential("zero", (), (), exponent=_nothing)
+identity: Filter = Exponential("identity", (), (), exponent=_everything)
 
 
 def toward(target: Filter, training: Filter, start: Filter | None = None) -> Filter:

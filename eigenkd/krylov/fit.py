@@ -98,7 +98,7 @@ class KrylovFit:
         return self._settled
 
     @cached_property
-    def _solution(self):
+    def _solution(self) -> Array:
         """(P, m, r): h(M) times the start."""
         return self._combined("quotient")
 
@@ -107,7 +107,7 @@ class KrylovFit:
         stack = self._solution if polynomial == "quotient" else self._combined(polynomial)
         return self._shaped(_applied(product, stack))
 
-    def _combined(self, which):
+    def _combined(self, which: Any) -> Any:
         """(P, m, r): the vectors combined with the coefficients named `which`; None for the bounds alone."""
         if self._settled is not None:
             basis, expansion = self._settled
@@ -139,7 +139,7 @@ class KrylovFit:
                       f"or kernel_flow", RuntimeWarning, stacklevel=caller_level())
 
     @cached_property
-    def _bounds(self):
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Upper bounds (P, m) on the errors of the fitted values and of the weights, as NumPy's.  Eqs. (57)-(60)"""
         basis, e = self._state
         y, v, last = (n[None, :] for n in (norms(self.flow.rows), basis.norms, basis.last_norms[e.degree]))

@@ -6,6 +6,7 @@ b0 take the flow of y - X b0 and add b0; a student of a teacher with other featu
 Eqs. (55)-(60), docs/theory.md.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from numbers import Real
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from eigenkd.krylov.expansion import Expansion, check_null, expand
 from eigenkd.krylov.fit import KrylovFit
 from eigenkd.krylov.operators import Operator, from_features, from_kernel, placed, rows_of, targets
 from eigenkd.typing import Array, ArrayLike, MatrixLike
+
+_LINEAR: Any = LinearFlow  # whose generations need `fit` alone
 
 
 def linear_flow(X: MatrixLike, y: ArrayLike, tolerance: float | None = None, max_products: int = 2000) -> "KrylovFlow":
@@ -94,7 +97,17 @@ class KrylovFlow:
         targets."""
         return KrylovFlow(self.operator, targets(y, self.y, self.y.shape[0]), self.tolerance, self.max_products)
 
-    teacher, student, chain = LinearFlow.teacher, LinearFlow.student, LinearFlow.chain
+    def teacher(self, time: ArrayLike) -> KrylovFit:
+        """As `LinearFlow.teacher`."""
+        return _LINEAR.teacher(self, time)
+
+    def student(self, time: ArrayLike, teacher_time: ArrayLike) -> KrylovFit:
+        """As `LinearFlow.student`."""
+        return _LINEAR.student(self, time, teacher_time)
+
+    def chain(self, times: Sequence[ArrayLike], weights: Sequence[ArrayLike] | None = None) -> KrylovFit:
+        """As `LinearFlow.chain`."""
+        return _LINEAR.chain(self, times, weights)
 
     def fit(self, filter: Filter) -> KrylovFit:
         """The model with any filter of `eigenkd.filters` that falls to 0 with the eigenvalue."""
@@ -115,7 +128,7 @@ class KrylovFlow:
         return self._basis.largest
 
     @cached_property
-    def _basis(self):
+    def _basis(self) -> Basis:
         return first_basis(self.operator, self.operator.start(self.rows))
 
     def _enlarged(self, largest):

@@ -89,7 +89,7 @@ class Advice:
         return weight if isfinite(error) and abs(weight) <= LARGEST else nan
 
     @property
-    def cautions(self) -> tuple:
+    def cautions(self) -> tuple[str, ...]:
         """Sentences on what makes this verdict less sure than its standard error says."""
         found, best = [], self.stopped.parameters["time"]
         if self.inputs == "training" and self.estimated:
@@ -119,7 +119,7 @@ class Advice:
             "This compares with this teacher only: where distilling helps, stopping it earlier may do as well.",
             *self.cautions])
 
-    def _verb(self, change, what="it", error=None):
+    def _verb(self, change: float, what: str = "it", error: float | None = None) -> str:
         if abs(change) <= NEGLIGIBLE * abs(self.teacher_risk):
             return f"leave {what} as it is"
         size = f"{abs(change):.3g}" if error is None else f"{abs(change):.3g} ± {error:.2g}"

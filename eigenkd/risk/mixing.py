@@ -33,7 +33,7 @@ class Line:
     of_distance: Pair
     separated: bool = True
 
-    def _at(self, pair):
+    def _at(self, pair: Pair) -> Array:
         return pair[0] + self.noise * pair[1]
 
     @property

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 from math import comb, inf, log
+from typing import ClassVar
 
 import numpy as np
 
 STARTS = 4  # interior grid points, apart from each other, that the local search starts from, besides those at limits
 PER_DECADE = 8  # grid points on an axis, at most
-ROUGHLY = {"maxiter": 20, "ftol": 1e-6}  # of L-BFGS-B
-FULLY = {"maxiter": 100, "ftol": 1e-12, "gtol": 1e-9}
+ROUGHLY: dict[str, float] = {"maxiter": 20, "ftol": 1e-6}  # of L-BFGS-B
+FULLY: dict[str, float] = {"maxiter": 100, "ftol": 1e-12, "gtol": 1e-9}
 STEP = 1e-4  # of the central differences, in logarithms of time: their error is of the order of its square
 
 
@@ -24,7 +25,7 @@ class Axis:
 
     low: float
     high: float
-    limits = (0.0, inf)
+    limits: ClassVar[tuple[float, float]] = (0.0, inf)
 
     def coordinate(self, value: float | np.ndarray) -> np.ndarray:
         return np.log(value)
@@ -48,7 +49,7 @@ class ShareAxis(Axis):
 
     low: float = 1e-4
     high: float = 1 - 1e-4
-    limits = (0.0, 1.0)
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def coordinate(self, value: float | np.ndarray) -> np.ndarray:
         return np.log(value) - np.log1p(-value)

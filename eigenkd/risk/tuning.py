@@ -18,8 +18,9 @@ from eigenkd.risk.left_out import gcv_of, left_out_of
 from eigenkd.risk.noise import risk_of
 from eigenkd.typing import ArrayLike
 
-NEEDS = {"gcv": (), "loo": (), "sure": ("noise",), "risk": ("signal", "noise"), "squared": ("validation",),
-         "error": ("validation",)}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "gcv": (), "loo": (), "sure": ("noise",), "risk": ("signal", "noise"), "squared": ("validation",),
+    "error": ("validation",)}
 MAY_HAVE = {"risk": ("mean",)}
 BUDGET = {1: 200, 2: 1000}  # grid points by the number of parameters
 MOST = 3000  # for more of them

@@ -9,7 +9,7 @@ and the difference of the M is a sum of positive terms, generation by generation
 are logarithms of odds o = M/lam = (1 - g)/g, which neither overflow nor lose digits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from array_api_compat import array_namespace
@@ -125,7 +125,7 @@ def _descent(lam, pivot, rate, steps):
     return _from_exponents(lam, pivot, product(steps, here), product(steps, there), between, growth)
 
 
-ODDS = {"flow": _flow, "ridge": _ridge, "descent": _descent}
+ODDS: dict[str, Callable[..., Odds]] = {"flow": _flow, "ridge": _ridge, "descent": _descent}
 
 
 def _from_exponents(lam, pivot, here, there, between, growth):

@@ -11,8 +11,8 @@ measurements themselves, for arrays of any library, are in `eigenkd.projection`.
 
 try:
     import torch  # noqa: F401 (absolute: the library, not this package)
-except ImportError as error:
-    raise ImportError("eigenkd.torch: expected PyTorch, which is missing; pip install 'eigenkd[torch]'") from error
+except ImportError as _error:
+    raise ImportError("eigenkd.torch: expected PyTorch, which is missing; pip install 'eigenkd[torch]'") from _error
 
 from eigenkd.torch.bases import basis_of, is_fixed
 from eigenkd.torch.layers import layer_names
