@@ -19,10 +19,12 @@ NAMES = {  # what <...> stands for in a field; no other name may stand there
     "kind": "clean|mislabelled", "group": "both|only_teacher|only_student|neither",
     "gains": "measured|predicted|linear",
     "accuracies": "train_accuracy|test_accuracy", "end": "last|best", "kernel": "tangent|inputs|features",
+    "model": r"student|one_hot|Q\d_0|\d bits|equal KL",
+    "mean": "kl|reverse|change|less_confident|entropy_change|flipped",
     "prefix": "(?:inputs_|features_)?", "layer": r"[\w.]+", "file": r"[\w.]+", "library": r"\w+",
 }
 TYPES = {"float": (int, float), "int": int, "str": str, "bool": bool, "list": list, "mapping": dict}
-KINDS = {"float": "f", "int": "i", "bool": "b"}
+KINDS = {"float": "f", "int": "iu", "bool": "b"}
 
 
 class Field(NamedTuple):
@@ -40,7 +42,7 @@ class Field(NamedTuple):
         """Whether the value has its type and, of an array, its number of axes."""
         if isinstance(value, np.ndarray):
             axes, _, kind = self.type.rpartition(" ")
-            return KINDS.get(kind) == value.dtype.kind and len(re.findall(r"[^(),]+", axes)) == value.ndim
+            return value.dtype.kind in KINDS.get(kind, "") and len(re.findall(r"[^(),]+", axes)) == value.ndim
         if self.type.startswith("mapping"):
             return True  # or what a mapping holds
         wanted = self.type.removesuffix("?")

@@ -42,8 +42,8 @@ def problem(n, p, rank=None, seed=0, m=2):
     return X, rng.normal(size=(n, m)), rng
 
 
-def assert_refitted(found, reference):
-    np.testing.assert_allclose(found.residuals, reference, rtol=0, atol=1e-10 * np.abs(reference).max())
+def assert_refitted(found, reference, lost=0.0):
+    np.testing.assert_allclose(found.residuals, reference, rtol=0, atol=(1e-10 + lost) * np.abs(reference).max())
     assert found.exact.all()
 
 
@@ -57,7 +57,9 @@ def test_they_are_those_of_n_refits(name):
         moved = linear_flow(X, y + X @ start, "svd", start=start)
         assert_refitted(risk.leave_one_out(moved.fit(FILTERS[name])), plain)
         if name != "to the last digit":  # through K small eigenvalues have lost their digits
-            assert_refitted(risk.leave_one_out(kernel_flow(X @ X.T, y).fit(FILTERS[name])), plain)
+            singular = np.linalg.svd(X, compute_uv=False)[:rank]
+            rounded = np.finfo(float).eps * (singular[0] / singular[-1])**2  # of the smallest eigenvalue of K, relative
+            assert_refitted(risk.leave_one_out(kernel_flow(X @ X.T, y).fit(FILTERS[name])), plain, rounded)
 
         def weighted(X, y, w):
             return linear_flow(X, y, "svd", sample_weight=w, intercept=True).fit(FILTERS[name])

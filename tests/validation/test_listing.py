@@ -44,7 +44,7 @@ def test_dry_run_of_an_image_setting_shows_size_time_and_missing_data(command, t
                            "--scale-schedule")
     assert code == 0 and "parameters: 861,428 trained, 0 fixed; student's: 278,132" in out
     assert "data: MISSING: --no-download: expected CIFAR-100 in" in out and "; for the unchanged setting)" in out
-    assert "  seed 0: cannot run before what is MISSING is there, runs/" in out
+    assert "  seed 0: cannot run before what is MISSING is there, " in out
     assert any("teacher.weight_decay" in line and "a guess:" in line for line in out.splitlines())
     _, out, _ = command("resnet56_resnet20_cifar100", "--dry-run", "--no-download", "--json")
     (plan,) = json.loads(out)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import validation.runs
-from eigenkd._intervals import t_interval
+from eigenkd._intervals import PERCENT, t_interval
 from validation import sealed
 from validation import study as command
 from validation.address import same
@@ -77,7 +77,7 @@ def test_a_study_runs_what_is_missing_and_ends_in_a_table(small, tmp_path):
         values = [100 * run.field("accuracy", "test", "teacher") for run in found]
         told = variant["quantities"]["test accuracy, teacher (%)"]
         assert list(told["by_seed"].values()) == values and list(told["by_seed"]) == ["0", "1"]
-        assert (told["mean"], told["low"], told["high"]) == pytest.approx(t_interval(values)) and told["seeds"] == 2
+        assert (told["mean"], told["low"], told["high"]) == pytest.approx(t_interval(values, PERCENT)) and told["seeds"] == 2
         assert variant["quantities"]["nothing"] == {"mean": None, "low": None, "high": None, "seeds": 0,
                                                     "by_seed": {"0": None, "1": None}}
 
@@ -131,10 +131,11 @@ def test_mistakes_are_told_before_anything_is_trained(small, monkeypatch, tmp_pa
             (["--download", "--no-download"], "error: --download: expected it or --no-download"),
             (["--seeds", "0", "x"], "error: --seeds: expected whole numbers, got '0' 'x'; see python -m validation"),
             (["--at-once=many"], "error: --at-once: expected a whole number, got 'many'; see"),
-            (["--differences", "closed_form"], "error: --differences: expected a study of several variants, got"),
             (["--seeds", "-1"], "error: --seeds: expected")):
         code, out, err = small(*arguments)
         assert code == 2 and out == "" and err.startswith(message), err
+    assert command.main(["closed_form", "--differences"]) == 2
+    assert capsys.readouterr().err.startswith("error: --differences: expected a study of several variants, got closed_")
     monkeypatch.setitem(STUDIES, "small", Study("small", "", ("mlp_mnist",), SMALL.quantities, {"model.wide": (1,)}))
     code, _, err = small()
     assert code == 2 and "got 'model.wide'" in err and not (tmp_path / "runs").exists()

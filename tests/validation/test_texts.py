@@ -80,7 +80,7 @@ def test_what_is_wrong_with_a_file_of_texts_is_said(tmp_path, name, content, fie
 
 
 def test_a_missing_file_and_an_unknown_class_of_the_test_file_are_named(tmp_path, table):
-    with pytest.raises(UsageError, match=r"--data.set.path: expected rows with named columns in nowhere.csv"):
+    with pytest.raises(UsageError, match=r"--data.set.path: expected a file with a row for each text, got nowhere.csv"):
         OwnTexts(path="nowhere.csv").load(tmp_path, None)
     table.to_csv(tmp_path / "own.csv", index=False)
     table.assign(label="rock").to_csv(tmp_path / "test.csv", index=False)

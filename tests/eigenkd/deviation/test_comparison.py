@@ -308,7 +308,7 @@ def test_probabilities_that_were_rounded_to_zero_are_clipped_and_counted():
     d = compare([[1.0, 0.0], [0.4, 0.6]], [[0.0, 1.0], [0.4, 0.6]])
     assert d.clipped == 1 and d.summary()["clipped"] == 1
     np.testing.assert_allclose(d.teacher_confidence, [-math.log(1e-12), math.log(1.5)], rtol=1e-9)
-    assert "on 1 points one below 1e-12 was clipped" in d.verdict.notes[0]
+    assert "on 1 point a probability below 1e-12 was raised to it" in d.verdict.notes[0]
     assert compare([[1.0, 0.0], [0.4, 0.6]], [[0.0, 1.0], [0.4, 0.6]], inputs="logits").teacher_confidence[0] == 1
 
 

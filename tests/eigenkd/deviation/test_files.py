@@ -158,12 +158,20 @@ def test_a_pickle_that_calls_itself_something_else_is_told_the_mend():
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.safetensors"])
-@pytest.mark.parametrize("share", [0, 0.02, 0.3, 0.97])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.97])
 def test_a_truncated_file_is_named(name, share, tmp_path):
     whole = (tmp_path / written(name)).read_bytes()
     (tmp_path / name).write_bytes(whole[:int(share * len(whole))])
     with pytest.raises(ValueError, match=rf"{re.escape(name)}: expected an? .* as \S+ writes it, got .*{FIX}"):
         files.read(f"{name}:logits" if name != "a.npy" else name)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz:logits", "a.safetensors:logits", "a.csv"])
+def test_an_empty_file_is_named(name, tmp_path):
+    (tmp_path / name.partition(":")[0]).write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"{re.escape(name.partition(':')[0])}: expected an array, got an empty file; "
+                       r"write it again"):
+        files.read(name)
 
 
 def test_a_damaged_archive_is_named(tmp_path):
@@ -193,7 +201,7 @@ def test_a_dtype_without_a_counterpart_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "came"), [
-    ("", "no line of numbers"), ("a,b\n", "no line of numbers"), ("1;2\n3;4\n", "could not convert string"),
+    ("a,b\n", "no line of numbers"), ("1;2\n3;4\n", "could not convert string"),
     ("1,2\n1,2,3\n", "the number of columns changed from 2 to 3"), ("1,x\n3,4\n", "could not convert string 'x'"),
     ("1,2\n3,4_5\n", "could not convert string '4_5' to a number in line 2, column 1"),
     ("a,b\n1,2\n3,\n", "could not convert string '' to a number in line 3, column 'b'"),

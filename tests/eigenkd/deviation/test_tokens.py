@@ -42,7 +42,10 @@ def said(capsys, *arguments, code=0):
 
 def test_sequences_are_points_that_belong_together(d):
     flat = compare(TEACHER.reshape(-1, V), STUDENT.reshape(-1, V), LABELS.ravel(), groups=np.repeat(np.arange(S), T))
-    assert d.summary() == flat.summary() and d.clusters.tolist() == flat.clusters.tolist()
+    told, plain = d.summary(), flat.summary()
+    direction, *told["verdict"]["notes"] = told["verdict"]["notes"]  # tokens alone have it
+    assert "log-odds of the teacher's token change by" in direction
+    assert told == plain and d.clusters.tolist() == flat.clusters.tolist()
     at = np.flatnonzero(LABELS.ravel() != -100)
     np.testing.assert_array_equal(d.tokens.positions, at % T)
     np.testing.assert_array_equal(d.tokens.sequences, at // T)

@@ -224,7 +224,7 @@ def test_what_does_not_go_with_top_k_rows_is_refused():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({0: [1, 2, 9]}, "student: expected the tokens of teacher, got others from token 2 of sequence 0 on"),
-    ({0: [1, 2]}, "student: expected the tokens of teacher, got others from token 2 of sequence 0 on"),
+    ({0: [1, 2]}, "student: expected the 3 tokens of sequence 0 of teacher, got 2, the same as far as both go"),
     ({1: [4]}, "student: expected the sequences of teacher, got none of number 1, which student has and teacher has "
                "not"),
 ])
