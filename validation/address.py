@@ -41,7 +41,11 @@ def address(setting, configuration, registered, seed):
 
 def changes(configuration, registered):
     """path -> [value] for each leaf that differs from the registered configuration; [] for a leaf that is missing."""
-    now, before = leaves(configuration), leaves(registered)
+    return differing(leaves(configuration), leaves(registered))
+
+
+def differing(now, before):
+    """`changes` of the `leaves` of both."""
     paths = sorted(path for path in now.keys() | before.keys() if path[0] not in APART)
     return {path: [now[path]] if path in now else [] for path in paths
             if path not in now or path not in before or not same(now[path], before[path])}

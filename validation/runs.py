@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.address import changes, leaves, names, same, told
+from validation.address import differing, leaves, names, same, told
 from validation.errors import UsageError, unknown
 from validation.record import COMMITTED, CONFIGURATION, Damaged, Folder, OtherVersion
 from validation.registered import ANY, REGISTERED, SOURCE, again, as_it_stands, command, is_list, several
@@ -96,15 +96,15 @@ def find(setting, where=None, seeds=None, out="runs", committed=None):
     else another one. Raises UsageError for a name that no configuration has.
     """
     setting, where = _found(setting), {} if where is None else where
-    registered, groups, seen = as_it_stands(setting), {}, set(names(as_it_stands(setting)))
+    asked, groups, seen = _Asked(as_it_stands(setting), where), {}, set(names(as_it_stands(setting)))
     as_registered = setting.configuration() == REGISTERED.get(setting.name, setting).configuration()
     for place in dict.fromkeys((Path(out), Path(COMMITTED if committed is None else committed))):
         for folder in _folders(place, setting.name, seeds):
-            run = _read(folder, setting, registered, where, seen, as_registered)
+            run = _read(folder, setting, asked, seen, as_registered)
             if run is not None:
                 source = run.configuration.get(SOURCE)
-                rank = (place != Path(out), source != registered[SOURCE], str(source))
-                groups.setdefault(_group(run, registered, where), {}).setdefault(rank, {})[run.seed] = run
+                rank = (place != Path(out), source != asked.registered[SOURCE], str(source))
+                groups.setdefault(asked.group(run), {}).setdefault(rank, {})[run.seed] = run
     if where is not ANY and (strange := [name for name in where if not _begins(name, seen)]):
         close = difflib.get_close_matches(strange[0], seen, n=3, cutoff=0.5)
         raise UsageError(f"where: expected dotted names of the configuration of {setting.name}, got {strange[0]!r}; "
@@ -120,7 +120,7 @@ def require(setting, where=None, seeds=None, out="runs", committed=None):
     setting = _found(setting)
     of_seeds = "" if seeds is None else f" of seed {' '.join(map(str, several(seeds)))}"
     begun = [folder for folder in _folders(out, setting.name, seeds) if not (folder / "result.json").exists()
-             and _matches(_seems(Folder.at(folder)) or {}, as_it_stands(setting), where or {})]
+             and _Asked(as_it_stands(setting), where or {}).fits(_seems(Folder.at(folder)) or {})]
     unfinished = f" (an unfinished one is in {begun[0]})" if begun else ""
     asked = [] if not where or where is ANY else [name for name, value in where.items() if value is not ANY]
     changed = f" with {', '.join(asked)} as asked for" if asked else ""
@@ -160,27 +160,27 @@ def _folders(place, name, seeds):
         yield from (path for seed, path in sorted(numbered) if wanted is None or seed in wanted)
 
 
-def _read(folder, setting, registered, where, seen, as_registered):
-    """The finished `Run` in a folder if `where` asks for it, else None; it is named where it can't be used.
+def _read(folder, setting, asked, seen, as_registered):
+    """The finished `Run` in a folder if it is asked for, else None; it is named where it can't be used.
 
     seen: gets the names of its configuration; as_registered: whether the setting is unchanged.
     """
     there = Folder.at(folder)
     if not there.is_finished():
         return None
-    at_home = as_registered and not where and folder.parent.name == setting.name
+    at_home = as_registered and not asked.where and folder.parent.name == setting.name
     configuration = _seems(there)
     if configuration is None:  # damaged, or of another version
         configuration, _, why = _checked(there)
         if configuration is None:
-            return _leave_out(folder, why, setting) if at_home or where else None
+            return _leave_out(folder, why, setting) if at_home or asked.where else None
     seen |= set(names(configuration))
-    fits = _matches(configuration, registered, where)
+    fits = asked.fits(configuration)
     if configuration.get("smoke") or not (fits or at_home):
         return None
     _, result, why = _checked(there)
     if why is None and not fits:
-        why = f"it is not {setting.name} as it is now ({'; '.join(told(configuration, registered))})"
+        why = f"it is not {setting.name} as it is now ({'; '.join(told(configuration, asked.registered))})"
     return Run(folder, configuration, result) if why is None else _leave_out(folder, why, setting)
 
 
@@ -219,13 +219,29 @@ def _leave_out(folder, why, setting):
     warnings.warn(f"{folder} is left out: {why}; {make}", LeftOut, stacklevel=4)
 
 
-def _matches(configuration, registered, where):
-    """Whether a configuration has the values asked for, and all others as registered."""
-    if where is ANY:
-        return True
-    free = {SOURCE, *(_shortest(name, registered) for name in where)}
-    others = [path for path in changes(configuration, registered) if not any(_is_under(path, name) for name in free)]
-    return not others and all(_fits(_at(configuration, name), wanted) for name, wanted in where.items())
+class _Asked:
+    """What `find` is asked for: `where`, and all other values as registered."""
+
+    def __init__(self, registered, where):
+        self.registered, self.where, self._leaves = registered, where, leaves(registered)
+        self._free = () if where is ANY else {SOURCE, *(_shortest(name, self._leaves) for name in where)}
+
+    def changes(self, configuration):
+        """`address.changes` from the registered configuration."""
+        return differing(leaves(configuration), self._leaves)
+
+    def fits(self, configuration):
+        """Whether a configuration has the values asked for, and all others as registered."""
+        if self.where is ANY:
+            return True
+        others = [path for path in self.changes(configuration) if not any(_is_under(path, name) for name in self._free)]
+        return not others and all(_fits(_at(configuration, name), wanted) for name, wanted in self.where.items())
+
+    def group(self, run):
+        """What runs have in common that are seeds of one another, whatever the source of their data."""
+        named = self.where is ANY or SOURCE in self.where
+        return json.dumps([[path, value] for path, value in self.changes(run.configuration).items()
+                           if named or path != (SOURCE,)])
 
 
 def _fits(value, wanted):
@@ -234,10 +250,10 @@ def _fits(value, wanted):
     return same(value, wanted) or (is_list(wanted) and any(same(value, one) for one in wanted))
 
 
-def _shortest(name, registered):
-    """The shortest beginning of a dotted name that is a leaf of the registered configuration, else the name: what has
-    taken the place of a None has no registered values."""
-    keys, known = name.split("."), leaves(registered)
+def _shortest(name, known):
+    """The shortest beginning of a dotted name that is one of the known leaves, else the name: what has taken the place
+    of a None has no registered values."""
+    keys = name.split(".")
     return next((".".join(keys[:k]) for k in range(1, len(keys)) if tuple(keys[:k]) in known), name)
 
 
@@ -254,10 +270,3 @@ def _at(configuration, name):
     for key in name.split("."):
         configuration = configuration.get(key, ABSENT) if isinstance(configuration, dict) else ABSENT
     return configuration
-
-
-def _group(run, registered, where):
-    """What runs have in common that are seeds of one another, whatever the source of their data."""
-    named = where is ANY or SOURCE in where
-    return json.dumps([[path, value] for path, value in changes(run.configuration, registered).items()
-                       if named or path != (SOURCE,)])

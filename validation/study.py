@@ -78,13 +78,15 @@ def found(variant, seeds, options):
     return sorted(there, key=lambda run: run.seed)
 
 
-def missing(planned, options):
-    """The (variant, seed) that neither the run folders nor the committed records have."""
-    lacking = []
-    for variant, plans in planned:
-        there = {run.seed for run in found(variant, [plan.seed for plan in plans], options)}
-        lacking += [(variant, plan.seed) for plan in plans if plan.seed not in there]
-    return lacking
+def there(planned, options):
+    """The `found` runs of each variant, in their order."""
+    return [found(variant, [plan.seed for plan in plans], options) for variant, plans in planned]
+
+
+def missing(planned, finished):
+    """The (variant, seed) that none of the `there` runs has."""
+    return [(variant, plan.seed) for (variant, plans), runs in zip(planned, finished) for plan in plans
+            if plan.seed not in {run.seed for run in runs}]
 
 
 def train(wanted, options):
@@ -116,17 +118,13 @@ def automatic(device):
     return 1 if choose(device).type == "cuda" else len(os.sched_getaffinity(0))
 
 
-def rows_of(study, planned, options):
+def rows_of(planned, finished, options):
     """A `Row` a variant. Raises UsageError where a run cannot be read, and, unless only what is there is asked for,
     where a variant has none."""
-    rows = []
-    for variant, plans in planned:
-        seeds = [plan.seed for plan in plans]
-        there = found(variant, seeds, options)
-        if not there and not options.there:
-            runs.require(variant.setting, variant.values, seeds, options.out)
-        rows.append(Row(variant, there))
-    return rows
+    for (variant, plans), mine in zip(planned, finished):
+        if not mine and not options.there:
+            runs.require(variant.setting, variant.values, [plan.seed for plan in plans], options.out)
+    return [Row(variant, mine) for (variant, _), mine in zip(planned, finished)]
 
 
 def dry_run(planned, lacking):
@@ -181,7 +179,8 @@ def _work(arguments):
     for study in () if options.list else studies:
         with runs.telling(_say):
             planned = plans_of(study, options)
-            lacking = missing(planned, options)
+            finished = there(planned, options)
+            lacking = missing(planned, finished)
         if options.dry_run:
             states = dry_run(planned, lacking)
             print(json.dumps(states, indent=1) if as_json else dry_run_text(study, states))
@@ -189,11 +188,12 @@ def _work(arguments):
         runs_in_all = sum(len(plans) for _, plans in planned)
         print(f"{study.name}: {runs_in_all - len(lacking)} of {runs_in_all} runs are there, "
               f"{len(lacking)} {'missing' if options.there else 'to be trained'}", file=sys.stderr)
-        if not options.there:
+        if lacking and not options.there:
             with listening():
                 train(lacking, options)
-        with runs.telling(_say):
-            rows = rows_of(study, planned, options)
+            with runs.telling(_say):
+                finished = there(planned, options)
+        rows = rows_of(planned, finished, options)
         rows = differences(rows) if options.differences else rows
         print(formatted(study, rows, "json" if as_json else options.format))
 

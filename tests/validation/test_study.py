@@ -77,7 +77,8 @@ def test_a_study_runs_what_is_missing_and_ends_in_a_table(small, tmp_path):
         values = [100 * run.field("accuracy", "test", "teacher") for run in found]
         told = variant["quantities"]["test accuracy, teacher (%)"]
         assert list(told["by_seed"].values()) == values and list(told["by_seed"]) == ["0", "1"]
-        assert (told["mean"], told["low"], told["high"]) == pytest.approx(t_interval(values, PERCENT)) and told["seeds"] == 2
+        interval = told["mean"], told["low"], told["high"]
+        assert interval == pytest.approx(t_interval(values, PERCENT)) and told["seeds"] == 2
         assert variant["quantities"]["nothing"] == {"mean": None, "low": None, "high": None, "seeds": 0,
                                                     "by_seed": {"0": None, "1": None}}
 
