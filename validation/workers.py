@@ -31,10 +31,13 @@ def carry_out(work, jobs, workers, on_done=lambda: None):
 
 
 def _stoppable(work, job):
-    """work(*job) in a process of the pool, which ends soon after it is stopped, even if the pool is broken by then."""
+    """work(*job) in a process of the pool, which ends after it is stopped: at once where nobody is left to tell, and
+    soon where the pool is broken by then."""
     try:
         work(*job)
     except KeyboardInterrupt:
+        if not parent_process().is_alive():
+            os._exit(1)
         end = Timer(60, os._exit, [1])
         end.daemon = True
         end.start()
