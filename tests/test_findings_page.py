@@ -1,6 +1,6 @@
 """docs/findings.md says what the committed records say: its tables are theirs, and so are the numbers of its claims.
 
-Tables of docs/language_models.md are those of the records too."""
+Tables of docs/language.md and docs/language_models.md are those of the records too."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,8 @@ from validation.studies import STUDIES
 BESIDE = {"teacher_fit": "table_phase", "loss_switching": "table_switching", "intervention": "table_intervention"}
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "findings.md").read_text()
-SHOWN = re.findall(r"<!-- (\w+) -->\n\n((?:\|.*\n)+)", PAGE + (DOCS / "language_models.md").read_text())
+SHOWN = re.findall(r"<!-- (\w+) -->\n\n((?:\|.*\n)+)", PAGE + "".join(
+    (DOCS / name).read_text() for name in ("language.md", "language_models.md")))
 CLAIMS = [line.split(" | ") for line in PAGE.split("## Claims")[1].split("\n## ")[0].splitlines()
           if line.startswith("| ")][1:]
 

@@ -19,10 +19,10 @@ from validation.studies import STUDIES
 RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
     ("rf_noisy_mnist_sgd", "mlp_mnist_sgd", "mlp_mnist_adam_1e-3", "cnn_fashion_mnist", "cnn_fashion_mnist_sgd",
      "resnet8_mnist", "resnet8_digits", "resnet20_digits", "resnet56_digits"), 5)}
-VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "intervention", "ablations", "closed_form",
-          "language", "language_models")  # of which there are records
+VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "loss_switching_gradual", "loss_switching_long",
+          "intervention", "ablations", "closed_form", "language", "language_models")  # of which there are records
 WITHOUT_ARRAYS = ("cnn_fashion_mnist_sgd",)
-WHOLE = ("noisy_labels", "label_class", "language_models")  # all of their runs
+WHOLE = ("noisy_labels", "label_class", "language", "language_models")  # all of their runs
 FUNCTION_SPACES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
                             for loss in ("squared", "cross_entropy"))}
 
@@ -72,7 +72,7 @@ def test_records_are_of_unchanged_settings_and_their_students_have_learned(name)
         accuracy = run.field("accuracy", "train")
         assert accuracy["distilled"] > 0.7 * accuracy["teacher"], run.folder
         if run.seed == 0 and name not in WITHOUT_ARRAYS:
-            assert len(run.arrays("outputs.npz", "student_test")[0]) == run.field("deviation", "test", "points")
+            assert len(run.arrays("outputs.npz", "student_train")[0]) == run.field("deviation", "train", "points")
 
 
 def test_function_space_records_match_their_folder_names():

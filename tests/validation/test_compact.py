@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from validation.address import address
@@ -123,3 +124,21 @@ def test_a_full_disk_leaves_the_old_records(runs, tmp_path, monkeypatch, capsys)
     assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
     assert list(kept(tmp_path / "records/mlp_mnist")) == ["seed7"]
     assert [path.name for path in (tmp_path / "records").iterdir()] == ["mlp_mnist"]
+
+
+def test_outputs_of_one_split_are_kept_as_they_were(tmp_path):
+    arrays = {f"{role}_{split}": np.arange(6.0).reshape(2, 3) + len(role + split) for role in ("teacher", "student")
+              for split in ("train", "test")} | {"train_true_labels": np.arange(2), "mislabelled": np.zeros(2, bool)}
+    registered = as_it_stands(find("mlp_mnist"))
+    folder = Folder(tmp_path / "runs", address("mlp_mnist", registered, registered, 0))
+    folder.begin(registered | {"seed": 0})
+    folder.save("outputs", **arrays)
+    folder.finish({"seed": 0})
+    assert main(["mlp_mnist", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "records"),
+                 "--splits", "train"]) == 0
+    record = Folder(tmp_path / "records", folder.name)
+    record.verify()
+    found = record.arrays("outputs")
+    assert set(found) == {"teacher_train", "student_train", "train_true_labels", "mislabelled"}
+    for name, values in found.items():
+        np.testing.assert_array_equal(values, arrays[name])
