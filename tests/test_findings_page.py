@@ -18,18 +18,23 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGE = (DOCS / "findings.md").read_text()
 SHOWN = re.findall(r"<!-- (\w+) -->\n\n((?:\|.*\n)+)", PAGE + "".join(
     (DOCS / name).read_text() for name in ("language.md", "language_models.md")))
+DRAWN = {}  # name -> table
 CLAIMS = [line.split(" | ") for line in PAGE.split("## Claims")[1].split("\n## ")[0].splitlines()
           if line.startswith("| ")][1:]
 
 
 @pytest.fixture
 def table(tmp_path, capsys):
-    """table(name) -> the Markdown table of a study or of paper_figures, of the committed records."""
+    """table(name) -> the Markdown table of a study or of paper_figures, of the committed records; drawn once."""
     def of(name):
-        if name in TABLES:
-            return written(TABLES[name].draw(Choice(tmp_path)), "markdown").split("\n\n")[0]
-        assert study.main([name, "--there", "--format", "markdown", "--out", str(tmp_path)]) == 0
-        return capsys.readouterr().out.split("\n\n")[0]
+        if name not in DRAWN:
+            if name in TABLES:
+                text = written(TABLES[name].draw(Choice(tmp_path)), "markdown")
+            else:
+                assert study.main([name, "--there", "--format", "markdown", "--out", str(tmp_path)]) == 0
+                text = capsys.readouterr().out
+            DRAWN[name] = text.split("\n\n")[0]
+        return DRAWN[name]
 
     return of
 
