@@ -9,7 +9,7 @@ from eigenkd._arrays import real_array, to_numpy
 from eigenkd.flow import LinearFlow
 from eigenkd.risk.change import estimated_change
 from eigenkd.risk.criteria import sure
-from eigenkd.risk.directions import checked_flow, checked_values
+from eigenkd.risk.directions import checked_flow, checked_values, equally_weighted
 from eigenkd.risk.estimates import EstimatedLine, estimated_mixing
 from eigenkd.risk.left_out import leave_one_out
 from eigenkd.risk.tuning import Tuned, tune
@@ -162,7 +162,7 @@ def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise:
     with sample weights. Returns an `Advice`, which prints as sentences, with `.cautions` where the verdict is less sure
     than its standard error says.
     """
-    flow = checked_values(checked_flow(flow))
+    flow = equally_weighted(checked_values(checked_flow(flow)))
     s, T = (_time(name, value) for name, value in (("student_time", student_time), ("teacher_time", teacher_time)))
     student, teacher = filters.flow(s), filters.flow(T)
     if flow.samples < 3:

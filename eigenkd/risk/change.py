@@ -9,7 +9,7 @@ from eigenkd._arrays import moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
-from eigenkd.risk.directions import of_targets, parts
+from eigenkd.risk.directions import checked_noise, of_targets, parts
 from eigenkd.risk.estimates import averaged, checked_pair, noise_variance, stein, unknown
 from eigenkd.risk.left_out import left_out_of
 from eigenkd.typing import Array, ArrayLike, Pair
@@ -36,10 +36,12 @@ class Change:
 
     @property
     def break_even_noise(self) -> Array:
-        """The noise above which distilling helps, A/B; inf where no noise makes it help."""
+        """The noise above which distilling helps, A/B; inf where no noise makes it help, NaN where it changes
+        nothing."""
         A, B = self.of_change[0], -self.of_change[1]
         xp = array_namespace(A + B)
-        return xp.where(B > 0, A / xp.where(B > 0, B, 1.0), xp.inf)
+        never = xp.where((A == 0) & (B == 0), xp.nan, xp.inf)
+        return xp.where(B > 0, A / xp.where(B > 0, B, 1.0), never)
 
 
 def change(flow: LinearFlow, student: Filter, teacher: Filter, signal: ArrayLike, noise: ArrayLike,
@@ -53,7 +55,7 @@ def change(flow: LinearFlow, student: Filter, teacher: Filter, signal: ArrayLike
     flow, student, teacher = checked_pair(flow, student, teacher)
     g, left, delta = _gains(flow, student, teacher)
     xp, n = array_namespace(g), flow.targets.shape[0]
-    noise = real_array("noise", noise, like=g, nonnegative=True)
+    noise = checked_noise(noise, delta)
     expected, offset, _ = parts(flow, signal, mean)
     power, cross = xp.sum(expected**2, axis=-1), xp.sum(expected * offset, axis=-1)
     A = xp.sum(delta * ((2 * left + delta) * power + 2 * cross), axis=-1) / n

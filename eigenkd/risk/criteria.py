@@ -51,5 +51,5 @@ def sure(fit: Fit, noise: ArrayLike) -> Array:
 
 def sure_of(fit: Fit, here: Directions, noise: ArrayLike) -> Array:
     equally_weighted(fit.flow)
-    noise = checked_noise(noise, fit)
+    noise = checked_noise(noise, fit.gain)
     return loss_of(fit, here) + noise * (2 * degrees_of_freedom(fit) / here.outside.shape[0] - 1)

@@ -86,10 +86,9 @@ def checked_fit(fit: Fit) -> Fit:
     return fit
 
 
-def checked_noise(noise: ArrayLike, fit: Fit) -> Array:
-    """Variances >= 0 that broadcast with the fit's parameters."""
-    noise = real_array("noise", noise, like=fit.flow.limit, nonnegative=True)
-    shape = tuple(fit.gain.shape[:-1])
+def checked_noise(noise: ArrayLike, gain: Array) -> Array:
+    """Variances >= 0 that broadcast with the parameters of the fit with this gain (..., k)."""
+    noise, shape = real_array("noise", noise, like=gain, nonnegative=True), tuple(gain.shape[:-1])
     try:
         np.broadcast_shapes(tuple(noise.shape), shape)
     except ValueError as error:

@@ -50,7 +50,8 @@ def estimated_mixing(flow: LinearFlow, student: Filter, teacher: Filter, noise: 
     student, teacher: filters, as in `mixing`; for "new" ones that `leave_one_out` is exact for.
 
     The best weight is found well away from the best stopping time. Where the teacher is tuned there is nothing to gain,
-    and the estimated weight loses: docs/advisor.md.
+    and the estimated weight loses: docs/advisor.md. Where students of labels and of the teacher hardly differ, late in
+    training, it is the ratio of two roundings, with a standard error to match; `Advice.weight` is NaN there.
 
     >>> import numpy as np
     >>> from eigenkd import filters, linear_flow

@@ -59,12 +59,15 @@ def leave_one_out(fit: Fit) -> LeaveOneOut:
     Returns a `LeaveOneOut`.
     """
     residuals, value, exact = left_out_of(checked_fit(fit), of_targets(fit.flow))
+    if fit.flow.weighting is not None:
+        residuals = residuals / fit.flow.weighting.root[:, 0]
     return LeaveOneOut(residuals[..., 0, :] if fit.flow.vector else array_namespace(value).matrix_transpose(residuals),
                        value, exact)
 
 
 def left_out_of(fit: Fit, here: Directions) -> tuple[Array, Array, Array]:
-    """(residuals (..., m, n), value (...,), exact (...,)) of `leave_one_out`."""
+    """(residuals (..., m, n), value (...,), exact (...,)) of `leave_one_out`, residuals times the roots of the weights,
+    so that the value is the mean of their squares."""
     xp, n = array_namespace(here.energy), here.outside.shape[0]
     sums = _resolvents(fit)
     if sums is None:
@@ -74,7 +77,7 @@ def left_out_of(fit: Fit, here: Directions) -> tuple[Array, Array, Array]:
         residuals = _compiled(_exact, fit.flow)(sums, fit.flow, here)
         exact = xp.ones(residuals.shape[:-2], dtype=xp.bool, device=device_of(residuals))
     value = xp.sum(residuals**2, axis=(-2, -1)) / n
-    return residuals if fit.flow.weighting is None else residuals / fit.flow.weighting.root[:, 0], value, exact
+    return residuals, value, exact
 
 
 def gcv(fit: Fit) -> Any:

@@ -13,7 +13,7 @@ from eigenkd._arrays import real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
-from eigenkd.risk.directions import checked_flow, parts
+from eigenkd.risk.directions import checked_flow, checked_noise, parts
 from eigenkd.typing import Array, ArrayLike, Pair
 
 
@@ -125,7 +125,7 @@ def mixing(flow: LinearFlow, student: Filter, teacher: Filter, signal: ArrayLike
     flow = flow.fit(student @ teacher).flow  # in the library of the filters' parameters
     s, left, d = gains(flow, student, teacher)
     xp, n = array_namespace(s), flow.targets.shape[0]
-    noise = real_array("noise", noise, like=s, nonnegative=True)
+    noise = checked_noise(noise, d)
     expected, offset, outside = parts(flow, signal, mean)
     power, cross = xp.sum(expected**2, axis=-1), xp.sum(expected * offset, axis=-1)
     bias = xp.sum((left[..., None] * expected + offset) ** 2, axis=(-2, -1)) + outside

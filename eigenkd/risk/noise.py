@@ -50,7 +50,7 @@ def fixed_design(fit: Fit, signal: ArrayLike, noise: ArrayLike, mean: ArrayLike 
 def risk_of(fit: Fit, parts: tuple[Array, Array, Array], noise: ArrayLike) -> Risk:
     """`fixed_design` from the `parts` that all fits of a flow share."""
     (expected, offset, outside), n = parts, fit.flow.targets.shape[0]
-    noise = checked_noise(noise, fit)
+    noise = checked_noise(noise, fit.gain)
     r, g = fit.residual, fit.gain
     xp = array_namespace(r)
     bias = (xp.sum((r[..., None] * expected + offset) ** 2, axis=(-2, -1)) + outside) / n

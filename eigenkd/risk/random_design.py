@@ -22,6 +22,7 @@ from eigenkd.typing import Array, ArrayLike, Pair
 
 FIXED = 4  # iterations for the effective penalty
 NEWTON = 14
+RESOLVED = 2**11  # roundings: the least difference of risks, relative to that without training
 
 
 def random_design(eigenvalues: ArrayLike, coefficients: ArrayLike, n: int, noise: ArrayLike,
@@ -93,19 +94,24 @@ class RandomDesign:
         return DesignFit(design, filter, _cross(design, *[_nodes(design, filter)] * 2))
 
     def mixing(self, student: Filter, teacher: Filter) -> Line:
-        """Students of weight * teacher + (1 - weight) * labels, as `risk.mixing`, on new inputs: a `Line`."""
+        """Students of weight * teacher + (1 - weight) * labels, as `risk.mixing`, on new inputs: a `Line`.
+
+        Risks are differences of sums, right to about 1e-13 of the risk without training. What is smaller counts as no
+        difference: students of labels and of the teacher are then the same, and the weight is 0.
+        """
         student, teacher = filter_named("student", student), filter_named("teacher", teacher)
         design = self._moved(student @ teacher)
         alone, taught = _nodes(design, student), _nodes(design, student @ teacher)
         between = _difference(alone, taught)
         risk = _cross(design, alone, alone)
-        return Line(design.noise, (risk[0] + design.unexplained, risk[1]), _cross(design, alone, between),
-                    _cross(design, between, between))
+        difference, distance = (_resolved(design, _cross(design, other, between), risk) for other in (alone, between))
+        return Line(design.noise, (risk[0] + design.unexplained, risk[1]), difference, distance)
 
     def change(self, student: Filter, teacher: Filter) -> Change:
-        """R(student) - R(teacher) on new inputs, as `risk.change`: whether distilling helps, from which noise on."""
+        """R(student) - R(teacher) on new inputs, as `risk.change`: whether distilling helps, from which noise on. As in
+        `mixing`, what rounding does not resolve counts as no change."""
         taught, alone = self.fit(filter_named("student", student) @ filter_named("teacher", teacher)), self.fit(teacher)
-        A, B = (a - b for a, b in zip(taught.parts, alone.parts))
+        A, B = _resolved(alone.design, tuple(a - b for a, b in zip(taught.parts, alone.parts)), alone.parts)
         return Change(self.noise, (A, B), 0 * A)
 
     def effective_penalty(self, strength: ArrayLike) -> Array:
@@ -279,6 +285,15 @@ def _cross(design, first, second):
 
     bias, noise = summed(n * signal / rest), summed(noise)
     return bias + _times(design.unexplained, noise), noise
+
+
+def _resolved(design, pair, risk):
+    """A difference of risks (bias, per unit of noise), none where rounding does not resolve one of the two."""
+    xp, lam = array_namespace(design.eigenvalues), design.eigenvalues
+    least = RESOLVED * xp.finfo(lam.dtype).eps
+    lost = [(part != 0) & (xp.abs(part) < least * scale) for part, scale in
+            zip(pair, (xp.sum(lam * design.energy), xp.where(risk[1] > 1, risk[1], 1.0)))]
+    return tuple(xp.where(lost[0] | lost[1], 0.0, part) for part in pair)
 
 
 def _times(variance, unit):

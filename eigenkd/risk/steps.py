@@ -16,7 +16,7 @@ from eigenkd._arrays import is_concrete, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
-from eigenkd.risk.directions import checked_flow, of_targets, parts
+from eigenkd.risk.directions import checked_flow, equally_weighted, has_intercept, of_targets, parts
 from eigenkd.risk.estimates import given_noise, unknown
 from eigenkd.risk.left_out import left_out_of
 from eigenkd.typing import Array, ArrayLike
@@ -79,7 +79,7 @@ def best_steps(flow: LinearFlow, student: Filter, count: int, signal: ArrayLike,
     """
     flow, student, s, left = _checked(flow, student, count)
     xp, n = array_namespace(s), flow.targets.shape[0]
-    noise = real_array("noise", noise, like=s, nonnegative=True)
+    noise = _number(noise, s)
     expected, offset, outside = parts(flow, signal, mean)
     aim = xp.sum(expected * (expected + offset), axis=-1)
     power = xp.sum(expected**2, axis=-1) + noise
@@ -101,10 +101,13 @@ def estimated_steps(flow: LinearFlow, student: Filter, count: int, noise: ArrayL
     here, (n, m) = of_targets(flow), flow.targets.shape
     xp = array_namespace(s)
     if inputs == "training":
+        equally_weighted(flow)
+        noise = None if noise is None else _number(noise, s)
         noise, _ = given_noise(flow, noise, xp.sum(s, axis=-1))
         energy = here.energy
         columns, target = _quadratic(s, left, energy, energy - noise, count)
         rest = xp.sum(energy - _over((energy - noise) ** 2, energy)) + here.floor - n * noise
+        rest = rest + 2 * noise * has_intercept(flow)
         return _steps(student, columns, target, rest / n, n, _trained(s, left, energy, target), estimated=True)
     if inputs != "new":
         raise unknown(inputs)
@@ -128,6 +131,13 @@ def _checked(flow, student, count):
     if fit.gain.ndim != 1:
         raise ValueError(f"student: expected single numbers as parameters, got {student!r}; call once for each")
     return fit.flow, student, fit.gain, fit.residual
+
+
+def _number(noise, like):
+    noise = real_array("noise", noise, like=like, nonnegative=True)
+    if noise.ndim:
+        raise ValueError(f"noise: expected a number, got shape {tuple(noise.shape)}; call once for each")
+    return noise
 
 
 def _quadratic(s, left, power, aim, count):

@@ -81,21 +81,25 @@ def test_one_shot_of_one_seed(monkeypatch):
 
 def made_up(verdict, predicted, squared, accuracy, **more):
     return {"features": "random features", "rate": 0.1, "verdict": verdict, "predicted": predicted, "teacher": 1.0,
-            "squared": (squared, 0.01), "accuracy": (accuracy, 0.01), "predicted_by_mixing": -0.2,
-            "by_mixing": (-0.1, 0.01)} | more
+            "squared": (squared, 0.01), "accuracy": (accuracy, 0.01), "weight": 1.5, "T": 4.0,
+            "predicted_by_mixing": -0.2, "by_mixing": (-0.1, 0.01)} | more
 
 
 def test_the_summary_counts_what_it_says():
     rows = [made_up("helps", -0.2, -0.1, 0.05, entropy=(-0.1, 0.01), entropy_accuracy=(-0.05, 0.01)),
             made_up("helps", -0.1, 0.1, 0.03), made_up("hurts", 0.2, 0.3, -0.02), made_up("hurts", 0.2, 0.01, 0.01),
-            made_up("can't tell", 0.1, -0.1, 0.0)]
+            made_up("can't tell", 0.1, -0.1, 0.0, T=1.0, by_mixing=(0.2, 0.01))]
+    del rows[0]["weight"], rows[0]["by_mixing"]  # the data do not determine it
     found = frozen_features.summary(rows)
     assert (found["problems"], found["verdicts"], found["wrong"]) == (5, 0.8, 0.4)
     assert found["squared"]["certain"] == 3 and found["squared"]["agree"] == pytest.approx(2 / 3)
     assert found["accuracy"]["certain"] == 2 and found["accuracy"]["agree"] == 1.0
     assert found["entropy"]["agree"] == 1.0 and found["entropy_accuracy"]["agree"] == 0.0
     assert found["accuracy"]["helps"]["mean"] == pytest.approx(0.04)
-    assert found["mixing"]["measured"] == pytest.approx(-0.1) and found["mixing"]["harm"] == 0
+    assert found["mixing"] == pytest.approx({"problems": 4, "measured": -0.025, "predicted": -0.2, "worse": 0.25,
+                                             "harm": 0.25})
+    assert found["mixing at the tuned time"] == pytest.approx({"problems": 1, "measured": 0.2, "predicted": -0.2,
+                                                               "worse": 1.0, "harm": 1.0})
 
 
 def leaves(value, path=""):

@@ -192,6 +192,23 @@ def test_a_line_of_left_out_or_measured_errors_refuses_the_noise():
 
 
 flow = linear_flow(np.eye(3), np.ones(3))
+def test_with_sample_weights_they_are_in_the_metric_of_leave_one_out():
+    X, y, _ = problem(3, n=20)
+    flow = linear_flow(X, y, sample_weight=np.arange(1, 21.0), intercept=True)
+
+    def value(filter):
+        return float(risk.leave_one_out(flow.fit(filter)).value)
+
+    found = risk.estimated_change(flow, S, T, noise=1.0)
+    assert found.value == pytest.approx(value(S @ T) - value(T), rel=1e-9)
+    line = risk.estimated_mixing(flow, S, T)
+    for weight in (0.0, 0.7, 1.0):
+        assert line.risk_at(weight) == pytest.approx(value(S @ filters.mix(filters.identity, T, 1 - weight)), rel=1e-9)
+    steps = risk.estimated_steps(flow, S, 1)
+    assert steps.risks[0] == pytest.approx(value(S), rel=1e-9)
+    assert steps.risks[1] == pytest.approx(value(steps.filter), rel=1e-8)
+
+
 weighted = linear_flow(np.eye(3), np.ones(3), sample_weight=[1.0, 2.0, 3.0])
 
 
@@ -201,6 +218,12 @@ weighted = linear_flow(np.eye(3), np.ones(3), sample_weight=[1.0, 2.0, 3.0])
     (lambda: risk.estimated_change(flow, 1.0, T, 1.0), TypeError, "student: expected a filter, got float"),
     (lambda: risk.change(flow, S, 1.0, [1, 2, 3], 1.0), TypeError, "teacher: expected a filter, got float"),
     (lambda: risk.estimated_change(weighted, S, T, 1.0, "training"), ValueError, "flow: expected equal sample weights"),
+    (lambda: risk.advise(weighted, student_time=1.0, teacher_time=1.0, noise=1.0), ValueError, "equal sample weights"),
+    (lambda: risk.change(flow, filters.flow([0.1, 0.2]), T, [1, 2, 3], np.ones(3)), ValueError,
+     r"noise: expected a number, or an array that broadcasts with the fit's parameters of shape \(2,\), got shape"),
+    (lambda: risk.mixing(flow, filters.flow([0.1, 0.2]), T, [1, 2, 3], np.ones(3)), ValueError, "noise: expected a"),
+    (lambda: risk.best_steps(flow, S, 1, [1, 2, 3], np.ones(3)), ValueError, "noise: expected a number, got shape"),
+    (lambda: risk.estimated_steps(flow, S, 1, np.ones(3), "training"), ValueError, "noise: expected a number, got sh"),
     (lambda: risk.noise_variance(weighted), ValueError, "flow: expected equal sample weights"),
     (lambda: risk.noise_variance(linear_flow(np.zeros((2, 2)), np.ones(2))), ValueError, "flow: expected inputs"),
     (lambda: risk.estimated_change(flow, S, T, -1.0), ValueError, "noise: expected numbers >= 0"),

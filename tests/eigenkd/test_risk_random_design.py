@@ -97,6 +97,20 @@ def test_draws_of_the_data_have_these_risks_on_average():
     assert np.max(excess) < 4
 
 
+def test_what_rounding_does_not_resolve_is_no_change():
+    """Late in training students of labels and of the teacher are the same, and over-trained teachers still gain."""
+    design = risk.random_design(1 / np.arange(1, 451), np.arange(1, 451) ** -1.0, 300, 1.0)
+    for time in np.geomspace(1e-3, 1e5, 33):
+        found = design.mixing(filters.flow(time), filters.flow(time))
+        assert found.distance >= 0 and found.gain >= 0
+        assert found.gain <= found.risk
+        change = design.change(filters.flow(time), filters.flow(time))
+        assert not np.isinf(change.break_even_noise)
+    assert found.distance == found.weight == change.value == 0 and np.isnan(change.break_even_noise)
+    before, after = (design.mixing(filters.flow(time), filters.flow(time)) for time in (10.0, 50.0))
+    assert after.weight > before.weight > 1
+
+
 def test_limits():
     lam, beta = power_law(40, 1, 1)
     design = risk.random_design(lam, beta, n=100, noise=0.5)

@@ -128,7 +128,11 @@ def test_risks_of_many_steps_are_those_of_the_filters(student):
 
 def test_estimates_minimise_what_they_estimate():
     X, y, rng = problem(2, n=25, m=1)
-    flow, student = linear_flow(X, y), filters.flow(0.5)
+    student = filters.flow(0.5)
+    with_intercept = linear_flow(X, y + 1, intercept=True)
+    assert risk.estimated_steps(with_intercept, student, 1, 0.6, "training").risks[0] == pytest.approx(
+        float(risk.sure(with_intercept.fit(student), 0.6)), rel=1e-9)
+    flow = linear_flow(X, y)
     for inputs, value in (("training", lambda fit: risk.sure(fit, 0.6)),
                           ("new", lambda fit: risk.leave_one_out(fit).value)):
         found = risk.estimated_steps(flow, student, 2, 0.6, inputs)
