@@ -11,13 +11,13 @@ from eigenkd.typing import ArrayLike
 Z = 2  # standard errors above chance up to which an agreement counts as chance
 
 
-def order(name: str, ids: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """(n,) indices that put rows named `ids` into the order of the rows named `expected`.
+def order(name: str, ids: np.ndarray, expected: np.ndarray, owner: str = "the teacher") -> np.ndarray:
+    """(n,) indices that put rows named `ids` into the order of the rows named `expected`, which are the owner's.
 
     Raises ValueError for a repeated id, and for ids that are not the expected ones.
     """
     ids, expected = spelled(ids), spelled(expected)
-    for whose, these in (("the teacher's ids", expected), (name, ids)):
+    for whose, these in ((f"{owner}'s ids", expected), (name, ids)):
         values, counts = np.unique(these, return_counts=True)
         if (counts > 1).any():
             raise ValueError(f"{whose}: expected a different id for every row, got {str(values[counts > 1][0])!r} "
@@ -27,10 +27,9 @@ def order(name: str, ids: np.ndarray, expected: np.ndarray) -> np.ndarray:
     at = where[np.minimum(at, ids.size - 1)]
     if (missing := expected[ids[at] != expected]).size or ids.size != expected.size:
         others = np.setdiff1d(ids, expected)
-        came = (f"{missing.size} of the teacher's missing, such as {str(missing[0])!r}" if missing.size else
+        came = (f"{missing.size} of {owner}'s missing, such as {str(missing[0])!r}" if missing.size else
                 f"{others.size} more, such as {str(others[0])!r}")
-        raise ValueError(f"{name}: expected the ids of the teacher's rows, got {came}; keep the rows that all files "
-                         "have")
+        raise ValueError(f"{name}: expected the ids of {owner}'s rows, got {came}; keep the rows that all files have")
     return at
 
 

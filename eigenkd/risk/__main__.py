@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from eigenkd import kernel_flow, linear_flow
-from eigenkd.deviation import files
+from eigenkd.deviation import alignment, columns, files
 from eigenkd.flow import LinearFlow
 from eigenkd.risk import flip_noise, noise_variance, tune
 from eigenkd.risk.advisor import CERTAIN, GUESSED, Advice, advise, shown
@@ -45,7 +45,8 @@ def parser(prog: str = "python -m eigenkd.risk") -> argparse.ArgumentParser:
                         "--classes, which become one-hot columns")
     result.add_argument("--drop", nargs="+", default=(), metavar="COLUMN", help="columns of X, a .csv file, to leave "
                         "out, by name or number")
-    result.add_argument("--ids", metavar="COLUMN", help="the column of X, a .csv file, that names the samples")
+    result.add_argument("--ids", metavar="COLUMN", help="the column of X, a .csv file, that names the samples. "
+                        "Where Y has names too, its rows are put into the order of X")
     result.add_argument("--classes", action="store_true", help="the labels are classes")
     result.add_argument("--kernel", action="store_true", help="X is the kernel between the samples")
     result.add_argument("--intercept", action="store_true", help="fit an intercept, which is not distilled")
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m eigenkd.
 def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
     """(sentences, table) of the command. Raises ValueError, TypeError or OSError for mistakes."""
     check(options)
-    X, y = features(options), labels(options)
+    X, y = samples(options)
     y = one_hot(y) if options.classes else numbers(y)
     flow = kernel_flow(X, y) if options.kernel else linear_flow(X, y, intercept=options.intercept)
     noise = given_noise(options, flow)
@@ -113,14 +114,23 @@ def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
         *([GUESSED] if where == "training" and not known else [])))
 
 
-def features(options: argparse.Namespace) -> np.ndarray:
+def samples(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """(X, Y) of the files, Y in the order of X where both name the samples."""
+    X, Y = features(options), labels(options)
+    x, y = as_matrix(np.asarray(X.values), options), np.asarray(Y.values)
+    if X.ids is None or Y.ids is None or X.unnamed or Y.unnamed:
+        return x, y
+    return x, y[alignment.order("Y", Y.ids, X.ids, owner="X")]
+
+
+def features(options: argparse.Namespace) -> columns.Table:
     """X as the file has it, without the columns that are to be left out."""
-    if options.ids is None and not options.drop:
-        return as_matrix(np.asarray(files.read(options.features)), options)
-    if not options.features.lower().endswith(".csv"):
+    if options.features.lower().endswith(".csv"):
+        return files.read_csv(options.features, options.ids, options.drop)
+    if options.ids is not None or options.drop:
         raise ValueError(f"--{'drop' if options.drop else 'ids'}: expected X to be a .csv file, got "
                          f"{options.features}; leave the option out")
-    return as_matrix(files.read_csv(options.features, options.ids, options.drop).values, options)
+    return columns.Table(files.read(options.features))
 
 
 def as_matrix(X: np.ndarray, options: argparse.Namespace) -> np.ndarray:
@@ -132,10 +142,14 @@ def as_matrix(X: np.ndarray, options: argparse.Namespace) -> np.ndarray:
     return X[:, None] if X.ndim == 1 else X
 
 
-def labels(options: argparse.Namespace) -> np.ndarray:
+def labels(options: argparse.Namespace) -> columns.Table:
     """Y as the file has it."""
+    path = options.labels
     try:
-        return np.asarray(files.read(options.labels))
+        if not path.lower().endswith(".csv"):
+            return columns.Table(files.read(path))
+        named = options.ids is not None and files.csv_has(path, options.ids)
+        return files.read_csv(path, options.ids if named else None)
     except ValueError as error:
         message = re.sub(r" \(--drop .*?\)", "", str(error))  # which is about X
         raise ValueError(f"Y: {message}") from error

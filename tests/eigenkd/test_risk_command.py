@@ -99,3 +99,25 @@ def test_mistakes_are_one_line(folder, capsys, arguments, words):
         code = stopped.code
     said = capsys.readouterr()
     assert code == 2 and said.out == "" and words in said.err and said.err.count("\n") == 1
+
+
+def test_rows_are_paired_by_their_names_where_both_files_have_them(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X, y, shuffled = rng.normal(size=(12, 3)).round(3), rng.normal(size=12).round(3), rng.permutation(12)
+
+    def write(name, header, rows):
+        (tmp_path / name).write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+
+    names = [f"s{i}" for i in range(12)]
+    write("X.csv", "id,a,b,c", [(name, *x) for name, x in zip(names, X)])
+    write("y.csv", "id,y", zip(names, y))
+    write("other.csv", "id,y", [(names[i], y[i]) for i in shuffled])
+    write("bare.csv", "y", [(value,) for value in y])
+    write("less.csv", "id,y", [(f"t{i}", value) for i, value in enumerate(y)])
+    expected = printed(capsys, tmp_path / "X.csv", tmp_path / "y.csv", "--ids", "id").out
+    for name in ("y.csv", "other.csv", "bare.csv"):
+        assert printed(capsys, tmp_path / "X.csv", tmp_path / name).out == expected
+    assert printed(capsys, tmp_path / "X.csv", tmp_path / "other.csv", "--ids", "id").out == expected
+    assert main([str(tmp_path / "X.csv"), str(tmp_path / "less.csv")]) == 2
+    assert capsys.readouterr().err == ("error: Y: expected the ids of X's rows, got 12 of X's missing, such as 's0'; "
+                                       "keep the rows that all files have\n")
