@@ -94,7 +94,9 @@ def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
                  f"labels {noise:.4g} ({'given' if known else 'estimated'}).",
                  f"Stop at {time:.4g}{ENDS.get(time, '')}: squared error on {where} inputs {best.value:.4g}"
                  f"{', with the noise of new labels' if where == 'new' else ''}."]
-    if not options.classes and y.ndim == 1 and np.unique(y).size <= MOST_CLASSES and not np.any(y % 1):
+    if best.value < 0:
+        sentences.append("An unbiased estimate of an error close to 0 may be negative.")
+    if not options.classes and y.ndim == 1 and 1 < np.unique(y).size <= MOST_CLASSES and not np.any(y % 1):
         sentences.append(f"The labels are {np.unique(y).size} different whole numbers; add --classes if they are "
                          f"classes.")
     times = [time * factor for factor in MULTIPLES] if 0 < time < inf else list(tune_range(flow))
@@ -106,7 +108,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
     return sentences, Cells(HEADER, rows, (
         "By distilling: estimated change of the squared error (less than 0: better) by a student trained for "
         f"{'the same time' if options.student_time is None else f'{options.student_time:g}'}; a verdict where it is "
-        f"more than {CERTAIN:g} standard errors (and more than a millionth of the error).",
+        f"more than {CERTAIN:g} standard errors, none where it is less than a millionth of the error.",
         "Weight: the best one of the teacher in targets that mix teacher and labels, of any sign; none where the data "
         "do not determine it, as students of either hardly differ.",
         "Distilling is compared with this teacher: where it helps, stopping earlier may do as well.",
@@ -192,8 +194,9 @@ def row(advice: Advice) -> Row:
     """The numbers of an `Advice`; None where there is none."""
     weight = advice.weight
     mixed = (weight, float(advice.mixed.standard_errors.weight), advice.change_by_mixing) if isfinite(weight) else ()
-    return (advice.teacher_time, advice.teacher_risk, advice.change, advice.standard_error, advice.z, advice.verdict,
-            advice.break_even_noise, *(mixed or (None,) * 3))
+    change = (advice.change, advice.standard_error, advice.z)
+    return (advice.teacher_time, advice.teacher_risk, *((None,) * 3 if advice.negligible else change), advice.verdict,
+            None if advice.negligible else advice.break_even_noise, *(mixed or (None,) * 3))
 
 
 def finite(row: Row) -> Row:

@@ -57,6 +57,11 @@ class Advice:
             return self.change / self.standard_error if self.standard_error > 0 else 0.0
         return copysign(inf, self.change)
 
+    @property
+    def negligible(self) -> bool:
+        """Whether the change is less than a millionth of the teacher's risk: what rounding leaves of none."""
+        return changes_nothing(self.change, self.teacher_risk)
+
     @cached_property
     def stopped(self) -> Tuned:
         """The best early-stopped teacher by the same estimate: `.parameters["time"]`, `.fit`, `.value`."""
@@ -120,10 +125,15 @@ class Advice:
             *self.cautions])
 
     def _verb(self, change: float, what: str = "it", error: float | None = None) -> str:
-        if abs(change) <= NEGLIGIBLE * abs(self.teacher_risk):
+        if changes_nothing(change, self.teacher_risk):
             return f"leave {what} as it is"
         size = f"{abs(change):.3g}" if error is None else f"{abs(change):.3g} ± {error:.2g}"
         return f"{'lower' if change < 0 else 'raise'} {what} by {size}"
+
+
+def changes_nothing(change: float, risk: float) -> bool:
+    """Whether a change is less than a millionth of the risk."""
+    return abs(change) <= NEGLIGIBLE * abs(risk)
 
 
 def stopping(time: float) -> str:
@@ -176,7 +186,7 @@ def advise(flow: LinearFlow, *, student_time: float, teacher_time: float, noise:
         found.value, found.standard_error, found.noise, found.break_even_noise, -found.of_change[1]))
     fit = flow.fit(teacher)
     risk = float(to_numpy(leave_one_out(fit).value if inputs == "new" else sure(fit, noise)))
-    certain = abs(change) > max(CERTAIN * error, NEGLIGIBLE * abs(risk))
+    certain = abs(change) > CERTAIN * error and not changes_nothing(change, risk)
     verdict = UNKNOWN if not certain else HELPS if change < 0 else HURTS
     return Advice(flow, s, T, inputs, verdict, change, error, noise, max(even, 0.0),
                   error / passed if passed > 0 else inf, risk, estimated)

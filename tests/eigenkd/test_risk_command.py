@@ -48,6 +48,25 @@ def test_the_table_is_that_of_the_estimates(folder, capsys):
                                          inputs=inputs).verdict
 
 
+def test_a_change_of_less_than_a_millionth_is_no_number(folder, capsys):
+    out = printed(capsys, folder / "X.npy", folder / "y.npy", "--student-time", "inf", "--format", "csv").out
+    rows = list(csv.reader(io.StringIO(out)))[1:]
+    assert len(rows) == 7 and all(row[2:5] == [""] * 3 and row[5:7] == ["can't tell", ""] for row in rows)
+
+
+def test_an_estimate_below_zero_is_explained_and_constant_labels_are_no_classes(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "exact.npy", X @ [1.0, 2.0, 3.0])
+    np.save(tmp_path / "ones.npy", np.ones(60))
+    unbiased = printed(capsys, tmp_path / "X.npy", tmp_path / "exact.npy", "--inputs", "training", "--noise", 0.5).out
+    assert "squared error on training inputs -" in unbiased
+    assert "An unbiased estimate of an error close to 0 may be negative." in unbiased
+    ones = printed(capsys, tmp_path / "X.npy", tmp_path / "ones.npy").out
+    assert "whole numbers" not in ones and "negative" not in ones
+
+
 def test_files_kernels_classes_and_formats(folder, capsys):
     plain = printed(capsys, folder / "X.npy", folder / "y.npy").out
     assert "80 samples, 1 output(s), rank 80; noise of the labels" in plain and "(estimated)" in plain
