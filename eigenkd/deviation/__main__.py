@@ -20,11 +20,12 @@ from eigenkd.deviation.inputs import KINDS
 from eigenkd.deviation.llama import is_base
 from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import Deviation
+from eigenkd.deviation.parts import part
 from eigenkd.deviation.rows import Rows
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import table
-from eigenkd.deviation.token_table import token_summary, token_tables
+from eigenkd.deviation.token_table import of_parts, token_summary, token_tables
 from eigenkd.deviation.tokens import shifted
 from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.deviation.vocabulary import read as read_vocabulary
@@ -112,12 +113,15 @@ def run(options: argparse.Namespace) -> None:
                       options.vocabulary)
     labels, masks = sources.column(options.labels), sources.masks(options.mask)
     keep, groups = sources.column(options.keep), sources.column(options.groups)
+    if options.tokens is not None and len(options.students) > 1:
+        raise ValueError(f"--tokens: expected one student, got {len(options.students)}; its tables are of one")
     vocabulary = None if options.tokens is None else read_vocabulary(options.tokens)
     if options.shift:
         labels = shifted(labels)
     shared = {"reference": options.reference, "inputs": options.inputs, "masks": masks, "groups": groups, "keep": keep,
               "masked": options.masked, "class_names": sources.class_names}
-    deviations = [compared(sources, path, labels, shared, len(options.students) > 1) for path in options.students]
+    deviations = [compared(sources, path, labels, vocabulary, shared, len(options.students) > 1)
+                  for path in options.students]
     measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
     verdict = measured.verdict
     bare = options.format in ("csv", "json")  # a table that another program reads
@@ -131,14 +135,23 @@ def run(options: argparse.Namespace) -> None:
     if tokens and not bare:
         for cells in token_tables(deviations[0], vocabulary):
             say("\n" + written(cells, options.format))
+    if len(deviations) > 1 and not bare and all(deviation.tokens is not None for deviation in deviations):
+        each = [part(deviation, path) for path, deviation in zip(options.students, deviations)]
+        say("\n" + written(of_parts([found for found in each if found], "student"), options.format))
     if any((options.json, options.png, options.out)):
         say("", words)
     save(options, measured, vocabulary, words)
 
 
-def compared(sources: Sources, path: str, labels: np.ndarray | None, options: dict[str, Any], named: bool) -> Deviation:
+def compared(sources: Sources, path: str, labels: np.ndarray | None, vocabulary: Vocabulary | None,
+             options: dict[str, Any], named: bool) -> Deviation:
     """The `Deviation` of one student's file; named: whether an error begins with the path."""
     teacher, student, notes = sources.pair(path)
+    if vocabulary is not None:  # before the pass, which may be long
+        if teacher.ndim < 3 and getattr(teacher, "tokens", None) is None:
+            raise ValueError(f"--tokens: expected logits of tokens, (sequences, tokens, vocabulary), got shape "
+                             f"{tuple(teacher.shape)} in {sources.teacher}; drop the flag")
+        vocabulary.expect_of(teacher.shape[-1], getattr(teacher, "labels", None) if labels is None else labels)
     try:
         with progress(path, student) as report:
             found = compare(teacher, student, labels, **options, progress=report)

@@ -6,12 +6,14 @@ the exact ones are used: of the others the error is not known.
 """
 
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from eigenkd.deviation.topk_rows import Rows
 
+AT_ONCE = 4  # sequences that are Python objects at the same time
 CONFIG = "compression_config.yaml"
 DTYPES = {"float16": ("<f2", 2.0**-11), "bfloat16": ("<u2", 2.0**-8), "float32": ("<f4", 2.0**-24),
           "float64": ("<f8", 2.0**-53)}  # name -> (stored as, relative rounding)
@@ -23,20 +25,16 @@ def read(path: Path) -> tuple[Rows, int | None, Sequence[str]]:
     Raises ValueError for other columns and contents, ImportError without pyarrow or pyyaml.
     """
     try:
-        from pyarrow import ArrowInvalid, parquet
+        from pyarrow import parquet
     except ImportError as error:
         raise ImportError(f"{path}: expected pyarrow, which is missing; pip install 'eigenkd[tokens]'") from error
     path = Path(path)
     files = sorted(path.glob("*.parquet"), key=_numbered) if path.is_dir() else [path]
     rows, config, notes, number = Rows(), None, (), 0
     for file in files:
-        try:
+        with _whole(file):
             table = parquet.ParquetFile(file)
-            names = set(table.schema_arrow.names)
-            batches = [batch.to_pydict() for batch in table.iter_batches(64)]
-        except (ArrowInvalid, OSError) as error:
-            raise ValueError(f"{file}: expected a parquet file, got something else "
-                             f"({' '.join(str(error).split())[:120]}); it may be cut off: write it again") from error
+        names = set(table.schema_arrow.names)
         plain = {"token_ids", "top_values"} <= names
         if not plain and not {"compressed_logprobs", "bytepacked_indices"} <= names:
             raise ValueError(f"{file}: expected the columns token_ids and top_values, or compressed_logprobs and "
@@ -46,20 +44,41 @@ def read(path: Path) -> tuple[Rows, int | None, Sequence[str]]:
             config = _config(file.parent / CONFIG)
             notes = (f"{config['exact_k']} of {config['k']} values of a token are exact and used; the others are "
                      "approximations of unknown error",)
-        for batch in batches:
-            for k in range(len(next(iter(batch.values())))):
-                row = {name: values[k] for name, values in batch.items()}
-                try:
-                    ids, logs = (row["token_ids"], row["top_values"]) if plain else _decompressed(row, config)
-                    _add(rows, number, row.get("input_ids"), ids, logs)
-                    if not plain:  # differences of one sign: their errors sum to that of the last value at most
-                        rows.rounding = max(rows.rounding, 2 * DTYPES[config["exact_dtype"]][1] * np.abs(logs).max())
-                except (ValueError, TypeError, IndexError) as error:
-                    raise ValueError(f"{file}: expected top-k log-probabilities, got something else in row {k} of a "
-                                     f"batch, sequence {number} ({' '.join(str(error).split())}); sample it "
-                                     "again") from error
-                number += 1
+        for row in _rows(file, table):
+            try:
+                ids, logs = (row["token_ids"], row["top_values"]) if plain else _decompressed(row, config)
+                _add(rows, number, row.get("input_ids"), ids, logs)
+                if not plain:  # differences of one sign: their errors sum to that of the last value at most
+                    rows.rounding = max(rows.rounding, 2 * DTYPES[config["exact_dtype"]][1] * np.abs(logs).max())
+            except (ValueError, TypeError, IndexError) as error:
+                raise ValueError(f"{file}: expected top-k log-probabilities, got something else in sequence {number} "
+                                 f"({' '.join(str(error).split())}); sample it again") from error
+            number += 1
     return rows, None if config is None else config["d"], notes
+
+
+def _rows(file, table):
+    """The rows of a parquet file as mappings, a few at a time."""
+    batches = table.iter_batches(AT_ONCE)
+    while True:
+        with _whole(file):
+            batch = next(batches, None)
+            if batch is None:
+                return
+            batch = batch.to_pydict()
+        yield from (dict(zip(batch, values)) for values in zip(*batch.values()))
+
+
+@contextmanager
+def _whole(file):
+    """Turns what pyarrow raises on a damaged file into one ValueError."""
+    from pyarrow import ArrowInvalid
+
+    try:
+        yield
+    except (ArrowInvalid, OSError) as error:
+        raise ValueError(f"{file}: expected a parquet file, got something else "
+                         f"({' '.join(str(error).split())[:120]}); it may be cut off: write it again") from error
 
 
 def _add(rows, number, text, ids, logs):

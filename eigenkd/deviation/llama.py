@@ -31,10 +31,12 @@ REWRITE = "write it again with llama-perplexity --kl-divergence-base"
 def is_base(path: str | Path) -> bool:
     """Whether a path is that of a base file: by its first bytes, or by the ending .kld."""
     path = Path(path)
+    if path.suffix.lower() == ".kld":
+        return True
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(8) == MAGIC or path.suffix.lower() == ".kld"
+        return file.read(8) == MAGIC
 
 
 class BaseFile:
@@ -61,6 +63,8 @@ class BaseFile:
 
     def __init__(self, path: str | Path, chunks: int | None = None) -> None:
         self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"{path}: expected a base file of llama-perplexity, found no file; check the path")
         size = self.path.stat().st_size
         with self.path.open("rb") as file:
             self.context, self.vocabulary, announced = _header(self.path, file.read(20), size)

@@ -43,10 +43,10 @@ class Deviation:
     how many points have a probability that was clipped. labels: (n,) NumPy, or None. masks: name -> (n,) NumPy bool.
     rows: (n,) NumPy, the points' rows in the arrays that were given. scores: name -> (n,), whether a point is clipped
     or far (see `pointwise.block_points`) and with labels the terms of the calibration. class_names: of all classes, or
-    (). left_out: the classes that both models have masked. unlabelled: how many rows were left out for their label
-    -100. doubt: why the rows may not be the same points, or "". notes: on the inputs, for the verdict. clusters: (n,)
-    NumPy codes of the groups that intervals resample, or None where points are independent. tokens: the `Tokens` that
-    the points predict, or None.
+    (). left_out: the classes that both models have masked. unlabelled, dropped: how many rows were left out for their
+    label -100, and by keep. doubt: why the rows may not be the same points, or "". notes: on the inputs, for the
+    verdict. clusters: (n,) NumPy codes of the groups that intervals resample, or None where points are independent.
+    tokens: the `Tokens` that the points predict, or None.
     """
 
     teacher_confidence: Array
@@ -69,6 +69,7 @@ class Deviation:
     class_names: tuple[str, ...] = ()
     left_out: tuple[int, ...] = ()
     unlabelled: int = 0
+    dropped: int = 0
     doubt: str = ""
     notes: tuple[str, ...] = ()
     clusters: np.ndarray | None = None

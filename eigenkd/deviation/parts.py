@@ -14,7 +14,7 @@ import numpy as np
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import clusters
 from eigenkd.deviation.clusters import Mean
-from eigenkd.deviation.vocabulary import Vocabulary
+from eigenkd.deviation.vocabulary import SPECIAL, Vocabulary
 
 if TYPE_CHECKING:
     from eigenkd.deviation.measured import Deviation
@@ -90,13 +90,12 @@ def by_kind(deviation: "Deviation", vocabulary: Vocabulary) -> list[Part]:
     """The `Part`s of the kinds of tokens (see `Vocabulary.kinds`), and of the rarest and most frequent ones.
 
     The token is the label, or the teacher's where there are no labels. Rare: the least frequent tokens that make up a
-    tenth of the points; frequent: the most frequent ones that make up a half.
+    tenth of the points; frequent: the most frequent ones that make up a half. Raises ValueError for the tokenizer of
+    other models (`Vocabulary.expect_of`).
     """
+    vocabulary.expect_of(deviation.classes, deviation.labels)
     ids = to_numpy(deviation.teacher_class) if deviation.labels is None else deviation.labels
-    kinds = np.array(vocabulary.kinds)
-    if len(kinds) < deviation.classes:
-        raise ValueError(f"vocabulary: expected {deviation.classes} tokens like the logits, got {len(kinds)}; pass the "
-                         "tokenizer of these models")
+    kinds = np.array([*vocabulary.kinds, *[SPECIAL] * (deviation.classes - len(vocabulary))])
     count = np.bincount(ids, minlength=deviation.classes)
     order = np.argsort(count, kind="stable")
     below = np.empty(len(count))  # share of the points whose tokens are rarer, or as rare and lower

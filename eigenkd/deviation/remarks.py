@@ -21,9 +21,9 @@ def remarks(deviation: 'Deviation') -> list[str]:
     if deviation.left_out:
         notes.append(f"Left out: {called(deviation.left_out, deviation.class_names)}, of probability zero in all rows "
                      f"(masked) of both models.")
-    if deviation.unlabelled:
-        why = f"with the label {NO_LABEL}" if deviation.labels is not None else "by keep"
-        notes.append(f"Left out: {deviation.unlabelled:,} row{'s' * (deviation.unlabelled != 1)} {why}.")
+    for count, why in ((deviation.unlabelled, f"with the label {NO_LABEL}"), (deviation.dropped, "by keep")):
+        if count:
+            notes.append(f"Left out: {count:,} row{'s' * (count != 1)} {why}.")
     if deviation.tokens is not None and deviation.labels is not None:
         notes += deviation.perplexity.notes()
     if far := int(to_numpy(deviation.scores["far"]).sum()):

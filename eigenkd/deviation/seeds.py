@@ -77,8 +77,10 @@ class Seeds:
     @property
     def verdict(self) -> Verdict:
         """As `Deviation.verdict`, on the means, with t intervals over seeds of slopes and shares."""
-        notes = (f"Means over {len(self.deviations)} seeds; the intervals are over seeds.",
-                 *dict.fromkeys(note for d in self.deviations for note in d.verdict.notes))
+        of_each = [d.verdict.notes for d in self.deviations]
+        shared = [note for note in of_each[0] if all(note in notes for notes in of_each)]
+        notes = (f"Means over {len(self.deviations)} seeds; the intervals are over seeds.", *shared,
+                 *(f"Seed {k}: {note}" for k, notes in enumerate(of_each, 1) for note in notes if note not in shared))
         shares = ([d.underfit(FRACTION) for d in self.deviations], [d.overfit(FRACTION) for d in self.deviations])
         sides = []
         for side, share in zip(("low", "high"), shares):

@@ -32,7 +32,7 @@ from eigenkd.deviation.masking import MASKED, called, scan, unmasked
 from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
-from eigenkd.deviation.tokens import Places, Tokens, flat, lag
+from eigenkd.deviation.tokens import Places, Tokens, flat, join, lag, placed
 from eigenkd.deviation.topk import TOP_K, TopK
 from eigenkd.typing import ArrayLike, LabelsLike, MasksLike, Progress, RowsLike
 
@@ -59,21 +59,26 @@ class Stream:
                              "that is masked in one model only as it stands")
         self._reference, self._inputs, self._masked = reference, inputs, masked
         self._class_names = class_names
-        self._parts, self._rows = [], 0
+        self._parts, self._rows, self._dropped = [], 0, 0
         self._kinds: Any = None  # these three are known from the first block on
         self._classes: Any = None
         self._columns: Any = None
-        self._whole, self._texts, self._sequences = False, {}, 0
+        self._whole, self._texts, self._sequences, self._numbered = False, {}, 0, False
 
     def update(self, teacher_logits: RowsLike, student_logits: RowsLike, labels: LabelsLike | None = None, *,
                groups: LabelsLike | None = None, masks: MasksLike | None = None, keep: ArrayLike | None = None,
+               sequences: ArrayLike | None = None, positions: ArrayLike | None = None,
                progress: Progress | None = None) -> "Stream":
         """Add a block of points, and return the stream.
 
-        Arguments as for `compare`; every block has labels, groups and the same masks, or none has. Raises as
+        Arguments as for `compare`; every block has labels, groups and the same masks, or none has. Logits of shape
+        (sequences, tokens, vocabulary) begin new sequences in every block. Where blocks split sequences, every block
+        says what it holds: sequences, whole numbers, and positions from 0, one of each a row of logits (n, vocabulary);
+        for logits of three dimensions one of each a sequence, positions of its first token in the block. Raises as
         `compare` does, and then leaves the stream as it was.
         """
-        self._add(teacher_logits, student_logits, labels, groups, masks, keep, progress, whole=False)
+        self._add(teacher_logits, student_logits, labels, groups, masks, keep, progress, whole=False,
+                  at=placed(sequences, positions, teacher_logits))
         return self
 
     def merge(self, other: 'Stream') -> "Stream":
@@ -87,21 +92,23 @@ class Stream:
             if (mine := getattr(self, f"_{name}")) != (theirs := getattr(other, f"_{name}")):
                 raise ValueError(f"other: expected a stream of {name}={mine!r}, got {theirs!r}; make both alike")
         if other._parts:
-            self._expect_alike(other._classes, other._kinds, other._parts[0])
-            self._classes, self._kinds = other._classes, other._kinds
+            self._expect_alike(other._classes, other._kinds, other._parts[0], other._numbered)
+            self._classes, self._kinds, self._numbered = other._classes, other._kinds, other._numbered
             moved = {"rows": self._rows, "sequences": self._sequences}
             self._parts += [part | {name: part[name] + by for name, by in moved.items() if name in part}
                             for part in other._parts]
-            self._texts |= {number + self._sequences: text for number, text in other._texts.items()}
+            for number, text in other._texts.items():
+                join(self._texts, number + self._sequences, text)
             self._sequences += other._sequences
             self._columns = other._columns if self._columns is None else self._columns.merge(other._columns)
-            self._rows += other._rows
+        self._rows, self._dropped = self._rows + other._rows, self._dropped + other._dropped
         return self
 
     def result(self) -> Deviation:
         """The `Deviation` of all points so far; more may be added afterwards.
 
-        Raises ValueError for a stream without points, and for classes that one model alone has masked.
+        Raises ValueError for a stream without points, for classes that one model alone has masked, and for a token that
+        two blocks have.
         """
         if not self._parts:
             raise ValueError("result: expected points, got none; call update(teacher_logits, student_logits) first")
@@ -111,6 +118,8 @@ class Stream:
         labels, groups = found.pop("labels", None), found.pop("groups", None)
         tokens = Tokens(found.pop("sequences"), found.pop("positions"), dict(self._texts)) if (
             "sequences" in found) else None
+        if tokens is not None and self._numbered:
+            tokens.expect_once()
         if groups is None and tokens is not None:
             groups = tokens.sequences  # the tokens of one text are not independent
         rows, masks = found.pop("rows"), {name[5:]: found.pop(name) for name in list(found) if name[:5] == "mask:"}
@@ -130,12 +139,14 @@ class Stream:
             **measured, classes=self._classes, reference=self._reference,
             inputs=teacher if teacher == student else f"{teacher} of the teacher and {student} of the student",
             clipped=int(to_numpy(found["clipped"]).sum()), labels=labels, masks=masks, class_names=names,
-            left_out=tuple(np.flatnonzero(without).tolist()), unlabelled=self._rows - rows.size, rows=rows,
+            left_out=tuple(np.flatnonzero(without).tolist()), rows=rows,
+            unlabelled=self._rows - self._dropped - rows.size, dropped=self._dropped,
             doubt=equal or late or doubt(*predicted, labels, self._classes), scores=found,
             clusters=None if groups is None else coded(groups), tokens=tokens)
 
-    def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole):
-        """`update`; whole: no other block will come, so that masked classes are looked for before the pass."""
+    def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole, at=None):
+        """`update`; whole: no other block will come, so that masked classes are looked for before the pass; at: the
+        `placed` sequences and positions."""
         masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
         files = [part for part in (teacher_logits, student_logits) if hasattr(part, "expect_same_text")]
         if len(files) == 2 and type(files[0]) is type(files[1]):
@@ -151,6 +162,8 @@ class Stream:
             labels = labels_of(labels, n, classes, names, some=whole)
         elif self._reference == "label":
             raise ValueError("labels: expected them for reference='label', got none; pass labels=labels")
+        if at is not None:
+            tokens = at.of(labels)
         part = {f"mask:{name}": mask_of(f"masks[{name!r}]", mask, n) for name, mask in masks.items()}
         if groups is not None:
             part["groups"] = groups_of(groups, n)
@@ -158,31 +171,33 @@ class Stream:
             part |= {"sequences": tokens.sequences + self._sequences, "positions": tokens.positions}
         used = np.ones(n, dtype=bool) if keep is None else mask_of("keep", keep, n)
         numbers = np.flatnonzero(used if labels is None else used & (labels != NO_LABEL))
+        dropped = n - int(used.sum())
         if labels is not None:
             part["labels"] = labels
         if numbers.size < n:
             teacher, student = kept(teacher, numbers), kept(student, numbers)
             part = {name: values[numbers] for name, values in part.items()}
         if not numbers.size:
-            self._rows += n
+            self._rows, self._dropped = self._rows + n, self._dropped + dropped
             return
         self._whole = whole
         places = numbers if tokens is None else Places(numbers, tokens)
         both = len(files) == 2 and all(hasattr(file, "extra") for file in files)
         extra = files[0].extra(files[1], numbers) if both else None
-        part |= self._measured(teacher, student, names, part, places, progress, extra)
-        part["rows"] = numbers + self._rows
+        part |= self._measured(teacher, student, names, part, at is not None, places, progress, extra)
+        part["rows"], self._numbered = numbers + self._rows, at is not None
         self._parts.append(part)
-        self._rows += n
+        self._rows, self._dropped = self._rows + n, self._dropped + dropped
         if tokens is not None:
-            self._texts |= {number + self._sequences: text for number, text in tokens.texts.items()}
-            self._sequences += int(tokens.sequences.max()) + 1
+            for number, text in tokens.texts.items():
+                join(self._texts, number + self._sequences, text)
+            self._sequences += 0 if self._numbered else int(tokens.sequences.max()) + 1
 
-    def _measured(self, teacher, student, names, part, places, progress, extra):
+    def _measured(self, teacher, student, names, part, numbered, places, progress, extra):
         """The quantities of all points of a block, name -> (n,), which is accepted with that; places: of its rows."""
         classes = teacher.shape[1]
         kinds, partial = self._kinds_of(teacher, student, names)
-        self._expect_alike(classes, kinds, part)
+        self._expect_alike(classes, kinds, part, numbered)
         columns = self._columns
         if columns is None or not columns.decided:
             block = unmasked(classes) if partial else scan(teacher, student, kinds)
@@ -226,10 +241,11 @@ class Stream:
             zero = xp.asarray(hit, device=device(found[name]))
             found[name] = xp.where(zero, xp.inf if name.endswith("nll") else -xp.inf, found[name])
 
-    def _expect_alike(self, classes, kinds, part):
+    def _expect_alike(self, classes, kinds, part, numbered):
         """Raises ValueError for a block that does not go with those before it."""
         if self._parts:
             for what, mine, theirs in (("classes", self._classes, classes), ("inputs", self._kinds, kinds),
+                                       ("sequences=", self._numbered, numbered),
                                        ("of labels, groups and masks",
                                         *(sorted(name for name in of if name in OPTIONAL or name[:5] == "mask:")
                                           for of in (self._parts[0], part)))):

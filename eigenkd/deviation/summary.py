@@ -20,7 +20,7 @@ def summarised(deviation: 'Deviation') -> dict[str, Any]:
         "points": deviation.points, "classes": deviation.classes, "reference": deviation.reference,
         "inputs": deviation.inputs,
         "interval": deviation.interval, "clipped": deviation.clipped,
-        "left_out": {"classes": list(deviation.left_out), "rows": deviation.unlabelled},
+        "left_out": {"classes": list(deviation.left_out), "rows": deviation.unlabelled + deviation.dropped},
         **reported(deviation), "infinite": deviation.infinite,
         "bounds": {name: list(ends) for name, ends in deviation.bounds.items()},
         "underfit": deviation.underfit(), "overfit": deviation.overfit(), "agreement": deviation.agreement,

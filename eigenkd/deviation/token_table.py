@@ -33,6 +33,8 @@ def token_tables(deviation: "Deviation", vocabulary: Vocabulary | None = None) -
     if deviation.labels is not None:
         name = "as llama-perplexity prints it" if "stored_kl" in deviation.scores else "perplexity"
         found.append(perplexity.cells(deviation.perplexity, name))
+        if deviation.perplexity.floored.any():
+            found.append(floored(deviation, vocabulary))
     found.append(of_parts(parts.by_confidence(deviation), "teacher's confidence"))
     if deviation.tokens is not None:
         found.append(of_parts(parts.by_position(deviation), "position"))
@@ -67,12 +69,28 @@ def of_parts(found: Sequence[Part], name: str) -> Cells:
                         number(part.flipped.value, ".3f")) for part in found))
 
 
+def floored(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: int = WORST) -> Cells:
+    """The `Cells` of the text's tokens whose probability is only known to lie below a file's floor, the most frequent
+    first: on how many points, and on how many of all points with that token."""
+    below, labels = deviation.perplexity, np.asarray(deviation.labels)
+    of_one, of_other, either, all_ = (np.bincount(ids, minlength=deviation.classes) for ids in (
+        labels[below.floored_teacher], labels[below.floored_student], labels[below.floored], labels))
+    order = np.argsort(-either, kind="stable")
+    order = order[either[order] > 0]
+    rows = tuple((_cell(_said([i], vocabulary)), f"{of_one[i]:,}", f"{of_other[i]:,}", f"{all_[i]:,}")
+                 for i in order[:count].tolist())
+    rest = order[count:]
+    if rest.size:
+        rows += ((f"{rest.size:,} others", *(f"{each[rest].sum():,}" for each in (of_one, of_other, all_))),)
+    return Cells(("text says, below the floor", "of the teacher", "of the student", "in the text"), rows)
+
+
 def worst_rows(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: int = WORST,
                before: int = BEFORE) -> list[dict[str, Any]]:
     """The tokens with the largest KL as plain mappings: index, sequence, position, context, label, teacher's and
     student's token (texts where a vocabulary is given, else ids), kl and both confidences."""
     def said(ids):
-        return vocabulary.text(ids) if vocabulary is not None else " ".join(map(str, ids))
+        return _said(ids, vocabulary)
 
     found = []
     for i in parts.worst(deviation, count):
@@ -120,6 +138,10 @@ def token_summary(deviation: "Deviation", vocabulary: Vocabulary | None = None) 
             "floored": {"teacher": int(found.floored_teacher.sum()), "student": int(found.floored_student.sum())},
             "ratio_without_floors": found.ratio_without_floors}
     return result | {"worst": worst_rows(deviation, vocabulary)}
+
+
+def _said(ids, vocabulary):
+    return vocabulary.text(ids) if vocabulary is not None else " ".join(map(str, ids))
 
 
 def _interval(mean, digits=".4g"):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from eigenkd._arrays import to_numpy
-from eigenkd.deviation.inputs import NO_LABEL
+from eigenkd.deviation.inputs import NO_LABEL, kept
 from eigenkd.deviation.verdict import FEWEST
 
 
@@ -22,6 +22,27 @@ class Tokens:
     sequences: np.ndarray
     positions: np.ndarray
     texts: dict[int, np.ndarray]
+
+    def of(self, labels: np.ndarray | None) -> "Tokens":
+        """These with the texts that the labels (n,) of the points make up, which may be None."""
+        if labels is None:
+            return self
+        texts, order = {}, np.argsort(self.sequences, kind="stable")
+        ends = np.flatnonzero(np.diff(self.sequences[order])) + 1
+        for rows in np.split(order, ends):
+            text = np.full(int(self.positions[rows].max()) + 1, NO_LABEL)
+            text[self.positions[rows]] = labels[rows]
+            texts[int(self.sequences[rows[0]])] = text
+        return replace(self, texts=texts)
+
+    def expect_once(self) -> None:
+        """Raises ValueError where two points are the same token of a sequence."""
+        order = np.lexsort((self.positions, self.sequences))
+        twice = np.flatnonzero((np.diff(self.sequences[order]) == 0) & (np.diff(self.positions[order]) == 0))
+        if twice.size:
+            at = order[twice[0]]
+            raise ValueError(f"sequences, positions: expected each token once, got token {self.positions[at]} of "
+                             f"sequence {self.sequences[at]} twice; leave out what blocks have in common with keep=")
 
     def take(self, keep: np.ndarray) -> "Tokens":
         """Those of the points `keep`, indices or bool."""
@@ -55,28 +76,76 @@ def flat(teacher: Any, student: Any, labels: Any, groups: Any, masks: Any,
     """Logits of shape (sequences, tokens, vocabulary) as rows of points, and the `Tokens` of them.
 
     labels: (sequences, tokens) or None, the token that the logits at that place predict; groups: one a sequence or one
-    a token; masks: name -> (sequences, tokens); keep: (sequences, tokens) or None. Logits of two dimensions are given
-    back with None for the `Tokens`. Raises ValueError for labels, groups or masks of other shapes.
+    a token; masks: name -> (sequences, tokens); keep: (sequences, tokens) or None. One of the two may be rows with
+    `.tokens` of their own, such as `TopK` of a file: of the other's logits those are taken that predict these tokens,
+    the logits at place p - 1 for token p. Logits of two dimensions are given back with None for the `Tokens`. Raises
+    ValueError for labels, groups or masks of other shapes.
     """
-    if len(getattr(teacher, "shape", ())) != 3:
+    threes = [rows for rows in (teacher, student) if _dimensions(rows) == 3]
+    some = next((rows for rows in (teacher, student) if getattr(rows, "tokens", None) is not None), None)
+    if not threes or (len(threes) == 1 and threes[0] is student and some is None):
         return teacher, student, labels, groups, masks, keep, None
-    shape = tuple(teacher.shape)
-    if tuple(getattr(student, "shape", ())) != shape:
+    shape = tuple(threes[0].shape)
+    if some is None and (len(threes) < 2 or tuple(student.shape) != shape):
         raise ValueError(f"student_logits: expected shape {shape} like teacher_logits, got "
                          f"{tuple(np.shape(student))}; pass the logits of the same sequences, tokens and vocabulary")
     count, length = shape[:2]
-    sequences = np.repeat(np.arange(count), length)
-    positions = np.tile(np.arange(length), count)
-    texts = {}
+    tokens = Tokens(np.repeat(np.arange(count), length), np.tile(np.arange(length), count), {})
     if labels is not None:
         labels = _of(labels, "labels", count, length)
-        texts = {k: np.asarray(row) for k, row in enumerate(labels.reshape(count, length))}
+        tokens = replace(tokens, texts={k: np.asarray(row) for k, row in enumerate(labels.reshape(count, length))})
     if groups is not None:
         groups = np.asarray(groups)
         groups = np.repeat(groups, length) if groups.shape == (count,) else _of(groups, "groups", count, length)
     masks = {name: _of(mask, f"masks[{name!r}]", count, length) for name, mask in masks.items()}
     keep = None if keep is None else _of(keep, "keep", count, length)
-    return _rows(teacher), _rows(student), labels, groups, masks, keep, Tokens(sequences, positions, texts)
+    teacher, student = (_rows(rows) if _dimensions(rows) == 3 else rows for rows in (teacher, student))
+    if some is None:
+        return teacher, student, labels, groups, masks, keep, tokens
+    places = _places(some, count, length, labels)
+    teacher, student = (rows if rows is some else kept(rows, places) for rows in (teacher, student))
+    labels, groups, keep = (None if values is None else values[places] for values in (labels, groups, keep))
+    return (teacher, student, labels, groups, {name: mask[places] for name, mask in masks.items()}, keep, some.tokens)
+
+
+def placed(sequences: Any, positions: Any, logits: Any) -> Tokens | None:
+    """The `Tokens` of a block of logits by the numbers that `Stream.update` is given; None for none. Raises ValueError
+    for one of both alone, other shapes, and what is no whole number from 0."""
+    if sequences is None and positions is None:
+        return None
+    shape = tuple(getattr(logits, "shape", np.shape(logits)))
+    if sequences is None or (positions is None and len(shape) == 2):
+        raise ValueError("sequences, positions: expected both for rows of logits, got one of them; a token is known by "
+                         "its sequence and its place in it")
+    found = {}
+    for name, values in (("sequences", sequences), ("positions", positions if positions is not None else 0)):
+        values = np.asarray(to_numpy(values) if hasattr(values, "shape") else values)
+        if name == "positions" and values.ndim == 0:
+            values = np.broadcast_to(values, shape[:1])
+        if values.shape != shape[:1]:
+            raise ValueError(f"{name}: expected shape {shape[:1]}, one a {'row' if len(shape) == 2 else 'sequence'}, "
+                             f"got {values.shape}")
+        if not np.issubdtype(values.dtype, np.integer) or values.min(initial=0) < 0:
+            raise ValueError(f"{name}: expected whole numbers from 0, got {values.dtype} from {values.min(initial=0)}; "
+                             "number the sequences, and the tokens of each")
+        found[name] = values.astype(np.int64)
+    of, at = found["sequences"], found["positions"]
+    if len(shape) == 3:
+        of, at = np.repeat(of, shape[1]), (at[:, None] + np.arange(shape[1])).reshape(-1)
+    return Tokens(of, at, {})
+
+
+def join(texts: dict[int, np.ndarray], number: int, text: np.ndarray) -> None:
+    """Add what is known of a sequence to texts, number -> ids, in place."""
+    before = texts.get(number)
+    if before is None or not before.size:
+        texts[number] = text
+        return
+    found = np.full(max(before.size, text.size), NO_LABEL)
+    found[: before.size] = before
+    known = text != NO_LABEL
+    found[: text.size][known] = text[known]
+    texts[number] = found
 
 
 def shifted(labels: Any) -> np.ndarray:
@@ -105,6 +174,30 @@ def lag(predicted: np.ndarray, labels: np.ndarray | None, tokens: Tokens | None)
         return ""
     return (f"The labels may be one place late: the teacher predicts the next place's label on {following:.0%} of the "
             f"tokens and its own place's on {own:.0%}; pass labels[:, 1:] with logits[:, :-1] (--shift).")
+
+
+def _places(some, count, length, labels):
+    """The places in logits (count, length, vocabulary), one after another, that predict the tokens of `some`."""
+    of, at = some.tokens.sequences, some.tokens.positions
+    if (lost := np.flatnonzero((of >= count) | (at > length) | (at < 1))).size:
+        raise ValueError(f"logits of {count} sequences of {length} tokens: expected those that predict the tokens of "
+                         f"{some.path}, got none for token {at[lost[0]]} of sequence {of[lost[0]]}; pass the logits at "
+                         "all places of the same texts, in the same order")
+    places = of * length + at - 1
+    if (np.diff(places) <= 0).any():
+        raise ValueError(f"{some.path}: expected its rows in the order of sequences and tokens, got another; sort them")
+    known = () if labels is None or some.labels is None else np.flatnonzero(
+        (labels[places] != some.labels) & (labels[places] != NO_LABEL) & (some.labels != NO_LABEL))
+    if len(known):
+        k = known[0]
+        raise ValueError(f"labels: expected the tokens of {some.path}, got {labels[places[k]]} in place of "
+                         f"{some.labels[k]}, token {at[k]} of sequence {of[k]}; the label of a place is the next token "
+                         "(--shift)")
+    return places
+
+
+def _dimensions(rows):
+    return getattr(rows, "ndim", None) or len(getattr(rows, "shape", ()))
 
 
 def _of(values, name, count, length):

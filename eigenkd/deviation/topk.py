@@ -65,7 +65,7 @@ class TopK:
         self._refuse(ordered, np.pad(np.diff(ordered, axis=1) == 0, ((0, 0), (1, 0))), "different ids in a row",
                      "drop the repeated ones")
         total = log_sum(log)
-        self._refuse(total[:, None], total[:, None] > SLACK, "probabilities that sum to at most 1",
+        self._refuse(np.exp(total)[:, None], total[:, None] > SLACK, "probabilities that sum to at most 1",
                      "pass natural logarithms of probabilities over the whole vocabulary, not renormalised ones")
         for name, value in (("ids", ids), ("log_probs", np.minimum(log, 0.0)), ("top", top & used)):
             object.__setattr__(self, name, value)
@@ -81,8 +81,7 @@ class TopK:
     def take_rows(self, numbers: np.ndarray) -> "TopK":
         """The rows of those numbers."""
         return replace(self, ids=self.ids[numbers], log_probs=self.log_probs[numbers], top=self.top[numbers],
-                       labels=None,
-                       tokens=None)
+                       labels=None, tokens=None)
 
     def expect_same_text(self, other: Any) -> None:
         """Raises ValueError where another file is not of the same text."""

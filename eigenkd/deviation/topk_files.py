@@ -13,6 +13,8 @@ from eigenkd.deviation.topk import TopK
 from eigenkd.deviation.topk_rows import Rows
 
 ENDINGS = (".jsonl", ".json", ".parquet")
+OF_A_PROMPT = ("prompt_token_ids", "input_ids", "prompt_logprobs", "logprobs", "target_token_ids",
+               "prompt_token_id_logprobs", "prompt_logprob_token_ids", "prompt_logprob_start")
 
 
 def is_topk(path: str | Path) -> bool:
@@ -51,10 +53,12 @@ def read(path: str | Path, vocabulary: int | None = None) -> tuple[TopK, Sequenc
 def _json_lines(path):
     rows = Rows()
     with path.open(encoding="utf-8") as file:
-        records = _records(path, file)
-        for number, (line, record) in enumerate(records):
+        number = 0
+        for line, record in _records(path, file):
             try:
-                _add(rows, number, record)
+                for sequence in _sequences(record):
+                    _add(rows, number, sequence)
+                    number += 1
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
                 said = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
                 raise ValueError(f"{path}: expected a response of vLLM with prompt_logprobs or "
@@ -82,19 +86,30 @@ def _parsed(path, line, text):
                          "off: write the file again") from error
 
 
-def _add(rows, number, record):
-    """Add the rows of one record."""
+def _sequences(record):
+    """The prompts of a record: itself, or those of a response's choices, once where several answer the same one."""
     record = record.get("response", record)
     record = record.get("body") or record
-    choice = (record.get("choices") or [{}])[0]
-    record = choice | {name: value for name, value in record.items() if value is not None}
+    shared = {name: value for name, value in record.items() if value is not None and name != "choices"}
+    found = []
+    for choice in record.get("choices") or [{}]:
+        prompt = {name: value for name, value in (choice | shared).items() if name in OF_A_PROMPT}
+        if any(prompt.get(name) is not None for name in ("prompt_logprobs", "prompt_token_id_logprobs")):
+            prompt.pop("logprobs", None)  # of what was written, not of the prompt
+        if prompt not in found:
+            found.append(prompt)
+    return found
+
+
+def _add(rows, number, record):
+    """Add the rows of one prompt."""
     ids = record.get("prompt_token_ids", record.get("input_ids"))
     if ids is not None:
         rows.texts[number] = np.array(ids, dtype=np.int64)
     found = {}
     if record.get("prompt_logprobs") is not None:
         _prompt_logprobs(found, record["prompt_logprobs"], ids)
-    elif "logprobs" in record:
+    elif record.get("logprobs") is not None:
         _axolotl(found, record["logprobs"], record.get("target_token_ids"), ids)
     elif record.get("prompt_token_id_logprobs") is None:
         raise KeyError("prompt_logprobs")

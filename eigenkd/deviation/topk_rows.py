@@ -1,5 +1,6 @@
 """Top-k log-probabilities row by row, as files are read."""
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,15 @@ from eigenkd.deviation.topk import NONE, ROUNDING, TopK
 
 @dataclass
 class Rows:
-    """Rows as they are read: of each the ids, log-probabilities and which are top ones, its sequence and position."""
+    """Rows as they are read, 17 bytes a value: ids, log-probabilities and which are top ones, one row after another; of
+    each row how many it has, its sequence and position."""
 
-    ids: list[Any] = field(default_factory=list)
-    logs: list[Any] = field(default_factory=list)
-    tops: list[Any] = field(default_factory=list)
-    sequences: list[Any] = field(default_factory=list)
-    positions: list[Any] = field(default_factory=list)
+    ids: array = field(default_factory=lambda: array("q"))
+    logs: array = field(default_factory=lambda: array("d"))
+    tops: array = field(default_factory=lambda: array("b"))
+    counts: array = field(default_factory=lambda: array("q"))
+    sequences: array = field(default_factory=lambda: array("q"))
+    positions: array = field(default_factory=lambda: array("q"))
     texts: dict[int, Any] = field(default_factory=dict)
     rounding: float = ROUNDING
 
@@ -30,19 +33,20 @@ class Rows:
         known = {token: found for token, found in known.items() if token >= 0 and found[0] > -np.inf}
         if not known:
             return
-        self.ids.append(list(known))
-        self.logs.append([log for log, _ in known.values()])
-        self.tops.append([top for _, top in known.values()])
+        self.ids.extend(known)
+        self.logs.extend(log for log, _ in known.values())
+        self.tops.extend(top for _, top in known.values())
+        self.counts.append(len(known))
         self.sequences.append(sequence)
         self.positions.append(position)
 
     def topk(self, vocabulary: Any, path: str) -> TopK:
         """The `TopK` of all rows, short ones filled up. Raises as `TopK` does."""
-        shape = (len(self.ids), max(map(len, self.ids)))
-        ids, logs, tops = np.full(shape, NONE), np.full(shape, -np.inf), np.zeros(shape, bool)
-        for array, rows in ((ids, self.ids), (logs, self.logs), (tops, self.tops)):
-            for k, row in enumerate(rows):
-                array[k, :len(row)] = row
+        counts = np.array(self.counts)
+        used = np.arange(counts.max()) < counts[:, None]
+        ids, logs, tops = np.full(used.shape, NONE), np.full(used.shape, -np.inf), np.zeros(used.shape, bool)
+        for rows, stored in ((ids, self.ids), (logs, self.logs), (tops, self.tops)):
+            rows[used] = np.frombuffer(stored, stored.typecode)
         tokens = Tokens(np.array(self.sequences), np.array(self.positions), self.texts)
         labels = None
         if self.texts:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import isnan
+from math import ceil, isfinite, isnan, log10
 from typing import Any
 
 FRACTION = 0.25
+SLIGHT = 0.05  # by which a slope differs from 1 where the words say "slightly": a choice
+DIGITS = 6  # at most, of slopes that are close to 1
 WIDE = 0.5  # width of an interval around 1 above which exaggeration cannot be told
 UNKNOWN = ("too small", "undetermined", "unclear")
 FEWEST = 20  # points of a side; fewer give intervals too wide and too unreliable for a verdict
@@ -26,11 +28,13 @@ class Side:
     below 1 and most points stay short of it; "shifted": most points go beyond, but no slope above 1 is shown;
     "steeper": a slope above 1, but not most points; "unclear": none of these, with an interval around 1 wider than 0.5;
     "neither"; "too small": fewer than 20 points; "undetermined": no slope can be fitted. sentence: that in words, with
-    the numbers.
+    the numbers. slight: whether the slope is within 0.05 of 1: an interval over many points that lies beside 1 does not
+    say that the deviation matters.
     """
 
     kind: str
     sentence: str
+    slight: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,12 @@ def judge(low: Any, high: Any, notes: Sequence[str] = (), doubt: str = "") -> Ve
     doubt: why the rows may not be the same points, or ""; the sentence begins with it.
     """
     low, high = _side("low", *low), _side("high", *high)
-    sentence = _sentence({"low": low.kind, "high": high.kind})
+    sentence = _sentence({"low": low.kind, "high": high.kind}, {"low": low.slight, "high": high.slight})
     return Verdict(low, high, f"{doubt} {sentence}".strip(), tuple(notes))
 
 
-def _sentence(kinds):
-    """The sentence for the whole, from the kinds of both sides."""
+def _sentence(kinds, slight):
+    """The sentence for the whole, from the kinds of both sides, and whether they are slight."""
     exaggerated = [side for side, kind in kinds.items() if kind == "exaggerates"]
     turned = [side for side, kind in kinds.items() if kind == "reverse"]
     unknown = [side for side, kind in kinds.items() if kind in UNKNOWN]
@@ -62,10 +66,13 @@ def _sentence(kinds):
     if exaggerated:
         where = "both sides" if len(exaggerated) == 2 else f"the {exaggerated[0]} side"
         rest = f", and shows the reverse on the {turned[0]} side" if turned else ""
-        return f"The student exaggerates its teacher's confidence on {where}{rest}."
+        slightly = "slightly " * all(slight[side] for side in exaggerated)
+        return f"The student {slightly}exaggerates its teacher's confidence on {where}{rest}."
     if turned:
         where = "both sides" if len(turned) == 2 else f"the {turned[0]} side"
-        return f"The reverse of exaggeration on {where}: the student's confidence is flatter than its teacher's there."
+        slightly = "slightly " * all(slight[side] for side in turned)
+        return (f"The reverse of exaggeration on {where}: the student's confidence is {slightly}flatter than its "
+                "teacher's there.")
     if all(kind == "too small" for kind in kinds.values()):
         return "The sample is too small to tell."
     if len(unknown) == 2:
@@ -96,9 +103,19 @@ def _side(name, slope, beyond, interval, ties=False):
         kind = "unclear"
     else:
         kind = "neither"
+    slight = abs(slope.value - 1) < SLIGHT
+    digits = _digits(slope)
+    value, low, high = (f"{x:.{digits}f}" for x in (slope.value, slope.low, slope.high))
     return Side(kind, f"{where} the student is {far} confident on {beyond:.0%} [{interval[0]:.0%}, {interval[1]:.0%}] "
-                      f"of them, and the slope is {slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]: "
-                      f"{TITLES[kind]}.")
+                      f"of them, and the slope is {value} [{low}, {high}]: "
+                      f"{TITLES[kind]}{', slightly' * (slight and kind in ('exaggerates', 'reverse', 'steeper'))}.",
+                slight)
+
+
+def _digits(slope):
+    """Decimals that show on which side of 1 the interval's ends are: two, and more where they are close to it."""
+    nearest = min(abs(slope.low - 1), abs(slope.high - 1))
+    return 2 if nearest == 0 else min(DIGITS, max(2, ceil(-log10(nearest) - 1e-6))) if isfinite(nearest) else 2
 
 
 def as_mapping(verdict: Verdict) -> dict[str, Any]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 LONE = re.compile("[\udc80-\udcff]")  # what decoding leaves in place of such a byte
-SPECIAL = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]|<\|.*\|>")
+MARKED = re.compile(r"<[^<>\s]+>|\[[A-Z]+\]|<\|.*\|>")
+SPECIAL = "special"  # the kind of marks, and of what pads a vocabulary
 PLACE = "\N{LOWER ONE EIGHTH BLOCK}"  # SentencePiece's space
 
 
@@ -39,6 +42,16 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def expect_of(self, classes: int, labels: np.ndarray | None = None) -> None:
+        """Raises ValueError where this is the tokenizer of other models than those of `classes` tokens and of these
+        labels. It may have fewer tokens than the models, which pad their vocabulary."""
+        if len(self) > classes:
+            raise ValueError(f"--tokens: expected the {classes:,} tokens of these models or fewer, got {len(self):,}; "
+                             "name the tokenizer of these models")
+        if labels is not None and labels.size and (largest := int(labels.max())) >= len(self):
+            raise ValueError(f"--tokens: expected a tokenizer with the tokens of the text, got one of {len(self):,} "
+                             f"tokens, and token {largest} in the text; name the tokenizer of these models")
 
     def text(self, ids: Iterable[int]) -> str:
         """The text of several ids, one after another; unknown ids are <id>, and bytes that are no character <0xE2>."""
@@ -80,8 +93,8 @@ def read(path: str | Path) -> Vocabulary:
 def _kind(token, text):
     if BYTE.search(text) or (BYTE.fullmatch(token) and not text.isprintable() and not text.isspace()):
         return "bytes"
-    if not token or (SPECIAL.fullmatch(token) and not BYTE.fullmatch(token)):
-        return "special"
+    if not token or (MARKED.fullmatch(token) and not BYTE.fullmatch(token)):
+        return SPECIAL
     if not text.strip():
         return "whitespace"
     inner = text.strip()

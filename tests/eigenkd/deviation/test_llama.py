@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eigenkd.deviation import Stream, compare, files
+from eigenkd.deviation import Stream, compare, files, token_table
 from eigenkd.deviation.__main__ import main
 from eigenkd.deviation.llama import BaseFile
 from tests.eigenkd.deviation.base_files import changed, made, written
@@ -69,6 +69,16 @@ def test_targets_below_the_floor_are_counted_and_named(unicode):
     (note,) = [note for note in unicode.verdict.notes if "floor" in note]
     assert note.startswith("Of 465 targets, 125 lie below the floor of the teacher's file and 123 below that of the ")
     assert note.endswith(f"Over the 338 other targets the ratio is {found.ratio_without_floors:.3f}.")
+
+
+def test_the_tokens_below_the_floor_are_listed(unicode):
+    rows = token_table.floored(unicode, count=3).rows
+    below = unicode.perplexity
+    ids, counts = np.unique(unicode.labels[below.floored], return_counts=True)
+    assert len(rows) == 4 and int(rows[0][0].strip("'")) in ids[counts == counts.max()]
+    for column, expected in ((1, 125), (2, 123), (3, np.isin(unicode.labels, ids).sum())):
+        assert sum(int(row[column]) for row in rows) == expected
+    assert rows[3][0] == f"{ids.size - 3} others"
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 3])
@@ -267,3 +277,32 @@ def test_a_student_that_is_better_than_its_teacher_may_be_a_swapped_file(capsys,
     good = written(tmp_path / "good.kld", better, tokens, 41)
     assert "if that is not meant, the files are swapped" in said(capsys, path, good)
     assert "swapped" not in said(capsys, good, path)
+
+
+# --- the command ---
+
+def test_several_students_have_a_row_each(capsys, tmp_path):
+    paths = [str(path) for path in (*UNICODE, UNICODE[0])]
+    assert main([*paths]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines() if line.startswith(str(REAL))]
+    assert [row[0] for row in rows] == paths[1:] and rows[0][1] == "465" and float(rows[1][2]) == 0
+    assert "Seed 1: Over all tokens the student is less sure than its teacher" in out
+    assert main([*paths, "--tokens", str(tmp_path / "v.json")]) == 2
+    assert "error: --tokens: expected one student, got 2" in capsys.readouterr().err
+
+
+def test_a_tokenizer_of_other_models_is_refused_before_the_comparison(capsys, tmp_path):
+    (tmp_path / "v.json").write_text(json.dumps([str(i) for i in range(390)]))
+    np.save(tmp_path / "flat.npy", np.eye(5))
+    flat = str(tmp_path / "flat.npy")
+    for paths, said in ((map(str, UNICODE), "expected the 389 tokens of these models or fewer, got 390"),
+                        ((flat, flat), r"expected logits of tokens, .sequences, tokens, vocabulary., got shape .5, 5")):
+        assert main([*paths, "--tokens", str(tmp_path / "v.json")]) == 2
+        assert re.search(f"error: --tokens: {said}", capsys.readouterr().err)
+
+
+def test_a_missing_base_file_is_named(capsys):
+    assert main([str(UNICODE[0]), "none.kld"]) == 2
+    assert capsys.readouterr().err == ("error: none.kld: expected a base file of llama-perplexity, found no file; "
+                                       "check the path\n")

@@ -106,8 +106,65 @@ def test_a_bad_number_is_named_by_its_sequence_and_token(bad):
 def test_keep_leaves_points_out():
     keep = RNG.random((S, T)) < 0.5
     found = compare(TEACHER, STUDENT, keep=keep)
-    assert found.points == keep.sum() and found.unlabelled == (~keep).sum()
+    assert found.points == keep.sum() and (found.unlabelled, found.dropped) == (0, (~keep).sum())
     assert f"Left out: {(~keep).sum()} rows by keep." in found.verdict.notes
+
+
+def test_the_reasons_for_leaving_points_out_are_counted_apart():
+    keep = np.arange(S * T).reshape(S, T) % 4 > 0
+    stream = Stream().update(TEACHER[:5], STUDENT[:5], LABELS[:5], keep=keep[:5])
+    other = Stream().update(TEACHER[5:], STUDENT[5:], LABELS[5:], keep=keep[5:])
+    for found in (compare(TEACHER, STUDENT, LABELS, keep=keep), stream.merge(other).result()):
+        assert (found.dropped, found.unlabelled) == ((~keep).sum(), (keep & (LABELS == -100)).sum())
+        assert [note for note in found.verdict.notes if note.startswith("Left out")] == [
+            f"Left out: {found.unlabelled} rows with the label -100.", f"Left out: {found.dropped} rows by keep."]
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_blocks_may_split_sequences(d, flat):
+    """Pieces of sequences in any order, from two processes, are the whole: numbers, groups, contexts."""
+    pieces = [(slice(a, a + 4), slice(b, e)) for a in (0, 4, 8) for b, e in ((0, 6), (6, 11), (11, T))]
+    order = np.random.default_rng(3).permutation(len(pieces))
+    streams = Stream(), Stream()
+    for k in order:
+        of, at = pieces[k]
+        shape = TEACHER[of, at].shape
+        numbers, places = np.arange(S)[of], np.arange(T)[at]
+        if flat:
+            blocks = [values[of, at].reshape(-1, *values.shape[2:]) for values in (TEACHER, STUDENT, LABELS)]
+            where = {"sequences": np.repeat(numbers, shape[1]), "positions": np.tile(places, len(numbers))}
+        else:
+            blocks = [values[of, at] for values in (TEACHER, STUDENT, LABELS)]
+            where = {"sequences": numbers, "positions": places[0]}
+        streams[k % 2].update(*blocks, **where)
+    found = streams[0].merge(streams[1]).result()
+    back = np.lexsort((found.tokens.positions, found.tokens.sequences))
+    for name in ("divergence", "student_confidence", "labels", "clusters"):
+        np.testing.assert_array_equal(getattr(found, name)[back], getattr(d, name))
+    assert found.slope() == d.slope() and found.mean(found.divergence).groups == S
+    assert [found.tokens.context(k) for k in back] == [d.tokens.context(k) for k in range(d.points)]
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"sequences": np.arange(S)[:5], "positions": 2.5}, "positions: expected whole numbers from 0, got float64"),
+    ({"sequences": np.arange(4), "positions": 0}, r"sequences: expected shape \(5,\), one a sequence, got \(4,\)"),
+    ({"positions": 0}, "sequences, positions: expected both"),
+    ({"sequences": np.arange(5) - 1}, "sequences: expected whole numbers from 0, got int64 from -1"),
+])
+def test_places_that_cannot_be_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Stream().update(TEACHER[:5], STUDENT[:5], **given)
+
+
+def test_places_are_given_by_all_blocks_or_none_and_once():
+    stream = Stream().update(TEACHER[:5], STUDENT[:5], sequences=np.arange(5))
+    with pytest.raises(ValueError, match="update: expected blocks alike, got sequences= False after True"):
+        stream.update(TEACHER[5:], STUDENT[5:])
+    with pytest.raises(ValueError, match="update: expected blocks alike, got sequences= False after True"):
+        stream.merge(Stream().update(TEACHER[5:], STUDENT[5:]))
+    stream.update(TEACHER[:5, :3], STUDENT[:5, :3], sequences=np.arange(5), positions=T - 1)
+    with pytest.raises(ValueError, match="expected each token once, got token 14 of sequence 0 twice; leave out what"):
+        stream.result()
 
 
 # --- files ---
@@ -174,8 +231,22 @@ def test_kinds_of_tokens_are_told_apart(d):
     assert found["bytes"] == count[1] + count[2]
     assert 0 < found.get("rare", 1) <= 0.1 * d.points + count.max()
     assert found["frequent"] >= 0.5 * d.points - count.max()
-    with pytest.raises(ValueError, match="vocabulary: expected 9 tokens like the logits, got 3"):
+    with pytest.raises(ValueError, match="--tokens: expected a tokenizer with the tokens of the text, got one of 3 "
+                                         "tokens, and token 8 in the text"):
         parts.by_kind(d, vocabulary.Vocabulary(("a", "b", "c")))
+    with pytest.raises(ValueError, match="--tokens: expected the 9 tokens of these models or fewer, got 10; name the"):
+        parts.by_kind(d, vocabulary.Vocabulary((*NAMES, "more")))
+
+
+def test_models_may_have_more_tokens_than_their_tokenizer(d):
+    """Vocabularies are padded: the kinds are those of the tokenizer, and what pads is special."""
+    pad = np.full((S, T, 3), -20.0)
+    padded = compare(np.concatenate([TEACHER, pad], -1), np.concatenate([STUDENT, pad], -1), LABELS)
+    names = vocabulary.Vocabulary(tuple(NAMES))
+    found, expected = parts.by_kind(padded, names), parts.by_kind(d, names)
+    assert [(p.name, p.points) for p in found] == [(p.name, p.points) for p in expected]
+    alone = compare(np.concatenate([TEACHER, pad + 90], -1), np.concatenate([STUDENT, pad], -1))  # says what pads
+    assert {p.name: p.points for p in parts.by_kind(alone, names)}["special"] == S * T
 
 
 def test_the_worst_tokens_come_with_their_contexts(d):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from eigenkd.deviation import compare, topk_files
+from eigenkd.deviation import compare, files, topk_files
 from eigenkd.deviation.__main__ import main
 
 pytest.importorskip("pyarrow")
@@ -79,7 +79,58 @@ def said(capsys, *arguments, code=0):
     return out if code == 0 else err
 
 
+# --- beside full logits ---
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_full_logits_of_whole_sequences_beside_top_k_rows_are_those_of_the_same_tokens(full, folder, swapped, capsys):
+    """The usual pair: the teacher's top k of a server, the student's logits (sequences, tokens, vocabulary)."""
+    longest = max(LENGTHS)
+    logits, labels = np.zeros((3, longest, V)), np.full((3, longest), -100)
+    for k, (log, text) in enumerate(zip(STUDENT, TEXTS)):
+        logits[k, : len(log)], labels[k, : len(log)] = log, text[1:]
+    np.save("s.npy", logits)
+    np.save("labels.npy", labels)
+    topk = topk_files.read(lines("t.jsonl", vllm(TEACHER, k=4)), V)[0]
+    if swapped:
+        d = compare(logits, topk, labels)
+        np.testing.assert_allclose(d.teacher_confidence, compare(np.concatenate(STUDENT), np.concatenate(STUDENT))
+                                   .teacher_confidence, atol=1e-9)
+    else:
+        d = compare(topk, files.read("s.npy"), labels)
+        inside(d, full)
+        np.testing.assert_allclose(d.student_confidence, full.student_confidence, atol=1e-9)
+        out = said(capsys, "t.jsonl", "s.npy", "--vocabulary", V, "--labels", "labels.npy")
+        assert f"({len(LABELS) // 4} points" in out and "position" in out
+    assert d.tokens.positions[:9].tolist() == [*range(1, 9), 1]
+    np.testing.assert_array_equal(d.labels, LABELS)
+
+
+@pytest.mark.parametrize(("logits", "labels", "message"), [
+    (np.zeros((2, 12, V)), None, "got none for token 1 of sequence 2; pass the logits at all places of the same"),
+    (np.zeros((3, 10, V)), None, "got none for token 11 of sequence 2; pass the logits at all places of the same"),
+    (np.zeros((3, 12, V)), np.pad([text[:6] for text in TEXTS], ((0, 0), (0, 6)), constant_values=-100),
+     r"labels: expected the tokens of t.jsonl, got \d+ in place of \d+, token 1 of sequence 0; .*--shift"),
+])
+def test_logits_of_other_texts_beside_top_k_rows_are_refused(logits, labels, message):
+    topk = topk_files.read(lines("t.jsonl", vllm(TEACHER)), V)[0]
+    with pytest.raises(ValueError, match=message):
+        compare(topk, logits, labels)
+
+
 # --- vLLM ---
+
+def test_every_choice_of_a_response_is_a_prompt_and_the_same_prompt_counts_once(full):
+    """A request with a list of prompts has a choice for each; one with n=2 has the same prompt twice."""
+    both = vllm(TEACHER)
+    batch = {"choices": [record | {"index": k, "text": "x"} for k, record in enumerate(both)]}
+    several = {"choices": [both[0] | {"index": k, "text": str(k), "logprobs": {"tokens": [k]}} for k in (0, 1)]}
+    chat = {"choices": [{"index": k, "logprobs": {"content": [k]}} for k in (0, 1)]} | both[0]
+    found = topk_files.read(lines("t.jsonl", [batch]), V)[0]
+    np.testing.assert_array_equal(found.labels, LABELS)
+    np.testing.assert_array_equal(found.tokens.sequences, full.clusters)
+    for record in (several, chat):
+        assert len(topk_files.read(lines("s.jsonl", [record]), V)[0].ids) == len(TEACHER[0])
+
 
 @pytest.mark.parametrize("ranks", [True, False])
 @pytest.mark.parametrize("wrap", [lambda record: record, lambda record: {"choices": [record]},
@@ -257,7 +308,7 @@ def test_bad_lines_are_named(content, message):
 
 @pytest.mark.parametrize(("columns", "message"), [
     ({"a": [[1]]}, "expected the columns token_ids and top_values, or .*, got a; sample the logits again"),
-    ({"token_ids": [[[1, 2]]], "top_values": [[[-1.0]]]}, "in row 0 of a batch, sequence 0"),
+    ({"token_ids": [[[1, 2]]], "top_values": [[[-1.0]]]}, "in sequence 0"),
     ({"token_ids": [[[1]]], "top_values": [[[-1.0]]], "input_ids": [[1, 2, 3]]}, "1 rows for 3 tokens"),
     ({"compressed_logprobs": [[[1]]], "bytepacked_indices": [[[1]]]}, "compression_config.yaml: expected the file "
                                                                       "that Dis"),

@@ -42,6 +42,20 @@ def test_sentences(low, high, sentence):
     assert re.search(sentence, found.sentence)
 
 
+@pytest.mark.parametrize("value, half, shown, words", [
+    (1.0009, 0.0008, "1.0009 [1.0001, 1.0017]", "slightly exaggerates"),
+    (1.04, 0.03, "1.04 [1.01, 1.07]", "slightly exaggerates"), (1.06, 0.03, "1.06 [1.03, 1.09]", "student exaggerates"),
+    (0.98, 0.019, "0.980 [0.961, 0.999]", "confidence is slightly flatter"),
+    (0.9, 0.03, "0.90 [0.87, 0.93]", "is flatter")])
+def test_a_slope_next_to_one_is_said_to_be_slight_and_its_digits_show_the_side(value, half, shown, words):
+    found = judge(slope(value, half), 0.9 if value > 1 else 0.1, slope(1.0, 0.1), 0.5)
+    assert shown in found.low.sentence and words in found.sentence
+    assert found.low.slight == found.low.sentence.endswith(", slightly.") == ("slightly" in words)
+    share = 0.9 if value > 1 else 0.1
+    strong = judge(slope(value, half), share, slope(1.4 if value > 1 else 0.6), share)
+    assert "slightly" not in strong.sentence  # one side is not slight
+
+
 def test_a_small_sample_is_said_to_be_too_small():
     found = judge(slope(3.0, points=19), 1.0, slope(3.0, points=19), 1.0)
     assert found.low.kind == found.high.kind == "too small"
