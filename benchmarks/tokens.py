@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.timing import machine, side_by_side
 from eigenkd import deviation
+from eigenkd.deviation.llama import CAPS, MAGIC, TOP, BaseFile
 from eigenkd.table import Cells
 
 VOCABULARY, ROWS = 152_000, 64  # of the timed block
@@ -62,26 +63,45 @@ def run():
     labels, buffer = rng.integers(VOCABULARY, size=ROWS), np.empty_like(teacher)
     spent, stream = {}, deviation.Stream(inputs="logits")
 
-    def update():
-        begin = time.process_time()
-        stream.update(teacher, student, labels)
-        spent.setdefault("update", []).append(time.process_time() - begin)
+    def spending(name, task, *args, **options):
+        def timed():
+            begin = time.process_time()
+            task(*args, **options)
+            spent.setdefault(name, []).append(time.process_time() - begin)
+        return timed
 
-    def exp(name, **options):
-        begin = time.process_time()
+    def exp(**options):
         for rows in (teacher, student):
             np.exp(rows, **options)
-        spent.setdefault(name, []).append(time.process_time() - begin)
 
     what = f"{ROWS} x {VOCABULARY:,} float32"
-    seconds = side_by_side({
-        f"{what}, exp of both": lambda: exp("exp"),
-        f"{what}, exp of both into one array that is kept": lambda: exp("exp into a kept array", out=buffer),
-        f"{what}, update": update}, rounds=15)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [base_file(Path(folder) / f"{k}.kld", rows) for k, rows in enumerate((teacher, student))]
+        seconds = side_by_side({
+            f"{what}, exp of both": spending("exp", exp),
+            f"{what}, exp of both into one array that is kept": spending("exp into a kept array", exp, out=buffer),
+            f"{what}, update": spending("update", stream.update, teacher, student, labels),
+            f"{what}, base files of llama.cpp": spending("base files", lambda: deviation.compare(
+                *map(BaseFile, files)))}, rounds=15)
     return {"question": __doc__, "machine": machine("numpy", "eigenkd"), "seconds": seconds,
             "cpu_seconds": {name: min(times) for name, times in spent.items()}, "load": os.getloadavg(),
             "wide": {"tokens": STREAMED, "vocabulary": VOCABULARY} | _stream(STREAMED, VOCABULARY, AT_ONCE, ""),
             "long": {"tokens": TOKENS, "vocabulary": FEW} | _stream(TOKENS, FEW, 500, "page")}
+
+
+def base_file(path, logits):
+    """The path of a base file of llama.cpp with these logits (rows, vocabulary), one chunk."""
+    rows, vocabulary = logits.shape
+    header = np.array([2 * rows + 2, vocabulary, 1, *range(2 * rows + 2)], "<i4")
+    log = logits - logits.max(axis=1, keepdims=True)
+    log -= np.log(np.exp(log).sum(axis=1, keepdims=True))
+    largest = log.max(axis=1, keepdims=True)
+    least = np.maximum(log.min(axis=1, keepdims=True), largest - CAPS[0])
+    scale = (largest - least) / TOP
+    codes = np.pad(np.rint(np.maximum(log - least, 0) / scale), ((0, 0), (0, vocabulary % 2))).astype("<u2")
+    numbers = np.concatenate([scale, least], axis=1).astype("<f4").view("<u2")
+    path.write_bytes(MAGIC + header.tobytes() + np.concatenate([numbers, codes], axis=1).tobytes())
+    return path
 
 
 def table(record):
@@ -92,7 +112,9 @@ def table(record):
     wide, long = record["wide"], record["long"]
     spent = record["cpu_seconds"]
     notes = (f"processor time of an update, all threads: {spent['update'] / spent['exp']:.2f} times exp of both, "
-             f"{spent['update'] / spent['exp into a kept array']:.2f} times exp into an array that is kept",)
+             f"{spent['update'] / spent['exp into a kept array']:.2f} times exp into an array that is kept; of base "
+             f"files {spent['base files'] / spent['exp']:.2f} and "
+             f"{spent['base files'] / spent['exp into a kept array']:.2f} times",)
     return Cells(("", *(f"{of['tokens']:,} tokens of {of['vocabulary']:,}" for of in (wide, long))),
                  tuple((label, *(f"{of[name]:.2f}" if name in of else "" for of in (wide, long)))
                        for name, label in names.items()), notes)

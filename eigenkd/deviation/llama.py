@@ -145,23 +145,24 @@ class BaseFile:
     def extra(self, student: Any, numbers: np.ndarray) -> Callable[..., dict[str, np.ndarray]]:
         """A function that gives what llama-perplexity takes from blocks of this file's and the student's rows.
 
-        numbers: of the rows, (n,). function(p, q, chosen): log-probabilities of the rows numbers[chosen]; it returns
-        name -> (rows,): "stored_teacher_nll", "stored_student_nll", "floored_teacher", "floored_student", "stored_kl"
-        (over tokens above -16, not normalised) and "stored_same". It raises ValueError for rows whose probabilities do
-        not sum to 1.
+        numbers: of the rows, (n,). function(p, q, chosen): `Softmax` of the rows numbers[chosen]; it returns name ->
+        (rows,): "stored_teacher_nll", "stored_student_nll", "floored_teacher", "floored_student", "stored_kl" (over
+        tokens above -16, not normalised) and "stored_same". It raises ValueError for rows whose probabilities do not
+        sum to 1.
         """
         (a, _, floored_a), (b, _, floored_b) = self.targets(), student.targets()
 
         def block(p, q, chosen):
-            rows, into = numbers[chosen], Workspace("stored", p)
-            other = into("other", np.subtract, p, q)
-            for file, log in ((student, q), (self, p)):
-                share = into("share", np.exp, log)
-                file.expect_sums(rows, share.sum(axis=1))
-            if p.min() <= FLOOR:
-                share[p <= FLOOR] = 0
+            rows, into, share = numbers[chosen], Workspace("stored", p.logits), p.exp
+            largest = {}
+            for file, model in ((student, q), (self, p)):  # exp of a row is its softmax times that of its largest
+                largest[file] = np.exp(model.largest)
+                file.expect_sums(rows, model.sum * largest[file])
+            other = into("other", np.subtract, p.logits, q.logits)
+            if p.logits.min() <= FLOOR:
+                share = into("share", np.multiply, share, p.logits > FLOOR)  # an assignment to a mask takes longer
             return {"stored_teacher_nll": -a[rows], "stored_student_nll": -b[rows],
-                    "stored_kl": np.vecdot(share, other), "stored_same": p.argmax(axis=1) == q.argmax(axis=1),
+                    "stored_kl": np.vecdot(share, other) * largest[self], "stored_same": p.top == q.top,
                     "floored_teacher": floored_a[rows], "floored_student": floored_b[rows]}
 
         return block

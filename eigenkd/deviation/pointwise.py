@@ -38,18 +38,17 @@ def points(teacher: Any, student: Any, labels: Any, reference: str, kinds: Seque
 
     teacher, student: (n, classes), sliceable; labels: (n,) NumPy or None; kinds: of teacher and student; masked:
     (classes,) NumPy bool, classes of probability zero; numbers: (n,) NumPy, those of the rows in the user's arrays.
-    progress(done, n) is called after each block. extra(teacher_rows, student_rows, chosen): gives more quantities of a
-    block of NumPy rows, name -> (rows,).
+    progress(done, n) is called after each block. extra(t, s, chosen): gives more quantities of a block from the
+    `Softmax` of its rows, name -> (rows,).
     """
     n, size = teacher.shape[0], rows_at_once(teacher, student)
     starts = range(0, n, size)
 
     def work(start):
         chosen = slice(start, min(n, start + size))
-        pair = teacher[chosen], student[chosen]
-        found = block_points(*pair, None if labels is None else labels[chosen], reference, kinds, masked,
-                             numbers[chosen])
-        return found if extra is None else found | extra(*pair, chosen)
+        return block_points(teacher[chosen], student[chosen], None if labels is None else labels[chosen], reference,
+                            kinds, masked, numbers[chosen],
+                            None if extra is None else lambda t, s: extra(t, s, chosen))
 
     results = []
     threads = min(len(starts), os.cpu_count() or 1) if _is_numpy(teacher) and _is_numpy(student) else 1
@@ -66,8 +65,10 @@ def points(teacher: Any, student: Any, labels: Any, reference: str, kinds: Seque
 
 @np.errstate(all="ignore")  # infinities are either allowed or refused with a message
 def block_points(teacher: Any, student: Any, labels: Any, reference: str, kinds: Sequence[str],
-                 masked: np.ndarray | None, numbers: Any) -> dict[str, Any]:
-    """Confidences, classes, divergence, entropies and the terms of the calibration of one block of rows.
+                 masked: np.ndarray | None, numbers: Any,
+                 extra: Callable[..., dict[str, Any]] | None = None) -> dict[str, Any]:
+    """Confidences, classes, divergence, entropies and the terms of the calibration of one block of rows; and what
+    extra(t, s) gives of their `Softmax`.
 
     clipped: whether a probability of the point was raised to `CLIP`. far: whether a quantity of the point depends on a
     finite logit so far below its row's largest that its probability rounds to zero in every precision. flat: whether
@@ -101,7 +102,7 @@ def block_points(teacher: Any, student: Any, labels: Any, reference: str, kinds:
         for role, model in (("teacher", t), ("student", s)):
             result |= {f"{role}_top": 1 / model.sum, f"{role}_nll": model.nll(label),
                        f"{role}_brier": model.brier(label)}
-    return result
+    return result if extra is None else result | extra(t, s)
 
 
 def _logits(name, rows, kind, like, numbers):

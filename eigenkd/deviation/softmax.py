@@ -20,15 +20,17 @@ LOWEST_HALF = -65504.0  # the lowest number of half precision, a mask's constant
 class Softmax:
     """p = exp(f - max f) / sum exp(f - max f) of a block of logits f (rows, classes).
 
-    log: f - max f, -inf for masked entries; exp: its exponential, at most 1; sum: (rows,) of exp; top: (rows,) the
-    largest's class. masked, far: (rows, classes), entries of -inf and finite ones of probability zero; None where no
-    entry lies that far below its row's largest. numbers: of the rows in the user's array, for messages.
+    logits: f; largest: (rows,) max f, and top its class; log: f - max f, -inf for masked entries; exp: its exponential,
+    at most 1; sum: (rows,) of exp. masked, far: (rows, classes), entries of -inf and finite ones of probability zero;
+    None where no entry lies that far below its row's largest. numbers: of the rows in the user's array, for messages.
 
     Raises ValueError for NaN, +inf, and rows of -inf alone.
     """
 
     xp: Any
+    logits: Any
     top: Any
+    largest: Any
     log: Any
     masked: Any
     far: Any
@@ -38,10 +40,11 @@ class Softmax:
     entropy: Any
 
     def __init__(self, name: str, logits: Any, xp: Any, numbers: Any) -> None:
-        self.xp, self.top = xp, xp.argmax(logits, axis=1)
+        self.xp, self.logits, self.top = xp, logits, xp.argmax(logits, axis=1)
         self._into = Workspace(name, logits)
         self._rows = xp.arange(logits.shape[0], device=device(logits))
-        largest = self._at(logits, self.top)[:, None]
+        self.largest = self._at(logits, self.top)
+        largest = self.largest[:, None]
         self.log = self._into("log", xp.subtract, logits, largest)
         self.masked = self.far = None
         if not bool(xp.min(self.log) > -ZERO):  # also for NaN, which infinities become here
