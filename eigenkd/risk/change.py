@@ -9,6 +9,7 @@ from eigenkd._arrays import moved, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter
 from eigenkd.flow import LinearFlow
+from eigenkd.risk._text import numbers
 from eigenkd.risk.directions import checked_noise, of_targets, parts
 from eigenkd.risk.estimates import averaged, checked_pair, noise_variance, stein, unknown
 from eigenkd.risk.left_out import left_out_of
@@ -28,6 +29,10 @@ class Change:
     noise: Array
     of_change: Pair
     standard_error: Array
+
+    def __repr__(self) -> str:
+        return "Change(" + numbers(value=self.value, standard_error=self.standard_error, noise=self.noise,
+                                   break_even_noise=self.break_even_noise) + ")"
 
     @property
     def value(self) -> Array:

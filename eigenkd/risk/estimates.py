@@ -32,7 +32,7 @@ class LineErrors(NamedTuple):
 
 
 @pytree("noise", "of_risk", "of_difference", "of_distance", "standard_errors")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EstimatedLine(Line):
     """A `Line` estimated from the data. `noise_at` and `weight` have the errors of what they are made of. For new
     inputs `noise_at` raises ValueError: leave-one-out errors do not say which part of them is noise."""

@@ -13,6 +13,7 @@ from eigenkd._arrays import real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
+from eigenkd.risk._text import numbers
 from eigenkd.risk.directions import checked_flow, checked_noise, parts
 from eigenkd.typing import Array, ArrayLike, Pair
 
@@ -32,6 +33,9 @@ class Line:
     of_difference: Pair
     of_distance: Pair
     separated: bool = True
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({numbers(weight=self.weight, risk=self.risk, gain=self.gain)})"
 
     def _at(self, pair: Pair) -> Array:
         return pair[0] + self.noise * pair[1]

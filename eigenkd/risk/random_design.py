@@ -16,6 +16,7 @@ from eigenkd._arrays import constant, is_concrete, leading, moved, real_array
 from eigenkd._pytrees import mapped, pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.filters.resolvents import NoResolvents, groups
+from eigenkd.risk._text import numbers
 from eigenkd.risk.change import Change
 from eigenkd.risk.mixing import Line
 from eigenkd.typing import Array, ArrayLike, Pair
@@ -74,6 +75,10 @@ class RandomDesign:
     noise: Array
     unexplained: Array
     n: int
+
+    def __repr__(self) -> str:
+        return (f"RandomDesign(n={self.n}, directions={self.eigenvalues.shape[-1]}, "
+                f"{numbers(noise=self.noise, unexplained=self.unexplained)})")
 
     def teacher(self, time: ArrayLike) -> "DesignFit":
         """Trained on the labels for `time` >= 0."""
@@ -140,7 +145,8 @@ class DesignFit:
     parts: Pair
 
     def __repr__(self) -> str:
-        return f"DesignFit({self.filter!r}, n={self.design.n})"
+        return (f"DesignFit({self.filter!r}, n={self.design.n}, "
+                f"{numbers(risk=self.risk, bias=self.bias, variance=self.variance)})")
 
     @property
     def variance(self) -> Array:

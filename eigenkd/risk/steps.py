@@ -16,6 +16,7 @@ from eigenkd._arrays import is_concrete, real_array
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
+from eigenkd.risk._text import numbers
 from eigenkd.risk.directions import checked_flow, equally_weighted, has_intercept, of_targets, parts
 from eigenkd.risk.estimates import given_noise, unknown
 from eigenkd.risk.left_out import left_out_of
@@ -51,8 +52,11 @@ class Steps:
         """sum_j |alpha_j|: how many times an error that one training makes can grow on the way to the last model."""
         return array_namespace(self.coefficients).sum(array_namespace(self.coefficients).abs(self.coefficients))
 
+    def __repr__(self) -> str:
+        return f"Steps({self.student!r}, {numbers(weights=self.weights, risks=self.risks, oracle=self.oracle)})"
+
     def __str__(self) -> str:
-        weights, risks = (", ".join(f"{float(v):.4g}" for v in values) for values in (self.weights, self.risks))
+        weights, risks = (", ".join(f"{float(v) + 0.0:.4g}" for v in values) for values in (self.weights, self.risks))
         return (f"{self.student!r} and {self.weights.shape[0]} step(s); weights of the model before: "
                 f"{weights or 'none'}; risk after each: {risks}; errors of one training can grow "
                 f"{float(self.amplification):.2g} times.")

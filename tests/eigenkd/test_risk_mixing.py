@@ -1,5 +1,6 @@
 """Mixing with any weight against dense matrices and brute force: the best weight, its gain, thresholds of the noise."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize_scalar
@@ -168,3 +169,22 @@ def test_every_library_has_it_with_derivatives(library):
 def test_errors_say_what_was_expected_and_what_came(call, kind, words):
     with pytest.raises(kind, match=words):
         call()
+
+
+def test_results_print_their_numbers_and_not_their_arrays():
+    flow, f, g = linear_flow(np.diag([3.0, 2, 1, 0.5]), np.array([3.0, 2, 1, 0])), filters.flow(0.5), filters.flow(2.0)
+    signal = np.array([3.0, 2, 1, 0])
+    line = risk.mixing(flow, f, g, signal, 0.5)
+    assert repr(line) == f"Line(weight={line.weight:.4g}, risk={line.risk:.4g}, gain={line.gain:.4g})"
+    change = risk.change(flow, f, g, signal, np.array([0.5, 2.0]))
+    assert repr(change) == ("Change(value=[{:.4g}, {:.4g}], standard_error=0, noise=[0.5, 2], "
+                            "break_even_noise={:.4g})").format(*change.value, float(change.break_even_noise))
+    design = risk.random_design(1 / np.arange(1, 101), np.ones(100), 60, 1.0)
+    assert repr(design) == "RandomDesign(n=60, directions=100, noise=1, unexplained=0)"
+    many = design.fit(filters.flow(np.linspace(0, 1, 50)))
+    assert repr(many).startswith(f"DesignFit({many.filter!r}, n=60, risk=[{many.risk[0]:.4g}, {many.risk[1]:.4g}, ...,")
+    steps = risk.best_steps(flow, f, 2, signal, 0.5)
+    assert repr(steps).startswith("Steps(flow(0.5), weights=[") and "-0," not in repr(steps) and len(repr(many)) < 300
+    traced = []
+    jax.jit(lambda time: traced.append(repr(design.fit(filters.flow(time)))) or time)(1.0)
+    assert "risk=DynamicJaxprTracer" in traced[0]
