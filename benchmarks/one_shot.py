@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.timing import machine
+from benchmarks.simulated import draw
+from benchmarks.timing import machine, side_by_side
 from eigenkd import filters, linear_flow, risk
 from eigenkd.table import Cells
 
@@ -11,15 +12,36 @@ N, P, SEEDS, SIGNAL = 300, 450, 40, 2.0
 SIGNALS = {"rough": 1.0, "smooth": 3.0}
 MULTIPLES = {"T*/3": 1 / 3, "T*": 1.0, "4 T*": 4.0}  # of the best time on new inputs; student and teacher alike
 STEPS = 3
+PROBLEMS, QUANTILES = 500, (0.01, 0.05, 0.5, 0.95, 0.99)  # of the advisor's benchmark, for the estimated noise
+TIMED = 1000, 1500  # samples and features
 
 
-def run(seeds=SEEDS):
-    """The record: by signal, time and way of estimating. T*: of `random_design`, the best time of a teacher."""
+
+def run(seeds=SEEDS, problems=PROBLEMS):
+    """The record: by signal, time and way of estimating. T*: of `random_design`, the best time of a teacher. noise: its
+    estimate over the true one, quantiles."""
     rows = {name: [one(b, best_time(b), seed) for seed in range(seeds)] for name, b in SIGNALS.items()}
     return {"question": __doc__, "n": N, "p": P, "seeds": seeds, "signals": SIGNALS,
             "mixing": {name: mixing_summary(found) for name, found in rows.items()},
             "steps": {name: steps_summary(found) for name, found in rows.items()},
-            "machine": machine("numpy", "eigenkd")}
+            "noise": {"problems": problems, "quantiles": QUANTILES, "estimate over truth": noise_quantiles(problems)},
+            "seconds": criteria_seconds(), "machine": machine("numpy", "eigenkd")}
+
+
+def noise_quantiles(problems):
+    """Of `risk.noise_variance` over the noise, of problems with Gaussian noise."""
+    found = [float(risk.noise_variance(problem.flow)) / problem.noise
+             for problem in (draw("gaussian", seed) for seed in range(problems))]
+    return np.quantile(found, QUANTILES).tolist()
+
+
+def criteria_seconds():
+    """Seconds of the two criteria for one time, from a flow that is there."""
+    (n, p), rng = TIMED, np.random.default_rng(0)
+    X = rng.normal(size=(n, p)) / np.arange(1, p + 1) ** 0.5
+    fit = linear_flow(X, rng.normal(size=n), "gram").teacher(1e-2)
+    return side_by_side({"gcv": lambda: risk.gcv(fit), "leave-one-out": lambda: risk.leave_one_out(fit).value},
+                        rounds=15)
 
 
 TIMES = np.geomspace(1e-4, 10, 60)

@@ -128,7 +128,12 @@ def samples(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 def features(options: argparse.Namespace) -> columns.Table:
     """X as the file has it, without the columns that are to be left out."""
     if options.features.lower().endswith(".csv"):
-        return files.read_csv(options.features, options.ids, options.drop)
+        path, _ = files.split(options.features)
+        for column in options.drop:
+            if not files.csv_has(path, column):
+                raise ValueError(f"--drop {column}: expected a column of {options.features}, got none of that name or "
+                                 "number; check its header")
+        return files.read_csv(path, options.ids, options.drop)
     if options.ids is not None or options.drop:
         raise ValueError(f"--{'drop' if options.drop else 'ids'}: expected X to be a .csv file, got "
                          f"{options.features}; leave the option out")

@@ -63,6 +63,10 @@ def test_the_page_has_the_numbers_of_the_record():
                   made["following"]["harmed"], made["stopping"]["gcv"]["median"], made["stopping"]["loo"]["median"]):
         assert f"{100 * value:.1f} %" in PAGE, value
     stated = record("one_shot")
+    *most, last = (f"{v:.2f}" for v in stated["noise"]["estimate over truth"])
+    assert f"{', '.join(most)} and {last}" in " ".join(PAGE.split())
+    seconds = [1e3 * stated["seconds"][name]["median"] for name in ("gcv", "leave-one-out")]
+    assert f"({seconds[0]:.1f} ms against {seconds[1]:.1f} ms" in PAGE
     for found in stated["mixing"].values():
         for s in found.values():
             assert f"{s['weight_error']:.2f}" in PAGE and f"{s['share']:.2f}" in PAGE, s
@@ -74,7 +78,8 @@ def test_the_page_has_the_numbers_of_the_record():
 def test_one_shot_of_one_seed(monkeypatch):
     monkeypatch.setattr(one_shot, "N", 60)
     monkeypatch.setattr(one_shot, "P", 80)
-    found = one_shot.run(seeds=1)
+    monkeypatch.setattr(one_shot, "TIMED", (60, 80))
+    found = one_shot.run(seeds=1, problems=3)
     json.dumps(found)
     assert len(one_shot.table(found).rows) == 2 * (6 + 3)
 

@@ -64,6 +64,54 @@ def test_a_short_student_may_gain_before_the_best_time_and_one_may_lose_after_it
     assert found == {(True, True), (True, False), (False, True), (False, False)}
 
 
+def psi_of(x, t, signal, noise):
+    """(eigenvalues, w, a, a - h) of features diag(x)."""
+    lam, a = x**2, -np.expm1(-t * x**2)
+    w = signal**2 + noise
+    return lam, w, a, a - signal**2 / w
+
+
+def test_slope_and_change_are_sums_of_the_same_errors_of_the_teacher():
+    """Eqs. (100) and (110), against differences of risks of dense models."""
+    rng, signs = np.random.default_rng(0), set()
+    for trial in range(100):
+        x, signal, noise = np.sort(rng.uniform(0.2, 2, size=6)), rng.normal(size=6) ** 2, 0.4
+        if trial % 2:
+            signal.sort()  # along the top of the spectrum: the bottom is overlearned first
+        t, s = np.exp(rng.uniform(-2, 2, size=2))
+        flow = linear_flow(np.diag(x), np.zeros(6))
+        lam, w, a, error = psi_of(x, t, signal, noise)
+        psi, n = w * a * error, 6
+        after, before = risk.fixed_design(flow.teacher([t + 1e-5, t - 1e-5]), signal, noise).total
+        slope = 2 / n * np.sum(lam * psi / np.expm1(t * lam))
+        assert slope == pytest.approx((after - before) / 2e-5, rel=1e-5, abs=1e-8)
+        assert 2 / n * np.sum(lam * w * error * np.exp(-t * lam)) == pytest.approx(slope)
+        change = -2 * np.sum(psi * np.exp(-s * lam)) + np.sum(w * a**2 * np.exp(-2 * s * lam))
+        found = risk.change(flow, filters.flow(s), filters.flow(t), signal, noise).value
+        assert n * found == pytest.approx(change, rel=1e-9, abs=1e-12)
+        line = risk.mixing(flow, filters.flow(t), filters.flow(t), signal, noise)
+        assert n * line.difference == pytest.approx(np.sum(a * w * error * np.exp(-t * lam)), rel=1e-9, abs=1e-12)
+        if (np.diff(np.sign(error)) != 0).sum() == 1 and (error[0] > 0) == (slope >= 0):
+            assert (line.weight > 0) == (error[0] > 0)  # the rule of signs
+            signs.add(bool(line.weight > 0))
+        late = risk.mixing(flow, filters.flow(np.inf), filters.flow(t), signal, noise)
+        assert late.weight == pytest.approx(noise * np.sum(np.exp(-t * lam)) / np.sum(w * np.exp(-2 * t * lam)))
+    assert signs == {True, False}
+
+
+def test_the_best_step_from_a_warm_start_is_that_along_the_path():
+    rng = np.random.default_rng(1)
+    x, signal, noise, t, delta = np.sort(rng.uniform(0.2, 2, size=6)), rng.normal(size=6), 0.4, 0.7, 1e-5
+    lam, w, a, error = psi_of(x, t, signal, noise)
+    slope = 2 / 6 * np.sum(lam * w * error * np.exp(-t * lam))
+    speed = np.sum(w * (lam * np.exp(-t * lam)) ** 2) / 6  # ||df/dT||^2
+    later = -np.expm1(-(t + delta) * lam)
+    step = later - a  # of the gains; the line f_T + eta (f_{T + delta} - f_T)
+    eta = -np.sum(w * error * step) / np.sum(w * step**2)
+    assert eta * delta == pytest.approx(-slope / (2 * speed), rel=1e-4)
+    assert np.sum(w * error * step) ** 2 / np.sum(w * step**2) / 6 == pytest.approx(slope**2 / (4 * speed), rel=1e-4)
+
+
 def test_steins_estimates_are_unbiased_and_their_errors_are_right():
     """800 draws of noise with two outputs: the means within 4 standard errors, z scores of spread at most one."""
     X, signal, rng = problem(3)

@@ -105,6 +105,8 @@ def test_pure_noise_is_stopped_at_once(folder, capsys):
     (("X.npy", "each.npy", "--classes"), "Y: expected classes that several samples share with --classes, got 80 diff"),
     (("X.npy", "y.npy", "--kernel"), "--kernel: expected X to be a square matrix, a row and a column a sample, got sh"),
     (("X.npy", "y.npy", "--drop", "f0"), "--drop: expected X to be a .csv file"),
+    (("X.csv", "y.npy", "--drop", "f0", "zz"), "--drop zz: expected a column of "),
+    (("none.csv", "y.npy", "--drop", "f0"), "none.csv: expected a file, found none"),
     (("X.npy", "y.npy", "--classes"), "Y: expected one class a sample with --classes, got shape"),
     (("K.npy", "y.npy", "--kernel", "--intercept"), "--intercept: expected features, got --kernel"),
     (("X.npy", "classes.npy", "--classes", "--noise", "1", "--flipped", "0.1"),
@@ -113,7 +115,7 @@ def test_pure_noise_is_stopped_at_once(folder, capsys):
 ])
 def test_mistakes_are_one_line(folder, capsys, arguments, words):
     try:
-        code = main([str(folder / a) if a.endswith(".npy") else a for a in arguments])
+        code = main([str(folder / a) if a.endswith((".npy", ".csv")) else a for a in arguments])
     except SystemExit as stopped:
         code = stopped.code
     said = capsys.readouterr()

@@ -102,6 +102,18 @@ def test_what_steps_leave_above_the_oracle(name):
     np.testing.assert_allclose(100 * (found.risks / found.oracle - 1), expected, atol=0.06)
 
 
+@pytest.mark.parametrize("penalty", [0.05, 12.0])
+def test_in_the_end_each_step_leaves_the_same_part_where_all_weights_have_one_size(penalty):
+    """Eq. (111)"""
+    lam = np.geomspace(1e-5, 1e5, 400)
+    flow, signal = diagonal(lam, 2.0 * lam)  # tau^2 = 2
+    found, best = risk.best_steps(flow, filters.ridge(penalty), 6, signal, 1.0), 0.5
+    excess = found.risks - found.oracle
+    expected = ((penalty**0.5 - best**0.5) / (penalty**0.5 + best**0.5)) ** 2
+    away = np.abs(excess[2:] / excess[1:-1] / expected - 1)
+    assert away[-1] < 0.06 and (np.diff(away) < 1e-3).all()
+
+
 @pytest.mark.parametrize("student", [filters.flow(0.02), filters.ridge(0.3)], ids=repr)
 def test_risks_of_many_steps_are_those_of_the_filters(student):
     """Weights of 1e13 would reach lower risks that no filter has in double precision."""
