@@ -257,7 +257,8 @@ def _limit(design):
 
 
 def _improved(design, kappa, p):
-    """A real kappa after one more step of Newton's method, which has the derivatives; 0 where p = 0 and p <= n."""
+    """A real kappa after one more step of Newton's method, which has the derivatives; 0 where p = 0 and p <= n. On as
+    many features as samples kappa begins as sqrt(p / sum 1/lam), with an infinite derivative."""
     lam, xp = design.eigenvalues, array_namespace(design.eigenvalues)
     excess = design.n - _rank(lam)
     kappa = xp.where((p == 0) & (excess >= 0), 0.0, kappa)
@@ -265,7 +266,8 @@ def _improved(design, kappa, p):
     left = xp.where(lam > 0, kappa[..., None] / total, 0.0)
     slope = excess + xp.sum(left * (1 + lam / total), axis=-1)
     miss = kappa * (excess + xp.sum(left, axis=-1)) - p
-    return kappa - xp.where(slope > 0, miss / xp.where(slope > 0, slope, 1.0), 0.0)
+    root = xp.where(slope > 0, 1.0, p + 0 * kappa) ** 0.5 / xp.sum(xp.where(lam > 0, 1 / total, 0.0), axis=-1) ** 0.5
+    return kappa - xp.where(slope > 0, miss / xp.where(slope > 0, slope, 1.0), -root)
 
 
 def _cross(design, first, second):

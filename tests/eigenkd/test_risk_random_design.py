@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import quad
 
 from eigenkd import filters, linear_flow, risk
@@ -128,6 +129,19 @@ def test_limits():
     at = float(found.noise_at(0.5)[0, 0])
     even = risk.random_design(lam, beta, n=100, noise=at)
     assert even.student(0.1, 0.2).risk == pytest.approx(even.teacher(0.1).risk, rel=1e-9)
+
+
+@pytest.mark.parametrize(("features", "slope"), [(40, 1 / 20), (60, np.inf), (90, None)])
+def test_the_effective_penalty_has_its_derivative_at_none(features, slope):
+    """1/(n - df2); on as many features as samples kappa is a square root, which begins upright."""
+    lam = 1 / np.arange(1.0, features + 1)
+    design = risk.random_design(torch.as_tensor(lam), torch.ones(features, dtype=torch.float64), 60, 1.0)
+    none = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    (found,) = torch.autograd.grad(design.effective_penalty(none).sum(), none)
+    later = float(design.effective_penalty(1e-7)) - float(design.effective_penalty(0.0))
+    np.testing.assert_allclose(found, slope or later / 1e-7, rtol=1e-5)
+    if features == 60:
+        assert float(design.effective_penalty(1e-12)) == pytest.approx((1e-12 / np.sum(1 / lam)) ** 0.5, rel=1e-3)
 
 
 def test_the_ends_of_training():
