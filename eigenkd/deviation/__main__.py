@@ -129,7 +129,7 @@ def run(options: argparse.Namespace) -> None:
     comment = "% " if options.format == "latex" else ""
     tokens = len(deviations) == 1 and deviations[0].tokens is not None
     which = [f"Teacher: {options.teacher}. Student: {options.students[0]}."] * tokens  # nothing in such files says it
-    for line in (verdict.sentence, verdict.low.sentence, verdict.high.sentence, *verdict.notes, *which):
+    for line in (*str(verdict).split("\n"), *which):
         say(f"{comment}{line}", words)
     say("\n" * (not bare) + table(measured, options.format))
     if tokens and not bare:

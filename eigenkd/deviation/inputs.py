@@ -57,6 +57,10 @@ def rows_of(name: str, value: Any) -> Any:
     value = _array(name, value)
     if not (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")):
         value = real_array(name, value)
+    if len(value.shape) == 1:
+        raise ValueError(f"{name}: expected logits or probabilities, a row a point and a column a class, got shape "
+                         f"{tuple(value.shape)}; a logit f of two classes is the pair (0, f), and labels are no logits "
+                         "(labels=, --labels)")
     if len(value.shape) != 2 or 0 in value.shape:
         return real_array(name, value, ndim=(2,))
     return value
@@ -73,7 +77,8 @@ def labels_of(labels: Any, n: int, classes: int, names: Sequence[str] = (), some
     labels = to_numpy(real_array("labels", labels))
     if labels.shape != (n,):
         raise ValueError(f"labels: expected shape ({n},), one class a point, got {labels.shape}; "
-                         "for one-hot rows their argmax")
+                         + ("pass the labels of the same points" if labels.ndim == 1 else
+                            "for one-hot rows their argmax"))
     if (fractional := labels[labels != np.floor(labels)]).size:
         raise ValueError(f"labels: expected whole numbers, got {fractional[0]} among them; pass the classes' indices")
     given = labels[labels != NO_LABEL]
@@ -245,6 +250,14 @@ def _stacked(name, parts):
                     "predicts with")
 
 
+def _numbers(words):
+    """Whether these are several numbers as text."""
+    try:
+        return len([float(word) for word in words]) > 1
+    except ValueError:
+        return False
+
+
 def _floats(name, text):
     """Text as numbers."""
     try:
@@ -254,6 +267,9 @@ def _floats(name, text):
             try:
                 float(cell)
             except ValueError:
+                if _numbers(cell.split()):
+                    raise TypeError(f"{name}: expected numbers between commas, got {str(cell)[:40]!r}, numbers between "
+                                    "spaces; write it with numpy.savetxt(path, array, delimiter=',')") from None
                 raise TypeError(f"{name}: expected numbers, got the text {str(cell)!r} among them; convert or drop "
                                 "that column") from None
         raise

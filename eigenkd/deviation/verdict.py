@@ -46,6 +46,9 @@ class Verdict:
     sentence: str
     notes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return "\n".join([self.sentence, self.low.sentence, self.high.sentence, *self.notes])
+
 
 def judge(low: Any, high: Any, notes: Sequence[str] = (), doubt: str = "") -> Verdict:
     """`Verdict` from, for each side, (slope, share beyond the teacher, its 95% interval, whether ties are in).
@@ -59,6 +62,7 @@ def judge(low: Any, high: Any, notes: Sequence[str] = (), doubt: str = "") -> Ve
 
 def _sentence(kinds, slight):
     """The sentence for the whole, from the kinds of both sides, and whether they are slight."""
+    beyond = [side for side, kind in kinds.items() if kind == "shifted"]
     exaggerated = [side for side, kind in kinds.items() if kind == "exaggerates"]
     turned = [side for side, kind in kinds.items() if kind == "reverse"]
     unknown = [side for side, kind in kinds.items() if kind in UNKNOWN]
@@ -71,8 +75,10 @@ def _sentence(kinds, slight):
     if turned:
         where = "both sides" if len(turned) == 2 else f"the {turned[0]} side"
         slightly = "slightly " * all(slight[side] for side in turned)
+        rest = (f" On the {beyond[0]} side it is {'less' if beyond[0] == 'low' else 'more'} confident on most points, "
+                "without a slope above 1.") if beyond else ""
         return (f"The reverse of exaggeration on {where}: the student's confidence is {slightly}flatter than its "
-                "teacher's there.")
+                f"teacher's there.{rest}")
     if all(kind == "too small" for kind in kinds.values()):
         return "The sample is too small to tell."
     if len(unknown) == 2:

@@ -94,6 +94,13 @@ def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
                  f"labels {noise:.4g} ({'given' if known else 'estimated'}).",
                  f"Stop at {time:.4g}{ENDS.get(time, '')}: squared error on {where} inputs {best.value:.4g}"
                  f"{', with the noise of new labels' if where == 'new' else ''}."]
+    mean = np.mean(np.sum((flow.targets - flow.targets.mean(axis=0)) ** 2, axis=-1)) * (
+        flow.samples / (flow.samples - 1)) ** 2  # its leave-one-out error
+    if where == "new" and not options.intercept and flow.samples > 2 and mean < best.value:
+        sentences.append(f"Predicting the mean of the labels alone has {mean:.4g}: the labels are not centred. " + (
+            "Centre the kernel and the labels." if options.kernel else "Add --intercept."))
+    if not options.kernel and X.ndim == 2 and X.shape[0] == X.shape[1] and np.array_equal(X, X.T):
+        sentences.append("X is a symmetric matrix; add --kernel if it is one.")
     if best.value < 0:
         sentences.append("An unbiased estimate of an error close to 0 may be negative.")
     if not options.classes and y.ndim == 1 and 1 < np.unique(y).size <= MOST_CLASSES and not np.any(y % 1):
@@ -112,7 +119,8 @@ def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
         "Weight: the best one of the teacher in targets that mix teacher and labels, of any sign; none where the data "
         "do not determine it, as students of either hardly differ.",
         "Distilling is compared with this teacher: where it helps, stopping earlier may do as well.",
-        f"From half to twice the best time ({time:.4g}) the sign of a change is least sure.",
+        *([f"From half to twice the best time ({time:.4g}) the sign of a change is least sure."]
+          if 0 < time < inf else []),
         *([GUESSED] if where == "training" and not known else [])))
 
 

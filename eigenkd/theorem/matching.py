@@ -49,7 +49,8 @@ def positive(lam: ArrayLike) -> Array:
 
 
 def eigenvalues_of(flow_or_eigenvalues: FlowOrEigenvalues) -> Array:
-    """Eigenvalues (k,) from what linear_flow or kernel_flow returned, or as they are."""
+    """Eigenvalues (k,) from what linear_flow or kernel_flow returned, or as they are; those that rounding alone makes
+    negative, by up to k eps times the largest, are 0."""
     if hasattr(flow_or_eigenvalues, "top_eigenpairs"):
         raise TypeError("flow_or_eigenvalues: expected a factorised flow or eigenvalues, got a matrix-free flow; pass "
                         "flow.top_eigenpairs(count).eigenvalues")
@@ -59,7 +60,12 @@ def eigenvalues_of(flow_or_eigenvalues: FlowOrEigenvalues) -> Array:
         flow_or_eigenvalues = flow_or_eigenvalues.spectrum
     if isinstance(flow_or_eigenvalues, Spectrum):
         flow_or_eigenvalues = flow_or_eigenvalues.eigenvalues
-    return real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,), nonnegative=True)
+    lam = real_array("flow_or_eigenvalues", flow_or_eigenvalues, ndim=(1,))
+    if is_concrete(lam):
+        xp = array_namespace(lam)
+        least = -lam.shape[0] * xp.finfo(lam.dtype).eps * xp.max(lam)
+        lam = xp.where((lam < 0) & (lam >= least), 0.0, lam)
+    return real_array("flow_or_eigenvalues", lam, nonnegative=True)
 
 
 def pivot_index(pivot: int, lam: Array) -> int:

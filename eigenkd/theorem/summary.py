@@ -36,10 +36,11 @@ class Report:
     teacher: str
 
     def table(self, format: str = "text", rows: int = ROWS) -> str:
-        """The table as a string, "text", "markdown" or "latex", of at most `rows` directions, the pivot among them."""
+        """The table as a string, "text", "markdown" or "latex", or with all digits "csv" or "json", of at most `rows`
+        directions, the pivot among them."""
         if isinstance(rows, bool) or not hasattr(rows, "__index__") or rows < 1:
             raise ValueError(f"rows: expected a whole number from 1 on, got {rows!r}; leave it out for {ROWS}")
-        return written(self._cells(rows), format)
+        return written(self._numbers(rows) if format in ("csv", "json") else self._cells(rows), format)
 
     def __str__(self) -> str:
         return self.table()
@@ -59,7 +60,21 @@ class Report:
         header = ("direction", "eigenvalue", "teacher's gain", "student's gain", "student is", "gap", "at least")
         return Cells(header, tuple(body), self._notes())
 
+    def _numbers(self, rows):
+        """The `Cells` that another program reads; gaps as natural logarithms, which do not underflow."""
+        rows = tuple((k, k == self.pivot, float(self.eigenvalues[k]), float(self.teacher_gain[k]),
+                      float(self.student_gain[k]), self._side(k), *(float(log) if isfinite(log) else None for log in (
+                          self.check.log_gap[k], self.check.log_margin[k])))
+                     for k in _shown(len(self.eigenvalues), self.pivot, rows))
+        return Cells(("direction", "is the pivot", "eigenvalue", "teacher's gain", "student's gain", "student is",
+                      "log gap", "log at least"), rows, self._notes())
+
     def _row(self, k):
+        return (f"{k}{' (pivot)' if k == self.pivot else ''}", f"{self.eigenvalues[k]:.4g}",
+                _gain(self.teacher_gain[k]), _gain(self.student_gain[k]), self._side(k), _power(self.check.log_gap[k]),
+                _power(self.check.log_margin[k]))
+
+    def _side(self, k):
         side = {-1: "smaller", 0: "equal", 1: "larger"}[int(self.check.direction[k])]
         if self.eigenvalues[k] == 0:
             side = "equal (null)"
@@ -67,19 +82,17 @@ class Report:
             side = "equal (the pivot's eigenvalue)"
         elif not self.check.holds[k]:
             side = "not decided" if isfinite(self.check.log_gap[k]) else "equal"
-        return (f"{k}{' (pivot)' if k == self.pivot else ''}", f"{self.eigenvalues[k]:.4g}",
-                _gain(self.teacher_gain[k]), _gain(self.student_gain[k]), side, _power(self.check.log_gap[k]),
-                _power(self.check.log_margin[k]))
+        return side
 
     def _notes(self):
         strict = (self.check.direction != 0) & (self.eigenvalues > 0)
         held, decided = int(np.sum(self.check.holds & strict)), int(np.sum(strict))
         if not decided:
-            verdict = "There is no direction next to the pivot to decide."
+            verdict = "There is no direction besides the pivot to decide."
         elif not np.any(np.isfinite(self.check.log_gap)):
             verdict = "Teacher and student are the same model at these times: there is nothing to decide."
         else:
-            verdict = f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions next to the pivot."
+            verdict = f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions besides the pivot."
         return (verdict, f"Student: {self.student}. Teacher: {self.teacher}.",
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
@@ -97,7 +110,7 @@ def report(flow_or_eigenvalues: FlowOrEigenvalues, student_time: ArrayLike, teac
     1                   1        0.632119        0.546572     smaller  0.0855   1.50e-6
     2                 0.1        0.095162        0.017250     smaller  0.0779   4.07e-7
     <BLANKLINE>
-    Theorem 4.1 and its pivot form hold in 2 of 2 directions next to the pivot.
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions besides the pivot.
     Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.999995.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """
@@ -110,7 +123,7 @@ def report(flow_or_eigenvalues: FlowOrEigenvalues, student_time: ArrayLike, teac
     s, T = (float(time) for time in times.values())
     found = report_generations(flow_or_eigenvalues, [filters.flow(T), filters.flow(s)], pivot)
     return replace(found, student=f"for s = {s:.6g}, on a teacher stopped at T = {T:.6g}",
-                   teacher=f"stopped at t = {float(found.check.matched_time):.6g}")
+                   teacher=f"stopped at t = {float(found.check.matched_time) + 0.0:.6g}")
 
 
 def report_generations(flow_or_eigenvalues: FlowOrEigenvalues, generations: Sequence[Filter], pivot: int = 0) -> Report:
@@ -125,7 +138,7 @@ def report_generations(flow_or_eigenvalues: FlowOrEigenvalues, generations: Sequ
     1                   1        0.518869        0.455166     smaller  0.0637    0.0637
     2                 0.1        0.097345        0.015625     smaller  0.0817    0.0817
     <BLANKLINE>
-    Theorem 4.1 and its pivot form hold in 2 of 2 directions next to the pivot.
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions besides the pivot.
     Student: generation 3 of ridge(0.3), ridge(0.3), ridge(0.3). Teacher: the ridge of strength 0.92727.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """

@@ -67,6 +67,19 @@ def test_an_estimate_below_zero_is_explained_and_constant_labels_are_no_classes(
     assert "whole numbers" not in ones and "negative" not in ones
 
 
+def test_labels_that_are_not_centred_and_kernels_that_are_not_named_are_noticed(folder, tmp_path, capsys):
+    np.save(tmp_path / "far.npy", np.load(folder / "y.npy") + 30)
+    far = printed(capsys, folder / "X.npy", tmp_path / "far.npy").out
+    assert "the labels are not centred. Add --intercept." in far
+    spread = np.var(np.load(folder / "y.npy")) * (80 / 79) ** 2
+    assert f"Predicting the mean of the labels alone has {spread:.4g}:" in far
+    for right in ((folder / "X.npy", folder / "y.npy"), (folder / "X.npy", tmp_path / "far.npy", "--intercept")):
+        assert "not centred" not in printed(capsys, *right).out
+    of_kernel = printed(capsys, folder / "K.npy", tmp_path / "far.npy", "--kernel").out
+    assert "Centre the kernel and the labels." in of_kernel
+    assert "X is a symmetric matrix; add --kernel" in printed(capsys, folder / "K.npy", folder / "y.npy").out
+
+
 def test_files_kernels_classes_and_formats(folder, capsys):
     plain = printed(capsys, folder / "X.npy", folder / "y.npy").out
     assert "80 samples, 1 output(s), rank 80; noise of the labels" in plain and "(estimated)" in plain

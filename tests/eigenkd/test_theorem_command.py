@@ -47,7 +47,9 @@ def test_all_directions_are_there_for_another_program(folder, capsys):
     out = printed(capsys, folder / "lam.npy", *TIMES, "--format", "csv")
     rows = list(csv.reader(io.StringIO(out.out)))
     assert len(rows) == 31 and "30 eigenvalues" in out.err
-    assert np.allclose([float(row[1]) for row in rows[1:]], LAM, rtol=1e-3)
+    assert [float(row[2]) for row in rows[1:]] == LAM.tolist() and [row[1] for row in rows[1:3]] == ["True", "False"]
+    gaps = [float(row[3]) - float(row[4]) for row in rows[2:]]
+    assert np.allclose(np.log(gaps), [float(row[6]) for row in rows[2:]], rtol=1e-6)
     assert len(json.loads(printed(capsys, folder / "lam.npy", *TIMES, "--format", "json", "--rows", 4).out)["rows"]) < 7
 
 
@@ -58,6 +60,17 @@ def test_features_and_their_kernel_have_the_same_eigenvalues(folder, capsys):
     assert kernel.out.startswith("9 directions of rank 5")
     rows = [[row.split() for row in found.out.splitlines()[4:9]] for found in (features, kernel)]
     assert rows[0] == rows[1]
+
+
+def test_what_rounding_makes_negative_is_zero(tmp_path, capsys):
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    lam = np.linalg.eigvalsh(X @ X.T)
+    assert lam.min() < 0
+    np.save(tmp_path / "lam.npy", lam)
+    assert "Theorem 4.1 and its pivot form hold in" in printed(capsys, tmp_path / "lam.npy", *TIMES).out
+    np.save(tmp_path / "lam.npy", [1.0, -1e-6])
+    assert main([str(tmp_path / "lam.npy"), *map(str, TIMES)]) == 2
+    assert "expected numbers >= 0, got -1e-06" in capsys.readouterr().err
 
 
 def test_several_times_are_generations(folder, capsys):

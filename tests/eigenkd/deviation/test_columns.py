@@ -270,3 +270,10 @@ def test_independent_predictions_are_doubted_and_weak_agreement_is_not():
     assert np.mean([doubt(a, b, None, 10) != "" for a, b in pairs]) > 0.93
     agree = [(a, np.where(rng.random(1000) < 0.15, a, b)) for a, b in pairs]
     assert np.mean([doubt(a, b, None, 10) != "" for a, b in agree]) < 0.05
+
+
+def test_numbers_between_spaces_are_named_so(tmp_path, capsys):
+    np.savetxt(tmp_path / "t.csv", np.random.default_rng(0).normal(size=(30, 3)))
+    assert main([str(tmp_path / "t.csv"), str(tmp_path / "t.csv")]) == 2
+    error = capsys.readouterr().err
+    assert "expected numbers between commas, got '" in error and "numpy.savetxt(path, array, delimiter=',')" in error

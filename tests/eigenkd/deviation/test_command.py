@@ -132,7 +132,8 @@ def test_masks_are_named_after_their_arrays_or_files(capsys):
     (["teacher.npy", "short.npy"], "error: short.npy: expected shape (160, 5) like teacher.npy, got (159, 5)"),
     (["teacher.npy", "run.npz:other", "short.npy"], "error: short.npy: expected shape (160, 5)"),
     (["teacher.npy", "nan.npy"], "error: nan.npy: expected finite"),
-    (["run.npz:labels", "run.npz:labels"], "error: run.npz:labels: expected 2 dimension"),
+    (["run.npz:labels", "run.npz:labels"], "error: run.npz:labels: expected logits or probabilities, "
+     "a row a point and a column a class, got shape (160,)"),
     (["teacher.npy", "run.npz:student", "--labels", "teacher.npy"], "error: labels: expected shape (160,)"),
     (["teacher.npy", "run.npz:student", "--mask", "run.npz:labels"], "error: masks['labels']: expected values true"),
     (["teacher.npy", "run.npz:student", "--mask", "masks.npz", "run.npz:wrong"], "error: --mask: expected different "

@@ -56,6 +56,14 @@ def test_a_slope_next_to_one_is_said_to_be_slight_and_its_digits_show_the_side(v
     assert "slightly" not in strong.sentence  # one side is not slight
 
 
+def test_a_shift_beside_the_reverse_is_in_the_sentence_and_a_verdict_prints_as_sentences():
+    found = judge(slope(1.0, 0.1), 0.95, slope(0.8), 0.1)
+    assert (found.low.kind, found.high.kind) == ("shifted", "reverse")
+    assert found.sentence.endswith("flatter than its teacher's there. On the low side it is less confident on most "
+                                   "points, without a slope above 1.")
+    assert str(found) == "\n".join([found.sentence, found.low.sentence, found.high.sentence])
+
+
 def test_a_small_sample_is_said_to_be_too_small():
     found = judge(slope(3.0, points=19), 1.0, slope(3.0, points=19), 1.0)
     assert found.low.kind == found.high.kind == "too small"
