@@ -24,12 +24,12 @@ from eigenkd.deviation.parts import part
 from eigenkd.deviation.rows import Rows
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.summary import finite
-from eigenkd.deviation.table import table
+from eigenkd.deviation.table import cells
 from eigenkd.deviation.token_table import of_parts, token_summary, token_tables
 from eigenkd.deviation.tokens import shifted
 from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.deviation.vocabulary import read as read_vocabulary
-from eigenkd.table import FORMATS, written
+from eigenkd.table import FORMATS, NONE, Cells, written
 from eigenkd.typing import Progress
 
 LARGE = 10**8  # entries of an array above which its reading shows progress
@@ -54,7 +54,8 @@ def parser(prog: str = "python -m eigenkd.deviation") -> argparse.ArgumentParser
     result.add_argument("teacher", metavar="TEACHER", help="logits or probabilities, points by classes, or "
                         "sequences by tokens by vocabulary")
     result.add_argument("students", metavar="STUDENT", nargs="+",
-                        help="a student's, on the same points; several students are seeds of one recipe")
+                        help="a student's, on the same points; several students are seeds of one recipe, "
+                        "of tokens they are measured apart")
     result.add_argument("--labels", metavar="L", help="the true classes: adds accuracy, calibration and who is right")
     result.add_argument("--mask", metavar="M", nargs="+", action="extend", default=[],
                         help="points to measure separately: true/false or 1/0 per point; FILE.npz is all masks in it")
@@ -117,27 +118,35 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"--tokens: expected one student, got {len(options.students)}; its tables are of one")
     vocabulary = None if options.tokens is None else read_vocabulary(options.tokens)
     if options.shift:
+        if labels is None:
+            raise ValueError("--shift: expected --labels, whose places it moves, got none; drop the flag (files of "
+                             "llama.cpp and top-k files have their own)")
         labels = shifted(labels)
+    if len(options.students) > 1 and options.out is not None and sources.has_tokens:
+        raise ValueError(f"--out: expected one student of tokens, got {len(options.students)}; write a page for each")
     shared = {"reference": options.reference, "inputs": options.inputs, "masks": masks, "groups": groups, "keep": keep,
               "masked": options.masked, "class_names": sources.class_names}
     deviations = [compared(sources, path, labels, vocabulary, shared, len(options.students) > 1)
                   for path in options.students]
-    measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
-    verdict = measured.verdict
     bare = options.format in ("csv", "json")  # a table that another program reads
     words = sys.stderr if bare else sys.stdout
     comment = "% " if options.format == "latex" else ""
-    tokens = len(deviations) == 1 and deviations[0].tokens is not None
-    which = [f"Teacher: {options.teacher}. Student: {options.students[0]}."] * tokens  # nothing in such files says it
-    for line in (*str(verdict).split("\n"), *which):
-        say(f"{comment}{line}", words)
-    say("\n" * (not bare) + table(measured, options.format))
-    if tokens and not bare:
-        for cells in token_tables(deviations[0], vocabulary):
-            say("\n" + written(cells, options.format))
-    if len(deviations) > 1 and not bare and all(deviation.tokens is not None for deviation in deviations):
-        each = [part(deviation, path) for path, deviation in zip(options.students, deviations)]
-        say("\n" + written(of_parts([found for found in each if found], "student"), options.format))
+    tokens = deviations[0].tokens is not None
+    if len(deviations) > 1 and tokens:  # such as two quantisations: no seeds of one recipe
+        measured, lines, tables = deviations, [], apart(deviations, options.students)
+        for path, deviation in zip(options.students, deviations):
+            lines += [f"{path}: {deviation.verdict}".replace("\n", "\n  "), ""]
+        lines += [f"Teacher: {options.teacher}."]
+    else:
+        measured = deviations[0] if len(deviations) == 1 else over_seeds(deviations)
+        lines, tables = [str(measured.verdict)], [cells(measured)]
+        if tokens:
+            lines += [f"Teacher: {options.teacher}. Student: {options.students[0]}."]  # nothing in such files says it
+            tables += token_tables(deviations[0], vocabulary)
+    for line in "\n".join(lines).split("\n"):
+        say(f"{comment}{line}" if line else "", words)
+    for found in tables[:1] if bare else tables:
+        say("\n" * (not bare) + written(found, options.format))
     if any((options.json, options.png, options.out)):
         say("", words)
     save(options, measured, vocabulary, words)
@@ -157,7 +166,7 @@ def compared(sources: Sources, path: str, labels: np.ndarray | None, vocabulary:
             found = compare(teacher, student, labels, **options, progress=report)
     except (ValueError, TypeError) as error:
         raise ValueError(in_files(str(error), sources.teacher, path, named)) from error
-    return replace(found, notes=notes)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def in_files(message: str, teacher: str, student: str, named: bool) -> str:
@@ -172,16 +181,15 @@ def in_files(message: str, teacher: str, student: str, named: bool) -> str:
 def save(options: argparse.Namespace, measured: Any, vocabulary: Vocabulary | None,
          words: TextIO) -> None:
     """Write the files that are asked for."""
-    alone = len(measured.members) == 1
+    several = isinstance(measured, list)  # deviations that are no seeds
+    alone = not several and len(measured.members) == 1
     if options.json:
-        content = {"teacher": options.teacher, "students": options.students, **measured.summary()}
-        if alone:
-            content["per_class"] = [finite(row) for row in measured.per_class]
-            if measured.tokens is not None:
-                content["tokens"] = finite(token_summary(measured, vocabulary))
+        content = {"teacher": options.teacher, "students": options.students}
+        content |= {"each": {path: numbers_of(each, None) for path, each in zip(options.students, measured)}
+                    } if several else numbers_of(measured, vocabulary)
         write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n", words)
     if options.png:
-        write(options.png, picture(measured.members, options.students), words)
+        write(options.png, picture(measured if several else measured.members, options.students), words)
     if options.out:
         names = (options.teacher, *options.students)
         if alone and measured.tokens is not None:
@@ -193,6 +201,27 @@ def save(options: argparse.Namespace, measured: Any, vocabulary: Vocabulary | No
 
             content = page(measured, options.title, names)
         write(options.out, content.encode(), words)
+
+
+def numbers_of(measured: Any, vocabulary: Vocabulary | None) -> dict[str, Any]:
+    """What is written as JSON of a `Deviation` or of `Seeds`."""
+    content = measured.summary()
+    if len(measured.members) == 1:
+        content["per_class"] = [finite(row) for row in measured.per_class]
+        if measured.tokens is not None:
+            content["tokens"] = finite(token_summary(measured, vocabulary))
+    return content
+
+
+def apart(deviations: Sequence[Deviation], paths: Sequence[str]) -> list[Cells]:
+    """The `Cells` of several students of one teacher that are no seeds: a column each, then a row each."""
+    columns = [cells(deviation) for deviation in deviations]
+    found = [{row[0]: row[1] for row in column.rows} for column in columns]
+    labels = dict.fromkeys(label for rows in found for label in rows)
+    notes = dict.fromkeys(note for column in columns for note in column.notes)
+    each = (part(deviation, path) for path, deviation in zip(paths, deviations))
+    return [Cells(("", *paths), tuple((label, *(rows.get(label, NONE) for rows in found)) for label in labels),
+                  tuple(notes)), of_parts([row for row in each if row is not None], "student")]
 
 
 def check_output(name: str, path: Path | None) -> None:

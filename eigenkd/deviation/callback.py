@@ -2,12 +2,13 @@
 
     trainer.add_callback(DeviationCallback(teacher, trainer))
 
-It logs eval_deviation_kl, _slope_low, _slope_high, _underfit, _overfit, _entropy_gap (student minus teacher),
+It logs, under the prefix of the evaluation ("eval", or "eval_NAME" for one of several data sets), eval_deviation_kl,
+_slope_low, _slope_high, _underfit, _overfit, _entropy_gap (student minus teacher),
 _agreement and _tokens. docs/trl_distillation.py is an example.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ class DeviationCallback(TrainerCallback):
             raise ValueError(f"batches: expected a number of 1 or more or None for all, got {batches}")
         self._teacher, self._trainer, self._batches = teacher.eval(), trainer, batches
         self.last: Deviation | None = None
-        self._data = data
+        self._data = list(data) if isinstance(data, Iterator) else data  # a generator gives its batches once
 
     def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, eval_dataloader: Any = None,
                     metrics: dict[str, float] | None = None, **kwargs: Any) -> None:
@@ -54,7 +55,8 @@ class DeviationCallback(TrainerCallback):
         if model is None or data is None:
             return
         self.last = deviation = self._measured(model, data)
-        found = {f"eval_deviation_{name}": value for name, value in numbers(deviation).items()}
+        prefix = next((key.removesuffix("_loss") for key in metrics or () if key.endswith("_loss")), "eval")
+        found = {f"{prefix}_deviation_{name}": value for name, value in numbers(deviation).items()}
         if metrics is not None:
             metrics.update(found)
         if self._trainer is not None:

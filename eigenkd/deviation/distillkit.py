@@ -40,6 +40,7 @@ def read(path: Path) -> tuple[Rows, int | None, Sequence[str]]:
             raise ValueError(f"{file}: expected the columns token_ids and top_values, or compressed_logprobs and "
                              f"bytepacked_indices, got {', '.join(sorted(names))}; sample the logits again with "
                              "DistillKit")
+        stored = _stored(table.schema_arrow.field("top_values").type) if plain else None
         if not plain and config is None:
             config = _config(file.parent / CONFIG)
             notes = (f"{config['exact_k']} of {config['k']} values of a token are exact and used; the others are "
@@ -48,13 +49,22 @@ def read(path: Path) -> tuple[Rows, int | None, Sequence[str]]:
             try:
                 ids, logs = (row["token_ids"], row["top_values"]) if plain else _decompressed(row, config)
                 _add(rows, number, row.get("input_ids"), ids, logs)
-                if not plain:  # differences of one sign: their errors sum to that of the last value at most
-                    rows.rounding = max(rows.rounding, 2 * DTYPES[config["exact_dtype"]][1] * np.abs(logs).max())
+                kind = stored if plain else config["exact_dtype"]
+                # differences of one sign, if it is that: their errors sum to that of the last value at most
+                most = max((abs(log) for row in logs for log in row if np.isfinite(log)), default=0.0)
+                rows.rounding = max(rows.rounding, (1 if plain else 2) * DTYPES[kind][1] * most)
             except (ValueError, TypeError, IndexError) as error:
                 raise ValueError(f"{file}: expected top-k log-probabilities, got something else in sequence {number} "
                                  f"({' '.join(str(error).split())}); sample it again") from error
             number += 1
     return rows, None if config is None else config["d"], notes
+
+
+def _stored(kind):
+    """The name of the numbers in a column of lists of them."""
+    while hasattr(kind, "value_type"):
+        kind = kind.value_type
+    return {"halffloat": "float16", "float": "float32"}.get(str(kind), "float64")
 
 
 def _rows(file, table):

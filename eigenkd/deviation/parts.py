@@ -25,12 +25,14 @@ CONFIDENCES = 10
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the points. kl, reverse, jensen_shannon, entropy_change, change (of the confidence): means in nats;
-    less_confident, flipped (another predicted class): shares. Each is a `Mean` with a 95% interval; where top-k rows
-    leave its value open (NaN), low and high are the bounds of it that are certain."""
+    """Some of the points. middle: their median position, or teacher's confidence, of parts by these; else NaN. kl,
+    reverse, jensen_shannon, entropy_change, change (of the confidence): means in nats; less_confident, flipped (another
+    predicted class): shares. Each is a `Mean` with a 95% interval; where top-k rows leave its value open (NaN), low and
+    high are the bounds of it that are certain."""
 
     name: str
     points: int
+    middle: float
     kl: Mean
     reverse: Mean
     jensen_shannon: Mean
@@ -40,8 +42,10 @@ class Part:
     flipped: Mean
 
 
-def part(deviation: "Deviation", name: str = "all", keep: np.ndarray | None = None) -> Part | None:
-    """The `Part` of the points `keep` (n,) bool, default all; None where there are none."""
+def part(deviation: "Deviation", name: str = "all", keep: np.ndarray | None = None,
+         along: np.ndarray | None = None) -> Part | None:
+    """The `Part` of the points `keep` (n,) bool, default all; None where there are none. along: (n,), of which `middle`
+    is the median."""
     keep = np.ones(deviation.points, dtype=bool) if keep is None else keep
     if not keep.any():
         return None
@@ -61,7 +65,8 @@ def part(deviation: "Deviation", name: str = "all", keep: np.ndarray | None = No
     unsure = np.where(deviation.scores.get("unsure", np.zeros(deviation.points, bool)), np.nan, 0)
     with np.errstate(invalid="ignore"):  # inf - inf: no change is known
         change = y - x
-    return Part(name, int(keep.sum()), bounded("divergence"), bounded("reverse"), bounded("jensen_shannon"),
+    middle = np.nan if along is None else float(np.median(along[keep]))
+    return Part(name, int(keep.sum()), middle, bounded("divergence"), bounded("reverse"), bounded("jensen_shannon"),
                 clusters.mean(change, of), mean(deviation._less()),
                 mean(to_numpy(deviation.student_entropy) - to_numpy(deviation.teacher_entropy)),
                 mean((to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)) + unsure))
@@ -71,7 +76,7 @@ def by_position(deviation: "Deviation", parts: int = POSITIONS) -> list[Part]:
     """The `Part`s of equal ranges of the token's position in its sequence. Raises ValueError without tokens."""
     at = _tokens(deviation).positions
     edges = np.unique(np.linspace(at.min(), at.max() + 1, parts + 1).round().astype(int))
-    return _found(part(deviation, f"{a}" if b == a + 1 else f"{a} to {b - 1}", (a <= at) & (at < b))
+    return _found(part(deviation, f"{a}" if b == a + 1 else f"{a} to {b - 1}", (a <= at) & (at < b), at)
                   for a, b in pairwise(edges))
 
 
@@ -80,9 +85,9 @@ def by_confidence(deviation: "Deviation", parts: int = CONFIDENCES) -> list[Part
     phi = to_numpy(deviation.teacher_confidence).astype(float)
     edges = np.unique(np.quantile(phi, np.linspace(0, 1, parts + 1), method="inverted_cdf"))
     if len(edges) == 1:
-        return _found([part(deviation, f"{edges[0]:.1f}")])
+        return _found([part(deviation, f"{edges[0]:.1f}", along=phi)])
     which = np.clip(np.searchsorted(edges, phi, side="left") - 1, 0, len(edges) - 2)  # (a, b], the first one [a, b]
-    return _found(part(deviation, f"{a:.1f} to {b:.1f}", which == k)
+    return _found(part(deviation, f"{a:.1f} to {b:.1f}", which == k, phi)
                   for k, (a, b) in enumerate(pairwise(edges)))
 
 

@@ -120,14 +120,15 @@ def cells(found: Perplexity, name: str = "as llama-perplexity prints it") -> Cel
     over = {"Mean ln(PPL(Q)/PPL(base))": "ln(PPL ratio)", "Mean KLD": "KL", "Mean Δp": "Δp", "Same top p": "same top"}
     intervals, rows = found.clustered, []
     for label, (value, error) in found.values.items():
-        if np.isnan(value) and "KLD" in label:  # of top-k rows the KL is not known
+        if np.isnan(value):  # top-k rows leave it open
             continue
         percent = "Δp" in label or "Same" in label
         digits, scale = (".3f", 100) if percent else (".2f" if "Cor" in label else ".6f", 1)
         unit = "%" if percent or "Cor" in label else ""
         mean = intervals.get(over.get(label, ""))
         rows.append((label, number(value, digits) + unit, "" if error is None else number(error, digits),
-                     "" if mean is None else f"[{scale * mean.low:{digits}}, {scale * mean.high:{digits}}]"))
+                     "" if mean is None or np.isnan(mean.low) else
+                     f"[{number(scale * mean.low, digits)}, {number(scale * mean.high, digits)}]"))
     groups = next(iter(intervals.values())).groups
     return Cells((name, "value", "± (tokens independent)", f"95% interval over {groups:,} groups"), tuple(rows))
 
@@ -141,7 +142,8 @@ def _printed_mean(values):
 
 
 def _percentiles(values, which, name, scale):
-    values = np.sort(np.asarray(values, np.float32))
+    values = np.asarray(values, np.float32)
+    values = np.full_like(values, np.nan) if np.isnan(values).any() else np.sort(values)
 
     def at(percent):
         place = np.float32(percent / 100) * np.float32(values.size - 1)

@@ -37,6 +37,12 @@ class Sources:
         self.teacher, self._teacher = teacher, self._read(teacher)
         self.class_names = _class_names(classes, self._teacher)
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the teacher's rows are about tokens of texts."""
+        values = self._teacher.values
+        return values.ndim == 3 or getattr(values, "tokens", None) is not None
+
     def pair(self, path: str) -> tuple[Any, Any, tuple[str, ...]]:
         """(teacher's rows, student's rows in the same order, notes)."""
         teacher, student = self._teacher, self._read(path)
@@ -87,6 +93,9 @@ class Sources:
     def _read(self, path):
         """The `Table` of any file; only a CSV file has names and ids of its own."""
         if llama.is_base(path):
+            if self._vocabulary is not None and path in self._models:
+                raise ValueError(f"--vocabulary: expected files of top-k log-probabilities, got {path}, which holds "
+                                 "its own number; drop the flag")
             return Table(llama.BaseFile(path, self._chunks))
         if topk_files.is_topk(path):
             rows, notes = topk_files.read(path, self._vocabulary)

@@ -32,7 +32,7 @@ from eigenkd.deviation.masking import MASKED, called, scan, unmasked
 from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
-from eigenkd.deviation.tokens import Places, Tokens, flat, join, lag, placed
+from eigenkd.deviation.tokens import Places, Tokens, expect_same_text, flat, join, lag, placed
 from eigenkd.deviation.topk import TOP_K, TopK
 from eigenkd.typing import ArrayLike, LabelsLike, MasksLike, Progress, RowsLike
 
@@ -64,6 +64,7 @@ class Stream:
         self._classes: Any = None
         self._columns: Any = None
         self._whole, self._texts, self._sequences, self._numbered = False, {}, 0, False
+        self._doubts = set()  # sentences on top-k rows
 
     def update(self, teacher_logits: RowsLike, student_logits: RowsLike, labels: LabelsLike | None = None, *,
                groups: LabelsLike | None = None, masks: MasksLike | None = None, keep: ArrayLike | None = None,
@@ -102,6 +103,7 @@ class Stream:
             self._sequences += other._sequences
             self._columns = other._columns if self._columns is None else self._columns.merge(other._columns)
         self._rows, self._dropped = self._rows + other._rows, self._dropped + other._dropped
+        self._doubts |= other._doubts
         return self
 
     def result(self) -> Deviation:
@@ -142,19 +144,19 @@ class Stream:
             left_out=tuple(np.flatnonzero(without).tolist()), rows=rows,
             unlabelled=self._rows - self._dropped - rows.size, dropped=self._dropped,
             doubt=equal or late or doubt(*predicted, labels, self._classes), scores=found,
-            clusters=None if groups is None else coded(groups), tokens=tokens)
+            clusters=None if groups is None else coded(groups), tokens=tokens, notes=tuple(sorted(self._doubts)))
 
     def _add(self, teacher_logits, student_logits, labels, groups, masks, keep, progress, whole, at=None):
         """`update`; whole: no other block will come, so that masked classes are looked for before the pass; at: the
         `placed` sequences and positions."""
         masks = {} if masks is None else masks if isinstance(masks, Mapping) else {"mask": masks}
         files = [part for part in (teacher_logits, student_logits) if hasattr(part, "expect_same_text")]
-        if len(files) == 2 and type(files[0]) is type(files[1]):
-            files[0].expect_same_text(files[1])
+        if len(files) == 2:
+            expect_same_text(*files)
         teacher, student, labels, groups, masks, keep, tokens = flat(teacher_logits, student_logits, labels, groups,
                                                                      masks, keep)
         if files:
-            labels, tokens = files[0].labels if labels is None else labels, files[0].tokens
+            labels, tokens = files[0].checked_labels(labels), files[0].tokens
         teacher, student = pair(teacher, student)
         n, classes = teacher.shape
         names = names_of(self._class_names, classes)
@@ -178,7 +180,7 @@ class Stream:
             teacher, student = kept(teacher, numbers), kept(student, numbers)
             part = {name: values[numbers] for name, values in part.items()}
         if not numbers.size:
-            self._rows, self._dropped = self._rows + n, self._dropped + dropped
+            self._count(n, dropped, tokens, at is not None)
             return
         self._whole = whole
         places = numbers if tokens is None else Places(numbers, tokens)
@@ -187,11 +189,15 @@ class Stream:
         part |= self._measured(teacher, student, names, part, at is not None, places, progress, extra)
         part["rows"], self._numbered = numbers + self._rows, at is not None
         self._parts.append(part)
+        self._count(n, dropped, tokens, self._numbered)
+
+    def _count(self, n, dropped, tokens, numbered):
+        """Count the rows and the sequences of a block, and keep its texts."""
         self._rows, self._dropped = self._rows + n, self._dropped + dropped
         if tokens is not None:
             for number, text in tokens.texts.items():
                 join(self._texts, number + self._sequences, text)
-            self._sequences += 0 if self._numbered else int(tokens.sequences.max()) + 1
+            self._sequences += 0 if numbered else int(tokens.sequences.max()) + 1
 
     def _measured(self, teacher, student, names, part, numbered, places, progress, extra):
         """The quantities of all points of a block, name -> (n,), which is accepted with that; places: of its rows."""
@@ -203,6 +209,7 @@ class Stream:
             block = unmasked(classes) if partial else scan(teacher, student, kinds)
             columns = block if columns is None else columns.merge(block)
         if partial:
+            self._doubts |= {doubt for rows in (teacher, student) if isinstance(rows, TopK) for doubt in rows.doubts}
             found = bounds.points(teacher, student, part.get("labels"), places, progress=progress)
         else:
             without = columns.left_out(self._masked, names) if self._whole else np.zeros(classes, dtype=bool)

@@ -97,6 +97,11 @@ def _both(deviation):
     return x, y, np.isfinite(x) & np.isfinite(y)
 
 
+def _nothing(ax, why):
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, why, ha="center", transform=ax.transAxes)
+
+
 def _density(figure, ax, x, y):
     from matplotlib.colors import LogNorm
 
@@ -115,7 +120,7 @@ def _confidence(figure, deviation):
 
     ax, (x, y, known) = figure.subplots(), _both(deviation)
     if not known.any():
-        ax.text(0.5, 0.5, "no token's confidences are both known", ha="center")
+        _nothing(ax, "no token's confidences are both known")
         return
     _density(figure, ax, x[known], y[known])
     ends = [min(x[known].min(), y[known].min()), max(x[known].max(), y[known].max())]
@@ -135,7 +140,7 @@ def _direction(figure, deviation):
     kl = to_numpy(deviation.divergence).astype(float)
     known = known & np.isfinite(kl)
     if not known.any():
-        ax.text(0.5, 0.5, "KL is known as an interval only", ha="center")
+        _nothing(ax, "KL is known as an interval only")
         return
     floor = 1e-6  # below it KL is rounding
     change, volume = y[known] - x[known], np.log10(np.maximum(kl[known], floor))
@@ -152,22 +157,15 @@ def _direction(figure, deviation):
 
 
 def _position(figure, deviation):
-    found = parts.by_position(deviation)
-    at = deviation.tokens.positions
-    edges = np.linspace(at.min(), at.max() + 1, len(found) + 1)
-    middle = (edges[:-1] + edges[1:]) / 2
-    _curves(figure, middle, found, ("kl", "change"), "position in the sequence")
+    _curves(figure, parts.by_position(deviation), ("kl", "change"), "position in the sequence")
 
 
 def _sureness(figure, deviation):
-    found = parts.by_confidence(deviation)
-    phi = to_numpy(deviation.teacher_confidence).astype(float)
-    phi = phi[np.isfinite(phi)]
-    middle = np.quantile(phi, (np.arange(len(found)) + 0.5) / len(found))
-    _curves(figure, middle, found, ("kl", "flipped"), "teacher's confidence (log-odds, nats)")
+    _curves(figure, parts.by_confidence(deviation), ("kl", "flipped"), "teacher's confidence (log-odds, nats)")
 
 
-def _curves(figure, x, found, names, label):
+def _curves(figure, found, names, label):
+    x = np.array([part.middle for part in found])
     labels = {"kl": "KL(teacher ‖ student), nats", "change": "change of confidence, nats",
               "flipped": "share with another top token"}
     for ax, name in zip(figure.subplots(1, 2), names):
@@ -177,6 +175,10 @@ def _curves(figure, x, found, names, label):
         low, high = (np.where(np.isfinite(end), end, np.nan) for end in (low, high))
         ax.fill_between(x, low, high, color="#0072B2", alpha=0.2, lw=0)
         ax.plot(x, value, "o-", color="#0072B2", ms=4)
+        if not np.isfinite(value).any():
+            ax.plot(x, low, "--", color="#0072B2", lw=1)
+            ax.set_title("certain bounds" if np.isfinite(high).any() else "at least" if np.isfinite(low).any() else
+                         "not known", fontsize=10)
         if name == "change":
             ax.axhline(0, color="#555555", lw=1.2, ls="--")
         else:

@@ -27,11 +27,15 @@ MEASURES = {"kl": "KL(teacher ‖ student), nats", "reverse": "KL(student ‖ te
             "flipped": "share with another top token"}
 
 
+BOUNDED = {"kl": "divergence"}  # measures whose bounds have another name
+
+
 def token_tables(deviation: "Deviation", vocabulary: Vocabulary | None = None) -> list[Cells]:
     """The `Cells` of a `Deviation` of tokens, one table after another. vocabulary: a `Vocabulary`, or None."""
     found = [direction(deviation)]
     if deviation.labels is not None:
-        name = "as llama-perplexity prints it" if "stored_kl" in deviation.scores else "perplexity"
+        name = ("perplexity" if "stored_kl" not in deviation.scores else "as llama-perplexity prints it"
+                if not deviation.perplexity.floored.any() else "by llama-perplexity's formulas")
         found.append(perplexity.cells(deviation.perplexity, name))
         if deviation.perplexity.floored.any():
             found.append(floored(deviation, vocabulary))
@@ -51,8 +55,9 @@ def direction(deviation: "Deviation") -> Cells:
     for name, label in MEASURES.items():
         mean, other = getattr(found, name), getattr(alone, name)
         width, plain = mean.high - mean.low, other.high - other.low
-        rows.append((label, number(mean.value, ".4g"), _interval(mean),
-                     f"{width / plain:.2f}" if 0 < plain < np.inf else NONE))
+        certain = BOUNDED.get(name, name) in deviation.bounds  # not a value with an interval over texts
+        rows.append((label, number(mean.value, ".4g"), f"certain: {_interval(mean)}" if certain else _interval(mean),
+                     f"{width / plain:.2f}" if 0 < plain < np.inf and not certain else NONE))
     groups = found.kl.groups
     over = f"{groups:,} groups" if deviation.clusters is not None else "tokens"
     return Cells(("volume and direction", "mean", f"95% interval over {over}", "over that of independent tokens"),

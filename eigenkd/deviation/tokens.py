@@ -83,6 +83,10 @@ def flat(teacher: Any, student: Any, labels: Any, groups: Any, masks: Any,
     """
     threes = [rows for rows in (teacher, student) if _dimensions(rows) == 3]
     some = next((rows for rows in (teacher, student) if getattr(rows, "tokens", None) is not None), None)
+    if not threes and some is not None:
+        groups, keep = _of_rows(groups, some.tokens, True), _of_rows(keep, some.tokens)
+        return (teacher, student, _of_rows(labels, some.tokens), groups,
+                {name: _of_rows(mask, some.tokens) for name, mask in masks.items()}, keep, None)
     if not threes or (len(threes) == 1 and threes[0] is student and some is None):
         return teacher, student, labels, groups, masks, keep, None
     shape = tuple(threes[0].shape)
@@ -108,6 +112,34 @@ def flat(teacher: Any, student: Any, labels: Any, groups: Any, masks: Any,
     return (teacher, student, labels, groups, {name: mask[places] for name, mask in masks.items()}, keep, some.tokens)
 
 
+def expect_same_text(first: Any, second: Any) -> None:
+    """Raises ValueError where two files' rows are not about the same tokens. Files of one kind say more exactly where;
+    of two kinds the rows are compared by the tokens that they predict."""
+    if type(first) is type(second):
+        first.expect_same_text(second)
+        return
+    mine, theirs = first.tokens, second.tokens
+    if mine is None or theirs is None:
+        return
+    if not (np.array_equal(mine.sequences, theirs.sequences) and np.array_equal(mine.positions, theirs.positions)):
+        raise ValueError(f"{second.path}: expected rows for the {mine.positions.size:,} tokens of {first.path}, by "
+                         f"sequence and place, got rows for {theirs.positions.size:,} others; score the same "
+                         "texts, cut alike, with both models")
+    expect_labels(first, second.labels, f"{second.path}")
+
+
+def expect_labels(file: Any, labels: np.ndarray | None, name: str) -> None:
+    """Raises ValueError where labels (n,), called `name`, are not the tokens of a file."""
+    if labels is None or file.labels is None or len(labels) != len(file.labels):
+        return
+    other = np.flatnonzero((labels != file.labels) & (labels != NO_LABEL) & (file.labels != NO_LABEL))
+    if other.size:
+        k = int(other[0])
+        raise ValueError(f"{name}: expected the tokens of {file.path}, got {labels[k]} in place of {file.labels[k]}, "
+                         f"token {file.tokens.positions[k]} of sequence {file.tokens.sequences[k]} ({other.size:,} "
+                         "differ); score the same texts with both models, and leave labels out that a file has")
+
+
 def placed(sequences: Any, positions: Any, logits: Any) -> Tokens | None:
     """The `Tokens` of a block of logits by the numbers that `Stream.update` is given; None for none. Raises ValueError
     for one of both alone, other shapes, and what is no whole number from 0."""
@@ -122,12 +154,15 @@ def placed(sequences: Any, positions: Any, logits: Any) -> Tokens | None:
         values = np.asarray(to_numpy(values) if hasattr(values, "shape") else values)
         if name == "positions" and values.ndim == 0:
             values = np.broadcast_to(values, shape[:1])
+        if not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(f"{name}: expected whole numbers from 0, got {values.dtype}; number the sequences, and "
+                             "the tokens of each")
         if values.shape != shape[:1]:
             raise ValueError(f"{name}: expected shape {shape[:1]}, one a {'row' if len(shape) == 2 else 'sequence'}, "
                              f"got {values.shape}")
-        if not np.issubdtype(values.dtype, np.integer) or values.min(initial=0) < 0:
-            raise ValueError(f"{name}: expected whole numbers from 0, got {values.dtype} from {values.min(initial=0)}; "
-                             "number the sequences, and the tokens of each")
+        if values.min(initial=0) < 0:
+            raise ValueError(f"{name}: expected whole numbers from 0, got {values.min()}; number the sequences, and "
+                             "the tokens of each")
         found[name] = values.astype(np.int64)
     of, at = found["sequences"], found["positions"]
     if len(shape) == 3:
@@ -179,6 +214,9 @@ def lag(predicted: np.ndarray, labels: np.ndarray | None, tokens: Tokens | None)
 def _places(some, count, length, labels):
     """The places in logits (count, length, vocabulary), one after another, that predict the tokens of `some`."""
     of, at = some.tokens.sequences, some.tokens.positions
+    if (texts := int(of.max()) + 1) < count:
+        raise ValueError(f"logits of {count} sequences: expected those of the {texts} that {some.path} has; pass the "
+                         "logits of the same texts, in the same order")
     if (lost := np.flatnonzero((of >= count) | (at > length) | (at < 1))).size:
         raise ValueError(f"logits of {count} sequences of {length} tokens: expected those that predict the tokens of "
                          f"{some.path}, got none for token {at[lost[0]]} of sequence {of[lost[0]]}; pass the logits at "
@@ -194,6 +232,16 @@ def _places(some, count, length, labels):
                          f"{some.labels[k]}, token {at[k]} of sequence {of[k]}; the label of a place is the next token "
                          "(--shift)")
     return places
+
+
+def _of_rows(values, tokens, each=False):
+    """Values (sequences, rows of each) one after another; with `each` those (sequences,) for the rows of each. Others
+    as they are."""
+    shape = np.shape(values) if values is not None else ()
+    n, count = tokens.positions.size, int(tokens.sequences.max()) + 1
+    if len(shape) == 2 and shape[0] == count and shape[0] * shape[1] == n:
+        return np.asarray(values).reshape(-1)
+    return np.asarray(values)[tokens.sequences] if each and shape == (count,) and count != n else values
 
 
 def _dimensions(rows):

@@ -1,15 +1,13 @@
 """Rows of which only the most probable tokens are known: `TopK`. What two such rows say is in `bounds`."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from eigenkd._arrays import to_numpy
+from eigenkd.deviation.tokens import Tokens, expect_labels
 from eigenkd.typing import Shape
-
-if TYPE_CHECKING:
-    from eigenkd.deviation.tokens import Tokens
 
 TOP_K = "top-k log-probabilities"  # what such inputs are called
 NONE = -1  # in place of an id where a row knows fewer tokens than others
@@ -38,7 +36,7 @@ class TopK:
     floor: float = -np.inf
     rounding: float = ROUNDING
     labels: np.ndarray | None = None
-    tokens: "Tokens | None" = None
+    tokens: Tokens | None = None
     path: str = "TopK"
 
     dtype: ClassVar[np.dtype] = np.dtype(float)
@@ -71,6 +69,15 @@ class TopK:
             object.__setattr__(self, name, value)
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """A sentence where the known probabilities of every row sum to 1 although tokens are unknown: no model's do."""
+        some = (self.ids != NONE).sum(axis=1) < self.vocabulary
+        if len(self.ids) < 2 or not some.all() or (np.abs(log_sum(self.log_probs)) > self.rounding).any():
+            return ()
+        return (f"The known probabilities of {self.path} sum to 1 in every row although tokens are missing. They seem "
+                "to be renormalised over the top k: then no bound here is certain, and confidences are wrong.",)
+
+    @property
     def shape(self) -> Shape:
         """(n, vocabulary)."""
         return len(self.ids), self.vocabulary
@@ -83,6 +90,13 @@ class TopK:
         return replace(self, ids=self.ids[numbers], log_probs=self.log_probs[numbers], top=self.top[numbers],
                        labels=None, tokens=None)
 
+    def checked_labels(self, labels: Any) -> np.ndarray | None:
+        """The labels of the rows, which are the file's own; ValueError for others. None where neither has any."""
+        if labels is None:
+            return self.labels
+        expect_labels(self, np.asarray(labels), "labels")
+        return labels
+
     def expect_same_text(self, other: Any) -> None:
         """Raises ValueError where another file is not of the same text."""
         if self.tokens is None or other.tokens is None:
@@ -90,6 +104,10 @@ class TopK:
         mine, theirs = self.tokens, other.tokens
         for k in sorted(set(mine.texts) | set(theirs.texts)):
             a, b = mine.texts.get(k), theirs.texts.get(k)
+            if (a is None or b is None) and k in mine.sequences and k in theirs.sequences:
+                without = self if a is None else other
+                raise ValueError(f"{without.path}: expected the ids of sequence {k} (prompt_token_ids, input_ids), "
+                                 "which the other file has, got none; write it again with them")
             if a is None or b is None:
                 longer, shorter = (self, other) if b is None else (other, self)
                 raise ValueError(f"{other.path}: expected the sequences of {self.path}, got none of number {k}, which "
@@ -103,8 +121,11 @@ class TopK:
                 raise ValueError(f"{other.path}: expected the tokens of {self.path}, got others from token {at} of "
                                  f"sequence {k} on; score the same texts with both models and one tokenizer")
         if not (np.array_equal(mine.sequences, theirs.sequences) and np.array_equal(mine.positions, theirs.positions)):
-            raise ValueError(f"{other.path}: expected rows for the tokens of {self.path}, got rows for others; write "
-                             "both with the same start")
+            one, two = (set(zip(of.sequences.tolist(), of.positions.tolist())) for of in (mine, theirs))
+            of, at = min(one ^ two, default=(0, 0))
+            having = self if (of, at) in one else other
+            raise ValueError(f"{other.path}: expected rows for the tokens of {self.path}, got rows for others: only "
+                             f"{having.path} has one for token {at} of sequence {of}; write both with the same start")
 
     def _refuse(self, values, wrong, expected, fix):
         if wrong.any():

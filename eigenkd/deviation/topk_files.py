@@ -52,7 +52,7 @@ def read(path: str | Path, vocabulary: int | None = None) -> tuple[TopK, Sequenc
 
 def _json_lines(path):
     rows = Rows()
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:  # what is no text is no JSON, with a line
         number = 0
         for line, record in _records(path, file):
             try:

@@ -92,3 +92,13 @@ def test_in_a_real_trainer(tmp_path):
     trainer.train()
     logged = [entry["eval_deviation_kl"] for entry in trainer.state.log_history if "eval_deviation_kl" in entry]
     assert len(logged) == 2 and all(value > 0 for value in logged)
+
+
+def test_data_sets_by_name_have_their_own_numbers_and_a_generator_lasts():
+    teacher, student, data = model(0), model(1), batches()
+    callback, state = DeviationCallback(teacher, data=(batch for batch in data)), transformers.TrainerState()
+    for name in ("x", "y"):
+        callback.on_evaluate(None, state, None, model=student, metrics={f"eval_{name}_loss": 1.0})
+    assert [sorted(logged)[0] for logged in state.log_history] == ["eval_x_deviation_agreement",
+                                                                   "eval_y_deviation_agreement"]
+    assert state.log_history[0]["eval_x_deviation_kl"] == state.log_history[1]["eval_y_deviation_kl"]

@@ -121,6 +121,18 @@ def test_a_result_may_be_followed_by_more():
     same(streamed([slice(50, N)], stream=stream).result(), compare(TEACHER, STUDENT, LABELS, groups=TEXTS))
 
 
+def test_a_sequence_without_labelled_points_keeps_its_number():
+    shape = (4, N // 4, TEACHER.shape[1])
+    rows = shape[0] * shape[1]
+    teacher, student, labels = (x[:rows].reshape(shape[: 1 + x.ndim]) for x in (TEACHER, STUDENT, LABELS.copy()))
+    labels = labels.copy()
+    labels[1] = -100
+    stream = Stream()
+    for k in range(4):
+        stream.update(teacher[k:k + 1], student[k:k + 1], labels[k:k + 1])
+    np.testing.assert_array_equal(stream.result().tokens.sequences, compare(teacher, student, labels).tokens.sequences)
+
+
 def test_a_block_without_labelled_points_only_counts():
     stream = Stream().update(TEACHER[:5], STUDENT[:5], np.full(5, -100))
     with pytest.raises(ValueError, match="result: expected points, got none"):

@@ -149,7 +149,8 @@ def test_blocks_may_split_sequences(d, flat):
     ({"sequences": np.arange(S)[:5], "positions": 2.5}, "positions: expected whole numbers from 0, got float64"),
     ({"sequences": np.arange(4), "positions": 0}, r"sequences: expected shape \(5,\), one a sequence, got \(4,\)"),
     ({"positions": 0}, "sequences, positions: expected both"),
-    ({"sequences": np.arange(5) - 1}, "sequences: expected whole numbers from 0, got int64 from -1"),
+    ({"sequences": list("abcde")}, "sequences: expected whole numbers from 0, got <U1"),
+    ({"sequences": np.arange(5) - 1}, "sequences: expected whole numbers from 0, got -1; number"),
 ])
 def test_places_that_cannot_be_are_refused(given, message):
     with pytest.raises(ValueError, match=message):

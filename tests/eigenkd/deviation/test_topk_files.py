@@ -3,16 +3,19 @@
 import base64
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from eigenkd.deviation import compare, files, topk_files
+from eigenkd.deviation import TopK, compare, files, perplexity, token_table, topk_files
 from eigenkd.deviation.__main__ import main
+from eigenkd.deviation.llama import BaseFile
+from tests.eigenkd.deviation.base_files import made
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("yaml")
-from pyarrow import Table, parquet
+from pyarrow import Table, float16, float32, float64, int64, list_, parquet, schema
 
 RNG = np.random.default_rng(0)
 V, LENGTHS = 50, (9, 6, 12)
@@ -105,7 +108,27 @@ def test_full_logits_of_whole_sequences_beside_top_k_rows_are_those_of_the_same_
     np.testing.assert_array_equal(d.labels, LABELS)
 
 
+def test_a_base_file_beside_top_k_rows_has_to_be_of_the_same_tokens(folder):
+    """Both say which tokens their rows are about."""
+    path, logits, _ = made(folder / "t.kld", vocabulary=V, context=9, chunks=3)
+    base = BaseFile(path)
+    log = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    rows = TopK(top(log.reshape(-1, V), V), np.sort(log.reshape(-1, V), axis=1)[:, ::-1], V, labels=base.labels,
+                tokens=base.tokens, path="s.jsonl")
+    d = compare(base, rows)
+    np.testing.assert_allclose(d.student_confidence, d.teacher_confidence, atol=2e-3)
+    other = base.labels.copy()
+    other[5] = (other[5] + 1) % V
+    with pytest.raises(ValueError, match=r"s.jsonl: expected the tokens of .*t.kld, got \d+ in place of \d+, "
+                                         "token 6 of sequence 1"):
+        compare(base, replace(rows, labels=other))
+    shifted = replace(base.tokens, positions=base.tokens.positions + 1)
+    with pytest.raises(ValueError, match=r"s.jsonl: expected rows for the 12 tokens of .*, by sequence and place"):
+        compare(base, replace(rows, tokens=shifted))
+
+
 @pytest.mark.parametrize(("logits", "labels", "message"), [
+    (np.zeros((6, 12, V)), None, "logits of 6 sequences: expected those of the 3 that t.jsonl has"),
     (np.zeros((2, 12, V)), None, "got none for token 1 of sequence 2; pass the logits at all places of the same"),
     (np.zeros((3, 10, V)), None, "got none for token 11 of sequence 2; pass the logits at all places of the same"),
     (np.zeros((3, 12, V)), np.pad([text[:6] for text in TEXTS], ((0, 0), (0, 6)), constant_values=-100),
@@ -115,6 +138,41 @@ def test_logits_of_other_texts_beside_top_k_rows_are_refused(logits, labels, mes
     topk = topk_files.read(lines("t.jsonl", vllm(TEACHER)), V)[0]
     with pytest.raises(ValueError, match=message):
         compare(topk, logits, labels)
+
+
+def test_rows_that_were_renormalised_are_noticed(full):
+    ids = top(np.concatenate(TEACHER), 8)
+    log = np.take_along_axis(np.concatenate(TEACHER), ids, axis=1)
+    for known, doubted in ((log, False), (log - np.log(np.exp(log).sum(axis=1, keepdims=True)), True)):
+        d = compare(TopK(ids, known, V, path="t.jsonl"), np.concatenate(STUDENT))
+        assert any("t.jsonl sum to 1 in every row although tokens are missing" in n for n in d.verdict.notes) == doubted
+    assert not TopK(np.argsort(-np.concatenate(TEACHER)), -np.sort(-np.concatenate(TEACHER)), V).doubts  # all are known
+
+
+@pytest.mark.parametrize("kind", ["halffloat", "float", "double"])
+def test_the_rounding_of_parquet_columns_is_in_the_bounds(full, folder, kind):
+    numbers = {"halffloat": np.float16, "float": np.float32, "double": np.float64}[kind]
+    ids = [top(log, V) for log in TEACHER]
+    values = [np.take_along_axis(log, i, axis=1).astype(numbers) for log, i in zip(TEACHER, ids)]
+    parquet.write_table(Table.from_pydict(
+        {"input_ids": TEXTS, "token_ids": [i.tolist() for i in ids], "top_values": [v.tolist() for v in values]},
+        schema=schema({"input_ids": list_(int64()), "token_ids": list_(list_(int64())),
+                       "top_values": list_(list_({"halffloat": float16(), "float": float32(),
+                                                  "double": float64()}[kind]))})), "t.parquet")
+    inside(compare(topk_files.read("t.parquet", V)[0], np.concatenate(STUDENT)), full)
+
+
+def test_percentiles_are_left_out_where_some_are_not_known(full):
+    student = topk_files.read(lines("s.jsonl", vllm(STUDENT, k=3)), V)[0]
+    hidden = replace(student, ids=np.where(np.arange(24)[:, None] == 5, np.where(
+        student.ids == student.labels[:, None], -1, student.ids), student.ids))
+    d = compare(topk_files.read(lines("t.jsonl", vllm(TEACHER, k=3)), V)[0], hidden)
+    assert np.isnan(d.perplexity.change).sum() == 1
+    assert np.isnan(d.perplexity.values["75.0% Δp"][0]) and np.isnan(d.perplexity.values["Maximum Δp"][0])
+    shown = perplexity.cells(d.perplexity)
+    assert not any("Δp" in row[0] or "nan" in " ".join(row) for row in shown.rows)
+    certain = token_table.direction(d).rows[0]
+    assert certain[2].startswith("certain: [") and certain[3] == "–"
 
 
 # --- vLLM ---
