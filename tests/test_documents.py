@@ -35,7 +35,8 @@ def test_python_of(page, tmp_path):
              "env": os.environ | {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)}}
     done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], **given)
     assert done.returncode == 0, done.stderr
-    commands = re.findall(r"^python (-m validation.run .*)$", text, flags=re.MULTILINE) if files else []
+    joined = text.replace("\\\n", "")  # a command may go on in the next line
+    commands = re.findall(r"^python (-m validation.run .*)$", joined, flags=re.MULTILINE) if files else []
     assert all(any(f"{name}:" in command for command in commands) for name in files)
     for command in commands:
         done = subprocess.run([sys.executable, *command.split(), "--out", "own"], **given)
