@@ -20,16 +20,15 @@ from eigenkd.deviation.inputs import KINDS
 from eigenkd.deviation.llama import is_base
 from eigenkd.deviation.masking import MASKED
 from eigenkd.deviation.measured import Deviation
-from eigenkd.deviation.parts import part
 from eigenkd.deviation.rows import Rows
 from eigenkd.deviation.sources import Sources
 from eigenkd.deviation.summary import finite
 from eigenkd.deviation.table import cells
-from eigenkd.deviation.token_table import of_parts, token_summary, token_tables
+from eigenkd.deviation.token_table import apart, token_summary, token_tables
 from eigenkd.deviation.tokens import shifted
 from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.deviation.vocabulary import read as read_vocabulary
-from eigenkd.table import FORMATS, NONE, Cells, written
+from eigenkd.table import FORMATS, written
 from eigenkd.typing import Progress
 
 LARGE = 10**8  # entries of an array above which its reading shows progress
@@ -211,17 +210,6 @@ def numbers_of(measured: Any, vocabulary: Vocabulary | None) -> dict[str, Any]:
         if measured.tokens is not None:
             content["tokens"] = finite(token_summary(measured, vocabulary))
     return content
-
-
-def apart(deviations: Sequence[Deviation], paths: Sequence[str]) -> list[Cells]:
-    """The `Cells` of several students of one teacher that are no seeds: a column each, then a row each."""
-    columns = [cells(deviation) for deviation in deviations]
-    found = [{row[0]: row[1] for row in column.rows} for column in columns]
-    labels = dict.fromkeys(label for rows in found for label in rows)
-    notes = dict.fromkeys(note for column in columns for note in column.notes)
-    each = (part(deviation, path) for path, deviation in zip(paths, deviations))
-    return [Cells(("", *paths), tuple((label, *(rows.get(label, NONE) for rows in found)) for label in labels),
-                  tuple(notes)), of_parts([row for row in each if row is not None], "student")]
 
 
 def check_output(name: str, path: Path | None) -> None:

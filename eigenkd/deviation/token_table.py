@@ -10,6 +10,7 @@ import numpy as np
 from eigenkd._arrays import to_numpy
 from eigenkd.deviation import parts, perplexity
 from eigenkd.deviation.parts import Part
+from eigenkd.deviation.table import cells
 from eigenkd.deviation.vocabulary import Vocabulary
 from eigenkd.table import NONE, Cells, number
 
@@ -46,6 +47,17 @@ def token_tables(deviation: "Deviation", vocabulary: Vocabulary | None = None) -
         found.append(of_parts(parts.by_kind(deviation, vocabulary), "token"))
     found.append(worst(deviation, vocabulary))
     return found
+
+
+def apart(deviations: Sequence["Deviation"], paths: Sequence[str]) -> list[Cells]:
+    """The `Cells` of several students of one teacher that are no seeds: a column each, then a row each."""
+    columns = [cells(deviation) for deviation in deviations]
+    found = [{row[0]: row[1] for row in column.rows} for column in columns]
+    labels = dict.fromkeys(label for rows in found for label in rows)
+    notes = dict.fromkeys(note for column in columns for note in column.notes)
+    each = (parts.part(deviation, path) for path, deviation in zip(paths, deviations))
+    return [Cells(("", *paths), tuple((label, *(rows.get(label, NONE) for rows in found)) for label in labels),
+                  tuple(notes)), of_parts([row for row in each if row is not None], "student")]
 
 
 def direction(deviation: "Deviation") -> Cells:
