@@ -98,9 +98,9 @@ def _scalars(measured):
         ("underfit, least confident 25%", lambda of: number(of(lambda d: d.underfit()))),
         ("overfit, most confident 25%", lambda of: number(of(lambda d: d.overfit()))),
         ("agreement of the classes", lambda of: number(of(lambda d: d.agreement))),
-        ("KL(teacher ‖ student), nats", _kl),
+        ("KL(teacher ‖ student), nats", lambda of: _bounded(of, "divergence", ".3g")),
         ("entropy, nats: teacher / student",
-         lambda of: _pair(of, lambda d, role: to_numpy(getattr(d, f"{role}_entropy")).mean(dtype=float))),
+         lambda of: " / ".join(_bounded(of, f"{role}_entropy") for role in ("teacher", "student"))),
     ]
     if not _labelled(measured):
         return rows
@@ -114,12 +114,15 @@ def _scalars(measured):
     return rows
 
 
-def _kl(of):
-    """The mean KL, or its certain bounds."""
-    if not isnan(value := of(lambda d: d.kl)):
-        return number(value, ".3g")
-    ends = [of(lambda d, k=k: d.bounds.get("divergence", (d.kl, d.kl))[k]) for k in range(2)]
-    return f"{number(ends[0], '.3g')} to {number(ends[1], '.3g')}"
+def _bounded(of, name, digits=".3f"):
+    """The mean of an array of the points, or its certain bounds."""
+    def value(d):
+        return float(to_numpy(getattr(d, name)).mean(dtype=float))
+
+    if not isnan(found := of(value)):
+        return number(found, digits)
+    ends = (of(lambda d, k=k: d.bounds.get(name, (value(d),) * 2)[k]) for k in range(2))
+    return " to ".join(number(end, digits) for end in ends)
 
 
 def _pair(of, quantity):
