@@ -61,6 +61,12 @@ def _check(options):
         raise UsageError(f"--runs: expected a folder of runs, got {options.runs}, which is "
                          f"{'no folder' if options.runs.exists() else 'not there'}; name one that is, or leave --runs "
                          "out to draw the committed records")
+    if options.runs is not None and any(options.runs.iterdir()) and not any(options.runs.glob("*/seed*/result.json")):
+        raise UsageError(f"--runs: expected a folder of runs (SETTING/seed0 in it), got {options.runs}, which has "
+                         "none; name the folder above the settings, or leave --runs out to draw the committed records")
+    if options.out.suffix and not options.out.is_dir():
+        raise UsageError(f"--out: expected a folder, got {options.out}; every figure is saved in it as PNG, PDF and "
+                         "SVG")
 
 
 def _draw(entries, choice, options, told):

@@ -127,12 +127,14 @@ def rows_of(planned, finished, options):
     return [Row(variant, mine) for (variant, _), mine in zip(planned, finished)]
 
 
-def dry_run(planned, lacking):
+def dry_run(planned, finished):
     """Each run: its folder, its state ("there", or what would be done), and why a run there would be set aside."""
-    names = {(id(variant), seed) for variant, seed in lacking}
-    return [{"folder": str(plan.folder.path), "state": plan.state, "why": plan.why}
-            if (id(variant), plan.seed) in names else {"folder": str(plan.folder.path), "state": "there", "why": ""}
-            for variant, plans in planned for plan in plans]
+    states = []
+    for (_, plans), mine in zip(planned, finished):
+        folders = {run.seed: str(run.folder) for run in mine}  # among the records, maybe
+        states += [{"folder": folders[plan.seed], "state": "there", "why": ""} if plan.seed in folders else
+                   {"folder": str(plan.folder.path), "state": plan.state, "why": plan.why} for plan in plans]
+    return states
 
 
 def dry_run_text(study, states):
@@ -182,7 +184,7 @@ def _work(arguments):
             finished = there(planned, options)
             lacking = missing(planned, finished)
         if options.dry_run:
-            states = dry_run(planned, lacking)
+            states = dry_run(planned, finished)
             print(json.dumps(states, indent=1) if as_json else dry_run_text(study, states))
             continue
         runs_in_all = sum(len(plans) for _, plans in planned)

@@ -113,8 +113,6 @@ def run(options: argparse.Namespace) -> None:
                       options.vocabulary)
     labels, masks = sources.column(options.labels), sources.masks(options.mask)
     keep, groups = sources.column(options.keep), sources.column(options.groups)
-    if options.tokens is not None and len(options.students) > 1:
-        raise ValueError(f"--tokens: expected one student, got {len(options.students)}; its tables are of one")
     vocabulary = None if options.tokens is None else read_vocabulary(options.tokens)
     if options.shift:
         if labels is None:
@@ -132,7 +130,7 @@ def run(options: argparse.Namespace) -> None:
     comment = "% " if options.format == "latex" else ""
     tokens = deviations[0].tokens is not None
     if len(deviations) > 1 and tokens:  # such as two quantisations: no seeds of one recipe
-        measured, lines, tables = deviations, [], apart(deviations, options.students)
+        measured, lines, tables = deviations, [], apart(deviations, options.students, vocabulary)
         for path, deviation in zip(options.students, deviations):
             lines += [f"{path}: {deviation.verdict}".replace("\n", "\n  "), ""]
         lines += [f"Teacher: {options.teacher}."]
@@ -184,7 +182,7 @@ def save(options: argparse.Namespace, measured: Any, vocabulary: Vocabulary | No
     alone = not several and len(measured.members) == 1
     if options.json:
         content = {"teacher": options.teacher, "students": options.students}
-        content |= {"each": {path: numbers_of(each, None) for path, each in zip(options.students, measured)}
+        content |= {"each": {path: numbers_of(each, vocabulary) for path, each in zip(options.students, measured)}
                     } if several else numbers_of(measured, vocabulary)
         write(options.json, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n", words)
     if options.png:
@@ -254,7 +252,7 @@ def picture(deviations: Sequence[Deviation], names: Sequence[str]) -> bytes:
     for ax, deviation, name in zip(figure.subplots(rows, columns, squeeze=False).flat, deviations, names):
         plot.confidence(deviation, ax=ax, highlight=deviation.masks, sides=("low", "high"),
                         label="other points" if deviation.masks else "points")
-        ax.set_title(name, fontsize=10, wrap=True, parse_math=False)
+        ax.set_title(Path(name).name, fontsize=10, wrap=True, parse_math=False)
     for ax in figure.axes[len(deviations):]:
         ax.set_visible(False)
     file = io.BytesIO()

@@ -61,6 +61,9 @@ def split(path: str | Path) -> tuple[Path, str | None]:
     match = re.fullmatch(r"(.+?\.[A-Za-z]+):([^:/\\][^/\\]*)", text)
     path, name = (text, None) if match is None or Path(text).is_file() else match.groups()
     path = Path(path)
+    if path.suffix.lower() == ".gguf":
+        raise ValueError(f"{path}: expected a file of logits, got a model; write one with llama-perplexity -m {path} "
+                         "-f text.txt --kl-divergence-base FILE.kld")
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"{path}: expected a file that ends in {', '.join(ENDINGS)}, got {path.suffix or 'no ending'}"
                          f"; {FIX} (pickles, so .pt and .pkl, are never read: they can run code)")

@@ -1,5 +1,6 @@
 """What a reader of the numbers has to know about the inputs, in words."""
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,14 +59,28 @@ def _unknown(deviation):
     return said
 
 
+def _flipped(deviation):
+    """(n,) whether the predicted classes differ, NaN where top-k rows leave it open."""
+    differ = to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)
+    return np.where(deviation.scores.get("unsure", False), np.nan, differ)
+
+
+def _interval(mean, digits):
+    return f" [{mean.low:{digits}}, {mean.high:{digits}}]" if isfinite(mean.low) else ""
+
+
 def _direction(deviation):
-    """In which direction a language model's confidence changes on the whole, in words."""
+    """How far and in which direction a language model's confidence changes on the whole, in words."""
     if deviation.tokens is None or deviation.reference != "teacher":
         return []
     change = deviation.mean(to_numpy(deviation.student_confidence) - to_numpy(deviation.teacher_confidence))
     if not np.isfinite([change.low, change.high]).all() or change.low == change.high:
         return []
+    kl, flipped = deviation.mean(deviation.divergence), deviation.mean(_flipped(deviation))
+    volume = [] if not isfinite(kl.value + flipped.value) else [
+        f"KL is {kl.value:.3g}{_interval(kl, '.3g')} nats a token, and the student's top token is another one on "
+        f"{flipped.value:.1%}{_interval(flipped, '.1%')} of them."]
     what = ("less sure than its teacher" if change.high < 0 else "surer than its teacher" if change.low > 0 else
             "neither surer nor less sure than its teacher as far as these points tell")
-    return [f"Over all tokens the student is {what}: its log-odds of the teacher's token change by "
+    return [*volume, f"Over all tokens the student is {what}: its log-odds of the teacher's token change by "
             f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}] nats."]

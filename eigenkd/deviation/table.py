@@ -145,7 +145,8 @@ def _points(column):
 def _slope(slope):
     if slope is None or not isfinite(slope.value):
         return NONE
-    return f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]{FEW if slope.points < FEWEST else ''}"
+    low, high = number(slope.low, ".2f"), number(slope.high, ".2f")
+    return f"{slope.value:.2f} [{low}, {high}]{FEW if slope.points < FEWEST else ''}"
 
 
 def _one_line(text):

@@ -173,6 +173,8 @@ def _curves(figure, found, names, label):
         value, low, high = (np.array([getattr(mean, end) for mean in means], dtype=float)
                             for end in ("value", "low", "high"))
         low, high = (np.where(np.isfinite(end), end, np.nan) for end in (low, high))
+        if name != "change":  # a share or KL is not below 0, and a share not above 1
+            low, high = np.maximum(low, 0), np.minimum(high, 1 if name == "flipped" else np.inf)
         ax.fill_between(x, low, high, color="#0072B2", alpha=0.2, lw=0)
         ax.plot(x, value, "o-", color="#0072B2", ms=4)
         if not np.isfinite(value).any():

@@ -17,6 +17,7 @@ from eigenkd.table import NONE, Cells, number
 if TYPE_CHECKING:
     from eigenkd.deviation.measured import Deviation
 
+FEWER = 5  # rows of each student's worst tokens where there are several
 WORST = 10  # rows of the table of the worst tokens, and tokens of context in it
 BEFORE = 12
 COLUMNS = {"kl": "KL", "kl_at_least": "KL at least", "teacher": "teacher says", "student": "student says",
@@ -49,15 +50,31 @@ def token_tables(deviation: "Deviation", vocabulary: Vocabulary | None = None) -
     return found
 
 
-def apart(deviations: Sequence["Deviation"], paths: Sequence[str]) -> list[Cells]:
-    """The `Cells` of several students of one teacher that are no seeds: a column each, then a row each."""
+def apart(deviations: Sequence["Deviation"], paths: Sequence[str], vocabulary: Vocabulary | None = None) -> list[Cells]:
+    """The `Cells` of several students of one teacher that are no seeds: a column each, a row each, then the parts of
+    the tokens and the worst tokens of each."""
     columns = [cells(deviation) for deviation in deviations]
     found = [{row[0]: row[1] for row in column.rows} for column in columns]
     labels = dict.fromkeys(label for rows in found for label in rows)
     notes = dict.fromkeys(note for column in columns for note in column.notes)
     each = (parts.part(deviation, path) for path, deviation in zip(paths, deviations))
+    found_of = [of_each([parts.by_confidence(d) for d in deviations], paths, "teacher's confidence"),
+                of_each([parts.by_position(d) for d in deviations], paths, "position")]
+    if vocabulary is not None:
+        found_of.append(of_each([parts.by_kind(d, vocabulary) for d in deviations], paths, "token"))
+    for path, deviation in zip(paths, deviations):
+        table = worst(deviation, vocabulary, FEWER)
+        found_of.append(replace(table, notes=(f"{path}: {table.notes[0]}",)))
     return [Cells(("", *paths), tuple((label, *(rows.get(label, NONE) for rows in found)) for label in labels),
-                  tuple(notes)), of_parts([row for row in each if row is not None], "student")]
+                  tuple(notes)), of_parts([row for row in each if row is not None], "student"), *found_of]
+
+
+def of_each(found: Sequence[Sequence[Part]], paths: Sequence[str], name: str) -> Cells:
+    """The `Cells` of the same parts of several students: KL and change of confidence of each."""
+    header = [f"{what}, {path}" for path in paths for what in ("KL", "change")]
+    return Cells((name, "tokens", *header), tuple(
+        (row[0].name, f"{row[0].points:,}", *(cell for part in row for cell in (
+            number(part.kl.value, ".3g"), number(part.change.value, "+.3f")))) for row in zip(*found)))
 
 
 def direction(deviation: "Deviation") -> Cells:
@@ -136,7 +153,8 @@ def worst(deviation: "Deviation", vocabulary: Vocabulary | None = None, count: i
     names = [name for name in rows[0] if name not in ("index", lost)]
     return Cells(tuple(COLUMNS.get(name, name) for name in names),
                  tuple(tuple(_cell(row[name]) for name in names) for row in rows),
-                 ("tokens with the largest KL; confidence is that of the teacher's token",), align="rrl")
+                 ("tokens with the largest KL; confidence is that of the teacher's token"
+                  + ("" if vocabulary is not None else "; tokens are ids: --tokens gives their texts"),), align="rrl")
 
 
 def token_summary(deviation: "Deviation", vocabulary: Vocabulary | None = None) -> dict[str, Any]:

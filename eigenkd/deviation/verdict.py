@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from math import ceil, isfinite, isnan, log10
 from typing import Any
 
+from eigenkd.table import number
+
 FRACTION = 0.25
 SLIGHT = 0.05  # by which a slope differs from 1 where the words say "slightly": a choice
 DIGITS = 6  # at most, of slopes that are close to 1
@@ -111,7 +113,7 @@ def _side(name, slope, beyond, interval, ties=False):
         kind = "neither"
     slight = abs(slope.value - 1) < SLIGHT
     digits = _digits(slope)
-    value, low, high = (f"{x:.{digits}f}" for x in (slope.value, slope.low, slope.high))
+    value, low, high = (number(x, f".{digits}f") for x in (slope.value, slope.low, slope.high))
     return Side(kind, f"{where} the student is {far} confident on {beyond:.0%} [{interval[0]:.0%}, {interval[1]:.0%}] "
                       f"of them, and the slope is {value} [{low}, {high}]: "
                       f"{TITLES[kind]}{', slightly' * (slight and kind in ('exaggerates', 'reverse', 'steeper'))}.",

@@ -290,16 +290,18 @@ def test_several_students_are_measured_apart(capsys, tmp_path):
     for path, found in zip(paths[1:], (one, two)):
         assert f"{path}: {found.verdict.sentence}\n  {found.verdict.low.sentence}" in out
     assert "seeds" not in out and "slope, least confident 25%" in out
-    rows = [line.split() for line in out.split("other top token")[1].splitlines() if line.startswith(str(REAL))]
+    rows = [line.split() for line in out.split("other top token")[1].split("\n\n")[0].splitlines()[2:]]
     assert [row[0] for row in rows] == paths[1:] and rows[0][1] == "465" and float(rows[1][2]) == 0
     each = json.loads((tmp_path / "n.json").read_text())["each"]
     assert each[paths[1]]["kl"] == pytest.approx(one.kl) and "by_position" in each[paths[2]]["tokens"]
-    for flags, said in ((("--tokens", "v.json"), "--tokens: expected one student, got 2"),
-                        (("--out", "p.html"), "--out: expected one student of tokens, got 2"),
+    out = said(capsys, *paths, "--tokens", REAL / "spm389-vocab.json")
+    by_kind = out.split("\ntoken ")[1].split("\n\n")[0]
+    assert "word part" in by_kind and "bytes" in by_kind and out.count("tokens with the largest KL") == 2
+    for flags, words in ((("--out", "p.html"), "--out: expected one student of tokens, got 2"),
                         (("--vocabulary", "389"), "--vocabulary: expected files of top-k log-probabilities, got"),
                         (("--shift",), "--shift: expected --labels, whose places it moves, got none")):
         assert main([*paths, *flags]) == 2
-        assert f"error: {said}" in capsys.readouterr().err
+        assert f"error: {words}" in capsys.readouterr().err
 
 
 def test_a_tokenizer_of_other_models_is_refused_before_the_comparison(capsys, tmp_path):
