@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], Cells]:
                  f"Stop at {time:.4g}{ENDS.get(time, '')}: squared error on {where} inputs {best.value:.4g}"
                  f"{', with the noise of new labels' if where == 'new' else ''}."]
     mean = np.mean(np.sum((flow.targets - flow.targets.mean(axis=0)) ** 2, axis=-1)) * (
-        flow.samples / (flow.samples - 1)) ** 2  # its leave-one-out error
+        flow.samples / max(flow.samples - 1, 1)) ** 2  # its leave-one-out error
     if where == "new" and not options.intercept and flow.samples > 2 and mean < best.value:
         sentences.append(f"Predicting the mean of the labels alone has {mean:.4g}: the labels are not centred. " + (
             "Centre the kernel and the labels." if options.kernel else "Add --intercept."))

@@ -97,6 +97,8 @@ class Advice:
     def cautions(self) -> tuple[str, ...]:
         """Sentences on what makes this verdict less sure than its standard error says."""
         found, best = [], self.stopped.parameters["time"]
+        if self.teacher_risk < 0:
+            found.append("Caution: the unbiased estimate of the teacher's error is negative; the true one is near 0.")
         if self.inputs == "training" and self.estimated:
             found.append(GUESSED)
         if self.teacher_time == best or best / NEAR <= self.teacher_time <= NEAR * best < inf:

@@ -165,7 +165,8 @@ def _left_out_at(u, omega, z, lam, here):
     c, U, leverage = here.components.T, here.basis.T, here.leverage.T
     top_re, top_im = ((part[..., None, :] * c) @ U for part in (re, im))  # (..., J, m, n)
     low_re, low_im = (re @ leverage + here.beyond)[..., None, :], (im @ leverage)[..., None, :]
-    return _combined(omega, (top_re + here.outside.T, top_im), (low_re, low_im), 2)
+    outside = array_namespace(lam).where(here.beyond > 0, here.outside.T, 0.0)  # else rounding, which penalties divide
+    return _combined(omega, (top_re + outside, top_im), (low_re, low_im), 2)
 
 
 def _deflated_at(u, omega, z, lam, here):

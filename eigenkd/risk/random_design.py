@@ -101,8 +101,9 @@ class RandomDesign:
     def mixing(self, student: Filter, teacher: Filter) -> Line:
         """Students of weight * teacher + (1 - weight) * labels, as `risk.mixing`, on new inputs: a `Line`.
 
-        Risks are differences of sums, right to about 1e-13 of the risk without training. What is smaller counts as no
-        difference: students of labels and of the teacher are then the same, and the weight is 0.
+        Risks are differences of sums, right to about 1e-13 of the risk without training, on p features to (p/n)^2 times
+        that where p > n. What is smaller counts as no difference: students of labels and of the teacher are then the
+        same, and the weight is 0.
         """
         student, teacher = filter_named("student", student), filter_named("teacher", teacher)
         design = self._moved(student @ teacher)
@@ -298,7 +299,7 @@ def _cross(design, first, second):
 def _resolved(design, pair, risk):
     """A difference of risks (bias, per unit of noise), none where rounding does not resolve one of the two."""
     xp, lam = array_namespace(design.eigenvalues), design.eigenvalues
-    least = RESOLVED * xp.finfo(lam.dtype).eps
+    least = RESOLVED * xp.finfo(lam.dtype).eps * max(1.0, lam.shape[-1] / design.n) ** 2
     lost = [(part != 0) & (xp.abs(part) < least * scale) for part, scale in
             zip(pair, (xp.sum(lam * design.energy), xp.where(risk[1] > 1, risk[1], 1.0)))]
     return tuple(xp.where(lost[0] | lost[1], 0.0, part) for part in pair)

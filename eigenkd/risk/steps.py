@@ -67,10 +67,11 @@ def best_steps(flow: LinearFlow, student: Filter, count: int, signal: ArrayLike,
     """`count` steps of self-distillation with the weights of least risk on the training inputs.  Eqs. (101)-(103)
 
     student: the filter of each training, with single numbers as parameters. signal, noise, mean: as in `fixed_design`.
-    By QR of the columns, each scaled to length 1. As many steps as there are distinct eigenvalues reach the oracle in
-    exact arithmetic. The weights grow by the step, and the models of a training cancel more and more: steps whose terms
-    are more than eps^(-1/3) (165,000 in double precision) times as large as their sum are left out with a warning, so
-    that `risks` are what `filter` has, to about 1e-10. `amplification` says how large the terms are.
+    By QR of the columns, each scaled to length 1. As many steps as there are eigenvalues reach the oracle in exact
+    arithmetic, if these are distinct (among equal ones no filter tells apart, as the oracle does). The weights grow by
+    the step, and the models of a training cancel more and more: steps whose terms are more than eps^(-1/3) (165,000 in
+    double precision) times as large as their sum are left out with a warning, so that `risks` are what `filter` has, to
+    about 1e-10. `amplification` says how large the terms are.
 
     >>> from eigenkd import filters, linear_flow
     >>> flow = linear_flow(np.diag([2.0, 1.0, 0.5]), np.ones(3))
@@ -97,8 +98,8 @@ def estimated_steps(flow: LinearFlow, student: Filter, count: int, noise: ArrayL
     """The same from the data: by exact leave-one-out errors ("new") or Stein's estimate ("training").  Eq. (104)
 
     noise: for "training", the variance of the labels; `noise_variance` where it is None. risks: the estimates, for new
-    inputs with the noise of new labels. Weights are fitted, so that these are too small, by about the noise over n a
-    weight on training inputs. One or two steps pay for a teacher that was stopped badly; after tuning they do harm:
+    inputs with the noise of new labels. Weights are fitted, so that these are too small, by some times the noise over
+    n a weight on training inputs. One or two steps pay for a teacher that was stopped badly; after tuning they do harm:
     docs/advisor.md.
     """
     flow, student, s, left = _checked(flow, student, count)

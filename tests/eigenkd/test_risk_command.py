@@ -155,3 +155,11 @@ def test_rows_are_paired_by_their_names_where_both_files_have_them(tmp_path, cap
     assert main([str(tmp_path / "X.csv"), str(tmp_path / "less.csv")]) == 2
     assert capsys.readouterr().err == ("error: Y: expected the ids of X's rows, got 12 of X's missing, such as 's0'; "
                                        "keep the rows that all files have\n")
+
+
+def test_too_few_samples_are_one_line(tmp_path, capsys):
+    for n in (1, 2):
+        np.save(tmp_path / "X.npy", np.eye(3)[:n])
+        np.save(tmp_path / "y.npy", np.ones(n))
+        assert main([str(tmp_path / "X.npy"), str(tmp_path / "y.npy")]) == 2
+        assert capsys.readouterr().err.startswith(f"error: flow: expected at least 3 samples, got {n}")

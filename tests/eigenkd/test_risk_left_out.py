@@ -189,3 +189,20 @@ def test_many_times_are_done_a_part_at_a_time(monkeypatch):
     monkeypatch.setattr(risk.left_out, "AT_ONCE", 2000)
     np.testing.assert_allclose(risk.leave_one_out(fit).residuals, whole[0], rtol=1e-12)
     np.testing.assert_allclose(risk.gcv(fit), whole[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("time", [1e2, 1e6, 1e14, 1e20, np.inf])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_samples_that_are_learned_whole_beside_others_that_are_not(time, intercept):
+    """Where nothing of a sample lies beyond the reach of training, rounding is not divided by penalties."""
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(9, 12)), rng.normal(size=9)
+    if intercept:
+        X[5:, 6:], X[:5, :6], X[7] = 0, 0, X[8]  # two blocks, one of them without full rank
+    else:
+        X[3] = 0
+    kept = ~np.eye(9, dtype=bool)
+    expected = [y[i] - linear_flow(X[k], y[k], intercept=intercept).teacher(time).predict(X[i:i + 1])[0]
+                for i, k in enumerate(kept)]
+    found = risk.leave_one_out(linear_flow(X, y, intercept=intercept).teacher(time)).residuals
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())

@@ -112,6 +112,15 @@ def test_what_rounding_does_not_resolve_is_no_change():
     assert after.weight > before.weight > 1
 
 
+@pytest.mark.parametrize(("lam", "n"), [(1 / np.arange(1, 1001), 3), (np.ones(5000), 50)])
+def test_many_more_features_than_samples_leave_rounding_and_no_change(lam, n):
+    design = risk.random_design(lam, np.ones(lam.size), n, 1.0)
+    for time in (1e4, 1e8):
+        change = design.change(filters.flow(time), filters.flow(time))
+        assert change.value == 0 and np.isnan(change.break_even_noise)
+    assert design.change(filters.flow(0.01 / lam.sum()), filters.flow(1 / lam.sum())).value > 0
+
+
 def test_limits():
     lam, beta = power_law(40, 1, 1)
     design = risk.random_design(lam, beta, n=100, noise=0.5)

@@ -45,8 +45,8 @@ def test_sequences_are_points_that_belong_together(d):
     told, plain = d.summary(), flat.summary()
     volume, direction, *told["verdict"]["notes"] = told["verdict"]["notes"]  # tokens alone have them
     kl, flipped = d.mean(d.divergence), d.mean(d.teacher_class != d.student_class)
-    assert volume == (f"KL is {kl.value:.3g} [{kl.low:.3g}, {kl.high:.3g}] nats a token, and the student's top token is "
-                      f"another one on {flipped.value:.1%} [{flipped.low:.1%}, {flipped.high:.1%}] of them.")
+    assert volume == (f"KL is {kl.value:.3g} [{kl.low:.3g}, {kl.high:.3g}] nats a token, and the student's top token "
+                      f"is another one on {flipped.value:.1%} [{flipped.low:.1%}, {flipped.high:.1%}] of them.")
     assert "log-odds of the teacher's token change by" in direction
     assert told == plain and d.clusters.tolist() == flat.clusters.tolist()
     at = np.flatnonzero(LABELS.ravel() != -100)
