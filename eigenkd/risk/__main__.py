@@ -128,6 +128,8 @@ def samples(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     """(X, Y) of the files, Y in the order of X where both name the samples."""
     X, Y = features(options), labels(options)
     x, y = as_matrix(np.asarray(X.values), options), np.asarray(Y.values)
+    if y.dtype.kind == "U" and y.ndim == 1 and len(y) == len(x) + 1 and y[0] not in y[1:]:
+        y = y[1:]  # names of classes under a header, which looks like one of them
     if X.ids is None or Y.ids is None or X.unnamed or Y.unnamed:
         return x, y
     return x, y[alignment.order("Y", Y.ids, X.ids, owner="X")]

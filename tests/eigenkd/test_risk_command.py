@@ -163,3 +163,10 @@ def test_too_few_samples_are_one_line(tmp_path, capsys):
         np.save(tmp_path / "y.npy", np.ones(n))
         assert main([str(tmp_path / "X.npy"), str(tmp_path / "y.npy")]) == 2
         assert capsys.readouterr().err.startswith(f"error: flow: expected at least 3 samples, got {n}")
+
+
+def test_a_header_above_names_of_classes_is_none(folder, tmp_path, capsys):
+    names = np.load(folder / "names.npy")
+    (tmp_path / "y.csv").write_text("animal\n" + "\n".join(names) + "\n")
+    expected = printed(capsys, folder / "X.npy", folder / "names.npy", "--classes").out
+    assert printed(capsys, folder / "X.npy", tmp_path / "y.csv", "--classes").out == expected
