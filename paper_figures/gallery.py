@@ -34,8 +34,9 @@ Every figure and table of the paper and of the theory that the committed records
 and its command. `python -m paper_figures` draws all of them into `figures/`, offline, in about a minute, and `--list`
 says what each rests on in your own runs. `python -m paper_figures.gallery` writes this page.
 
-Each figure is written as PNG, PDF and SVG (`--out FOLDER` for another folder). Your own runs in `runs/` take the place of
-the records of the same setting; `--runs records` draws the records again, and `--where data.label_noise=0.1` changed runs.
+Each figure is written as PNG, PDF and SVG (`--out FOLDER` for another folder). Your own runs in `runs/` take the place
+of the records of the same setting; `--runs records` draws the records again, and `--where data.label_noise=0.1` changed
+runs.
 
 `python -m paper_figures phase` also writes `figures/phase.html`, the phase diagram to explore in a browser: point at a
 run for its setting, seed and numbers.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
-from eigenkd._arrays import moved, real_array, to_numpy
+from eigenkd._arrays import constant, moved, real_array, to_numpy
 from eigenkd._pytrees import pytree
 from eigenkd.filters.algebra import Filter, filter_named
 from eigenkd.flow import LinearFlow
@@ -105,12 +105,15 @@ def stein(flow: LinearFlow, teacher: Filter, noise: ArrayLike | None) -> tuple[D
     """
     here, (n, m) = of_targets(equally_weighted(flow)), flow.targets.shape
     noise, spread = given_noise(flow, noise, degrees_of_freedom(flow.fit(teacher)))
-    energy = variance_of_energy(here.energy, noise[..., None] / m, m)
-    outside = variance_of_energy(here.floor, noise / m, m * here.unreached)
+    xp = array_namespace(here.energy)
+    unit = _unit(here.energy, here.floor + xp.max(noise))
+    energy = variance_of_energy(here.energy / unit, noise[..., None] / unit / m, m)
+    outside = variance_of_energy(here.floor / unit, noise / unit / m, m * here.unreached)
 
     def error(quadratic, slope, beyond=0.0):
         xp = array_namespace(quadratic)
-        return root((xp.sum(quadratic**2 * energy, axis=-1) + beyond**2 * outside) / n**2 + (slope * spread) ** 2)
+        variance = (xp.sum(quadratic**2 * energy, axis=-1) + beyond**2 * outside) / n**2
+        return unit * root(variance + (slope * (spread / unit)) ** 2)
 
     return here, noise, error
 
@@ -131,7 +134,8 @@ def _left_out(flow, student, teacher, noise):
 def _line(noise, of_risk, of_difference, of_distance, errors, separated):
     line = Line(noise, of_risk, of_difference, of_distance)
     xp, D = array_namespace(errors[1]), line.distance
-    weight = root(errors[1] ** 2 + (line.weight * errors[2]) ** 2) / xp.where(D > 0, D, 1.0)
+    positive = xp.where(D > 0, D, 1.0)
+    weight = root((errors[1] / positive) ** 2 + (line.weight * (errors[2] / positive)) ** 2)
     risk, difference, distance = errors
     errors = LineErrors(risk, difference, distance, xp.where(D > 0, weight, xp.inf))
     return EstimatedLine(noise, of_risk, of_difference, of_distance, separated, errors)
@@ -141,8 +145,16 @@ def averaged(values: Array) -> Pair:
     """(mean, standard error) over the last axis, of functions of leave-one-out errors."""
     xp, n = array_namespace(values), values.shape[-1]
     mean = xp.mean(values, axis=-1)
-    spread = root(xp.sum((values - mean[..., None]) ** 2, axis=-1) / max(n - 1, 1))
+    unit = _unit(values)
+    spread = unit * root(xp.sum(((values - mean[..., None]) / unit) ** 2, axis=-1) / max(n - 1, 1))
     return mean, PAIRS * spread / n**0.5
+
+
+def _unit(*values):
+    """The largest size among the values, a constant, 1 for none: squares of what is divided by it do not overflow."""
+    xp = array_namespace(*values)
+    largest = constant(xp.max(xp.stack([xp.max(xp.abs(part)) for part in values])))
+    return xp.where((largest > 0) & xp.isfinite(largest), largest, 1.0)
 
 
 def root(x: Array) -> Array:

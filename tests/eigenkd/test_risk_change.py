@@ -64,6 +64,22 @@ def test_a_short_student_may_gain_before_the_best_time_and_one_may_lose_after_it
     assert found == {(True, True), (True, False), (False, True), (False, False)}
 
 
+@pytest.mark.parametrize("inputs", ["new", "training"])
+@pytest.mark.parametrize("scale", [1e10, 1e-12])
+def test_verdicts_do_not_depend_on_the_unit_of_the_labels(inputs, scale):
+    """In single precision fourth powers of such labels leave its range."""
+    rng, f = np.random.default_rng(0), filters.flow(1.0)
+    X = rng.normal(size=(60, 90)) / np.arange(1, 91) ** 0.5
+    y = X[:, 0] + rng.normal(size=60)
+    found = []
+    for labels in (y, scale * y):
+        flow = linear_flow(X.astype(np.float32), labels.astype(np.float32))
+        change, line = (estimate(flow, f, f, None, inputs) for estimate in (
+            risk.estimated_change, risk.estimated_mixing))
+        found.append([change.value / change.standard_error, line.weight, line.standard_errors.weight])
+    np.testing.assert_allclose(*found, rtol=1e-3)
+
+
 def psi_of(x, t, signal, noise):
     """(eigenvalues, w, a, a - h) of features diag(x)."""
     lam, a = x**2, -np.expm1(-t * x**2)
