@@ -15,7 +15,7 @@ def test_the_walkthrough_runs_and_prints_its_results(tmp_path):
     assert done.returncode == 0, done.stderr
     said = done.stdout
     directions = int(re.search(r"(\d+) eigendirections", said)[1])
-    assert f"hold in {directions - 1} of {directions - 1} directions besides the pivot" in said
+    assert f"hold in {directions - 1} of {directions - 1} directions other than the pivot" in said
     assert f"three generations: the order holds in {directions} of {directions}" in said
     assert re.search(r"1 times as long .* holds in \d+, fails in 0\n", said)
     assert int(re.search(r"0.2 times as long .* fails in (\d+)\n", said)[1]) > directions / 2

@@ -49,14 +49,14 @@ def read(path: Path) -> tuple[Rows, int | None, Sequence[str]]:
             try:
                 ids, logs = (row["token_ids"], row["top_values"]) if plain else _decompressed(row, config)
                 _add(rows, number, row.get("input_ids"), ids, logs)
-                kind = stored if plain else config["exact_dtype"]
-                # differences of one sign, if it is that: their errors sum to that of the last value at most
-                most = max((abs(log) for row in logs for log in row if np.isfinite(log)), default=0.0)
-                rows.rounding = max(rows.rounding, (1 if plain else 2) * DTYPES[kind][1] * most)
             except (ValueError, TypeError, IndexError) as error:
                 raise ValueError(f"{file}: expected top-k log-probabilities, got something else in sequence {number} "
                                  f"({' '.join(str(error).split())}); sample it again") from error
             number += 1
+        kind = stored if plain else config["exact_dtype"]
+        if rows.logs:  # compressed: differences of one sign, whose errors sum to twice that of the last value at most
+            largest = np.abs(np.frombuffer(rows.logs)).max()
+            rows.rounding = max(rows.rounding, (1 if plain else 2) * DTYPES[kind][1] * largest)
     return rows, None if config is None else config["d"], notes
 
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from eigenkd.deviation.rows import Rows
-from eigenkd.deviation.tokens import Tokens, expect_labels
+from eigenkd.deviation.tokens import Tokens
 from eigenkd.deviation.workspace import Workspace
 from eigenkd.typing import Shape
 
@@ -121,13 +121,6 @@ class BaseFile:
         reach = TOP * scale.astype(float)
         capped = np.any([np.abs(reach - cap) < 1e-3 for cap in CAPS], axis=0)
         return scale * codes.astype(np.float32) + least, scale / 2, (codes == 0) & capped
-
-    def checked_labels(self, labels: Any) -> np.ndarray | None:
-        """The labels of the rows, which are the file's own; ValueError for others. None where neither has any."""
-        if labels is None:
-            return self.labels
-        expect_labels(self, np.asarray(labels), "labels")
-        return labels
 
     def expect_same_text(self, other: Any) -> None:
         """Raises ValueError where another base file is not of the same text, context and vocabulary."""

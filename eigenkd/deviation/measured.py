@@ -273,6 +273,11 @@ class Deviation:
         high = self.scores.get("high:student_confidence", y)
         return np.where(np.isnan(y) & (high >= x), np.nan, np.where(np.isnan(y), high, y) < x)
 
+    def _flipped(self):
+        """(n,) 1 where the predicted classes differ, 0 where not, NaN where top-k rows leave it open."""
+        differ = to_numpy(self.teacher_class) != to_numpy(self.student_class)
+        return np.where(self.scores.get("unsure", False), np.nan, differ)
+
     def _selected(self, side: str, fraction: float) -> Any:
         """(both confidences, NumPy and double, of the teacher's least or most sure points; which these are)."""
         if not isinstance(fraction, Real) or isinstance(fraction, bool) or not 0 < fraction <= 1:

@@ -62,14 +62,13 @@ def part(deviation: "Deviation", name: str = "all", keep: np.ndarray | None = No
         low, high = (float(np.mean(deviation.scores[f"{end}:{name}"][keep])) for end in ("low", "high"))
         return replace(found, low=low, high=high)
 
-    unsure = np.where(deviation.scores.get("unsure", np.zeros(deviation.points, bool)), np.nan, 0)
     with np.errstate(invalid="ignore"):  # inf - inf: no change is known
         change = y - x
     middle = np.nan if along is None else float(np.median(along[keep]))
     return Part(name, int(keep.sum()), middle, bounded("divergence"), bounded("reverse"), bounded("jensen_shannon"),
                 clusters.mean(change, of), mean(deviation._less()),
                 mean(to_numpy(deviation.student_entropy) - to_numpy(deviation.teacher_entropy)),
-                mean((to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)) + unsure))
+                mean(deviation._flipped()))
 
 
 def by_position(deviation: "Deviation", parts: int = POSITIONS) -> list[Part]:

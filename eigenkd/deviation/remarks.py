@@ -59,12 +59,6 @@ def _unknown(deviation):
     return said
 
 
-def _flipped(deviation):
-    """(n,) whether the predicted classes differ, NaN where top-k rows leave it open."""
-    differ = to_numpy(deviation.teacher_class) != to_numpy(deviation.student_class)
-    return np.where(deviation.scores.get("unsure", False), np.nan, differ)
-
-
 def _interval(mean, digits):
     return f" [{mean.low:{digits}}, {mean.high:{digits}}]" if isfinite(mean.low) else ""
 
@@ -76,7 +70,7 @@ def _direction(deviation):
     change = deviation.mean(to_numpy(deviation.student_confidence) - to_numpy(deviation.teacher_confidence))
     if not np.isfinite([change.low, change.high]).all() or change.low == change.high:
         return []
-    kl, flipped = deviation.mean(deviation.divergence), deviation.mean(_flipped(deviation))
+    kl, flipped = deviation.mean(deviation.divergence), deviation.mean(deviation._flipped())
     volume = [] if not isfinite(kl.value + flipped.value) else [
         f"KL is {kl.value:.3g}{_interval(kl, '.3g')} nats a token, and the student's top token is another one on "
         f"{flipped.value:.1%}{_interval(flipped, '.1%')} of them."]

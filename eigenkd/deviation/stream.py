@@ -32,7 +32,7 @@ from eigenkd.deviation.masking import MASKED, called, scan, unmasked
 from eigenkd.deviation.measured import POINTWISE, Deviation
 from eigenkd.deviation.pointwise import points
 from eigenkd.deviation.softmax import ZERO
-from eigenkd.deviation.tokens import Places, Tokens, expect_same_text, flat, join, lag, placed
+from eigenkd.deviation.tokens import Places, Tokens, expect_same_text, flat, join, labels_of_file, lag, placed
 from eigenkd.deviation.topk import TOP_K, TopK
 from eigenkd.typing import ArrayLike, LabelsLike, MasksLike, Progress, RowsLike
 
@@ -156,7 +156,7 @@ class Stream:
         teacher, student, labels, groups, masks, keep, tokens = flat(teacher_logits, student_logits, labels, groups,
                                                                      masks, keep)
         if files:
-            labels, tokens = files[0].checked_labels(labels), files[0].tokens
+            labels, tokens = labels_of_file(files[0], labels), files[0].tokens
         teacher, student = pair(teacher, student)
         n, classes = teacher.shape
         names = names_of(self._class_names, classes)

@@ -128,6 +128,14 @@ def expect_same_text(first: Any, second: Any) -> None:
     expect_labels(first, second.labels, f"{second.path}")
 
 
+def labels_of_file(file: Any, labels: Any) -> np.ndarray | None:
+    """The labels of a file's rows: its own, or those given, if they are the same. None where neither has any."""
+    if labels is None:
+        return file.labels
+    expect_labels(file, np.asarray(labels), "labels")
+    return labels
+
+
 def expect_labels(file: Any, labels: np.ndarray | None, name: str) -> None:
     """Raises ValueError where labels (n,), called `name`, are not the tokens of a file."""
     if labels is None or file.labels is None or len(labels) != len(file.labels):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from eigenkd._arrays import to_numpy
-from eigenkd.deviation.tokens import Tokens, expect_labels
+from eigenkd.deviation.tokens import Tokens
 from eigenkd.typing import Shape
 
 TOP_K = "top-k log-probabilities"  # what such inputs are called
@@ -89,13 +89,6 @@ class TopK:
         """The rows of those numbers."""
         return replace(self, ids=self.ids[numbers], log_probs=self.log_probs[numbers], top=self.top[numbers],
                        labels=None, tokens=None)
-
-    def checked_labels(self, labels: Any) -> np.ndarray | None:
-        """The labels of the rows, which are the file's own; ValueError for others. None where neither has any."""
-        if labels is None:
-            return self.labels
-        expect_labels(self, np.asarray(labels), "labels")
-        return labels
 
     def expect_same_text(self, other: Any) -> None:
         """Raises ValueError where another file is not of the same text."""

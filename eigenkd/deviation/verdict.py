@@ -30,8 +30,8 @@ class Side:
     below 1 and most points stay short of it; "shifted": most points go beyond, but no slope above 1 is shown;
     "steeper": a slope above 1, but not most points; "unclear": none of these, with an interval around 1 wider than 0.5;
     "neither"; "too small": fewer than 20 points; "undetermined": no slope can be fitted. sentence: that in words, with
-    the numbers. slight: whether the slope is within 0.05 of 1: an interval over many points that lies beside 1 does not
-    say that the deviation matters.
+    the numbers. slight: whether the slope is within 0.05 of 1: over many points the interval can exclude 1 although the
+    deviation is too small to matter.
     """
 
     kind: str

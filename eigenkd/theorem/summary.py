@@ -88,11 +88,11 @@ class Report:
         strict = (self.check.direction != 0) & (self.eigenvalues > 0)
         held, decided = int(np.sum(self.check.holds & strict)), int(np.sum(strict))
         if not decided:
-            verdict = "There is no direction besides the pivot to decide."
+            verdict = "There is no direction other than the pivot to decide."
         elif not np.any(np.isfinite(self.check.log_gap)):
             verdict = "Teacher and student are the same model at these times: there is nothing to decide."
         else:
-            verdict = f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions besides the pivot."
+            verdict = f"Theorem 4.1 and its pivot form hold in {held} of {decided} directions other than the pivot."
         return (verdict, f"Student: {self.student}. Teacher: {self.teacher}.",
                 "gap: |student's gain - teacher's gain|; at least: its certified lower bound.")
 
@@ -110,7 +110,7 @@ def report(flow_or_eigenvalues: FlowOrEigenvalues, student_time: ArrayLike, teac
     1                   1        0.632119        0.546572     smaller  0.0855   1.50e-6
     2                 0.1        0.095162        0.017250     smaller  0.0779   4.07e-7
     <BLANKLINE>
-    Theorem 4.1 and its pivot form hold in 2 of 2 directions besides the pivot.
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions other than the pivot.
     Student: for s = 1, on a teacher stopped at T = 2. Teacher: stopped at t = 0.999995.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """
@@ -138,7 +138,7 @@ def report_generations(flow_or_eigenvalues: FlowOrEigenvalues, generations: Sequ
     1                   1        0.518869        0.455166     smaller  0.0637    0.0637
     2                 0.1        0.097345        0.015625     smaller  0.0817    0.0817
     <BLANKLINE>
-    Theorem 4.1 and its pivot form hold in 2 of 2 directions besides the pivot.
+    Theorem 4.1 and its pivot form hold in 2 of 2 directions other than the pivot.
     Student: generation 3 of ridge(0.3), ridge(0.3), ridge(0.3). Teacher: the ridge of strength 0.92727.
     gap: |student's gain - teacher's gain|; at least: its certified lower bound.
     """

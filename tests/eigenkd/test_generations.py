@@ -177,7 +177,7 @@ def test_a_report_of_the_same_model_twice_says_so():
         str(theorem.report([2.0, 1.0], np.inf, 1.0))
     assert "equal (the pivot's eigenvalue)" in str(theorem.report([2.0, 2.0, 1.0], 1.0, 1.0))
     assert "4.00e-12" in str(theorem.report([2.0, 1.0], 1e-6, 1e-6))
-    assert "There is no direction besides the pivot" in str(theorem.report([2.0, 0.0], 1.0, 1.0))
+    assert "There is no direction other than the pivot" in str(theorem.report([2.0, 0.0], 1.0, 1.0))
 
 
 @pytest.mark.parametrize("make, kind, words", [

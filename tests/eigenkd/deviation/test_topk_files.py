@@ -82,7 +82,7 @@ def said(capsys, *arguments, code=0):
     return out if code == 0 else err
 
 
-# --- beside full logits ---
+# --- with full logits ---
 
 @pytest.mark.parametrize("swapped", [False, True])
 def test_full_logits_of_whole_sequences_beside_top_k_rows_are_those_of_the_same_tokens(full, folder, swapped, capsys):
