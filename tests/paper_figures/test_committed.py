@@ -22,7 +22,8 @@ RUNS = {"rf_noisy_mnist": 30, "mlp_mnist": 20, **dict.fromkeys(  # seeds of each
 VARIED = ("noisy_labels", "teacher_fit", "loss_switching", "loss_switching_gradual", "loss_switching_long",
           "intervention", "ablations", "closed_form", "language", "language_models")  # of which there are records
 WITHOUT_ARRAYS = ("cnn_fashion_mnist_sgd",)
-WHOLE = ("noisy_labels", "label_class", "teacher_fit", "ablations", "language", "language_models")  # all of their runs
+WHOLE = ("noisy_labels", "label_class", "teacher_fit", "loss_switching", "intervention", "ablations", "language",
+         "language_models")  # all of their runs
 FUNCTION_SPACES = {*AWAY, *(FunctionSpace(width=width, loss=loss) for width in (64, 256, 1024, 4096)
                             for loss in ("squared", "cross_entropy"))}
 
